@@ -1,0 +1,92 @@
+"""What a fusion file says and what a component declares: all that a plugin author imports."""
+
+from pluggy import HookimplMarker
+from pydantic import Field
+
+from consilience.declare._component import (
+    Balancer,
+    Checkpoint,
+    Component,
+    Dims,
+    Fault,
+    Input,
+    Loss,
+    Metric,
+    Module,
+    Resource,
+    Source,
+    Tuner,
+    Unsolved,
+    Use,
+    upstream,
+)
+from consilience.declare._fields import FIELD_TYPES, FieldType
+from consilience.declare._fusion import (
+    SECTIONS,
+    ColumnMap,
+    Fusion,
+    InputNode,
+    LossNode,
+    MetricNode,
+    ModuleNode,
+    Node,
+    Objective,
+    ResourceNode,
+    SourceNode,
+    TrainSettings,
+)
+from consilience.declare._labels import LabelSpace
+from consilience.declare._location import Location
+from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
+from consilience.declare._validation import diagnostics_of, show
+
+hookimpl = HookimplMarker("consilience")
+"""Marks a plugin's function as the implementation of the hook of its name."""
+
+__all__ = [
+    "FIELD_TYPES",
+    "SECTIONS",
+    "Balancer",
+    "Bool",
+    "Checkpoint",
+    "ColumnMap",
+    "Component",
+    "Dim",
+    "Dims",
+    "Dtype",
+    "Fault",
+    "Field",
+    "FieldType",
+    "Float",
+    "Fusion",
+    "Input",
+    "InputNode",
+    "Int",
+    "LabelSpace",
+    "Labels",
+    "Location",
+    "Loss",
+    "LossNode",
+    "Many",
+    "Metric",
+    "MetricNode",
+    "Module",
+    "ModuleNode",
+    "Node",
+    "Objective",
+    "Port",
+    "Ports",
+    "Resource",
+    "ResourceNode",
+    "Source",
+    "SourceNode",
+    "Text",
+    "TrainSettings",
+    "Tuner",
+    "Unsolved",
+    "Use",
+    "diagnostics_of",
+    "hookimpl",
+    "show",
+    "upstream",
+]

@@ -1,0 +1,305 @@
+"""Components: the declared, reusable parts that plugins offer, one base class a kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic_core import core_schema
+
+from consilience.declare._labels import LabelSpace
+from consilience.declare._ports import Float, Port, Ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "Balancer",
+    "Checkpoint",
+    "Component",
+    "Dims",
+    "Fault",
+    "Input",
+    "Loss",
+    "Metric",
+    "Module",
+    "Resource",
+    "Source",
+    "Tuner",
+    "Unsolved",
+    "Use",
+    "upstream",
+]
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+ComponentT = TypeVar("ComponentT", bound="Component")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a component finds wrong with its own settings: a code, the key, found, expected, fix."""
+
+    code: str
+    key: str
+    found: str
+    expected: str
+    fix: str
+
+
+class Unsolved(KeyError):
+    """A dim is asked for whose size is not known: not yet while the plan is being solved, or only in a batch."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Dims(Mapping[str, int]):
+    """What the plan solved for one node: `dims["hidden"]` is a size; asking for an unknown one raises `Unsolved`."""
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    spaces: Mapping[str, LabelSpace] = field(default_factory=dict)
+    parts: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    nodes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        if name not in self.sizes:
+            raise Unsolved(f"the size of dim {name!r} is not known here; known are {sorted(self.sizes)}")
+        return self.sizes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def labels(self, name: str) -> LabelSpace:
+        """Gives the label space behind a dim; raises `Unsolved` when it has none."""
+        if name not in self.spaces:
+            raise Unsolved(f"dim {name!r} has no label space")
+        return self.spaces[name]
+
+    def each(self, name: str) -> tuple[int, ...]:
+        """Gives the size of a variadic port's dim in every tensor, in order; raises `Unsolved` when one is unknown."""
+        sizes = self.parts.get(name, (None,))
+        if any(size is None for size in sizes):
+            raise Unsolved(f"the size of dim {name!r} is not known in every tensor")
+        return cast("tuple[int, ...]", sizes)
+
+    def built(self, use: Use[Any]) -> Any:
+        """Gives the built node that a `Use[Module]` or `Use[Input]` of this declaration points at."""
+        if use.name not in self.nodes:
+            raise Unsolved(f"{use.name!r} is not built here: resources are read by `.declared`, modules and inputs are built")
+        return self.nodes[use.name]
+
+
+class Use(Generic[ComponentT]):
+    """A key of a component that names another node: `checkpoint: Use[Checkpoint]`.
+
+    In a checked fusion `.declared` is that node's component.
+    """
+
+    # No dataclass: pydantic would read the file's name as a dataclass's mapping of fields.
+    __slots__ = ("_declared", "name")
+
+    def __init__(self, name: str | None, declared: ComponentT | None = None) -> None:
+        self.name = name
+        self._declared = declared
+
+    @property
+    def declared(self) -> ComponentT:
+        """The component that the name stands for; raises `Unsolved` before the fusion is checked."""
+        if self._declared is None:
+            raise Unsolved(f"{self.name!r} is not resolved: check the fusion first")
+        return self._declared
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Use) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"Use({self.name!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        written = core_schema.no_info_after_validator_function(cls, core_schema.str_schema(min_length=1))
+        return core_schema.json_or_python_schema(
+            json_schema=written,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(Use), written]),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda use: use.name),
+        )
+
+
+def upstream() -> Any:
+    """Is the default of a `Use` key that, when left out, takes what the node feeding this one uses."""
+    return Field(default_factory=lambda: Use(None), validate_default=False)
+
+
+class Component(BaseModel):
+    """A declared part of a fusion: its fields are the keys that the file may set, its docstring is its help."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    kind: ClassVar[str] = ""
+    component: ClassVar[str] = ""
+    """The name in the file, without the plugin's namespace: the class's name in snake case unless `name=` says otherwise."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.component = name or _WORD_START.sub("_", cls.__name__).lower()
+
+    @classmethod
+    def uses(cls) -> dict[str, type[Component]]:
+        """Lists the keys that name another node, with the class of component each must find there."""
+        found = {}
+        for key, info in cls.model_fields.items():
+            for annotation in (info.annotation, *get_args(info.annotation)):
+                if get_origin(annotation) is Use:
+                    found[key] = cast("type[Component]", get_args(annotation)[0])
+        return found
+
+    def faults(self) -> Iterable[Fault]:
+        """Tells what is wrong with the settings beyond their types, such as a file that is missing; must stay light."""
+        return ()
+
+
+class _Wired(Component):
+    """A component with ports."""
+
+    inputs: ClassVar[Ports] = Ports()
+
+    def dims(self, known: Dims) -> Mapping[str, int]:
+        """States sizes known before building, and sizes that follow from others; `Unsolved` means "not yet"."""
+        return {}
+
+
+class Resource(Component):
+    """Something on disk or on a hub that several nodes share."""
+
+    kind = "resource"
+
+    def files(self) -> Iterable[Path]:
+        """Lists the files that the resource's content is: they are fingerprinted in the record of a run."""
+        return ()
+
+    def save(self, folder: Path) -> Mapping[str, Any]:
+        """Copies into `folder` what a saved model needs of it; gives the keys to change, paths relative to `folder`."""
+        return {}
+
+
+class Checkpoint(Resource):
+    """A pretrained model's directory: what inputs read its tokenizer from and modules their weights."""
+
+    _cache: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def config(self) -> Mapping[str, Any]:
+        """Reads its `config.json`, without transformers."""
+        raise NotImplementedError
+
+    def tokenizer(self) -> Any:
+        """Loads its tokenizer (transformers)."""
+        raise NotImplementedError
+
+    def model(self) -> Any:
+        """Loads its encoder with its weights; without weight files, as in a saved fused model, with fresh ones."""
+        raise NotImplementedError
+
+
+class Source(Component):
+    """Where examples come from; the fusion maps its columns onto fields."""
+
+    kind = "source"
+
+    def open(self) -> Mapping[str, Any]:
+        """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` when it has no splits."""
+        raise NotImplementedError
+
+    def files(self) -> Iterable[Path]:
+        """Lists the files that are read: they are fingerprinted in the record of a run."""
+        return ()
+
+
+class Input(_Wired):
+    """Runs in the data loader: makes tensors out of fields, or of other inputs."""
+
+    kind = "input"
+    outputs: ClassVar[Ports] = Ports()
+    is_random: ClassVar[bool] = False
+    """Whether the callable takes a `generator` (torch.Generator), seeded from the run's seed and the batch's rows."""
+
+    def build(self, dims: Dims) -> Callable[..., Any]:
+        """Gives a picklable callable: keyword arguments by input port, returns tensors by output port."""
+        raise NotImplementedError
+
+
+class Module(_Wired):
+    """A part of the model: `build` gives an `nn.Module` whose forward takes the input ports by name."""
+
+    kind = "module"
+    outputs: ClassVar[Ports] = Ports()
+    has_parameters: ClassVar[bool] = True
+
+    def build(self, dims: Dims) -> Any:
+        """Gives the `nn.Module`; its forward returns a tensor, a tuple in the order of `outputs`, or a mapping."""
+        raise NotImplementedError
+
+
+class Loss(_Wired):
+    """One term of the objective.
+
+    `build` gives an `nn.Module` called with the input ports and `target`. It returns `value`: one sum an example
+    (`Float["batch"]`) or one number (`Float[""]`). By default an example counts once; a `count(target)` method of the
+    built module gives another count an example (`Float["batch"]`, such as its number of masked tokens): the
+    framework divides the sum of the values by the sum of the counts, over the examples that have the target.
+    """
+
+    kind = "loss"
+    target: ClassVar[Port | None] = None
+    value: ClassVar[Port] = Float["batch"]
+    has_parameters: ClassVar[bool] = False
+
+    def build(self, dims: Dims) -> Any:
+        """Gives the `nn.Module` that computes the values."""
+        raise NotImplementedError
+
+
+class Metric(_Wired):
+    """A measure of evaluation: `build` gives a torchmetrics `Metric` updated with the input ports and `target`."""
+
+    kind = "metric"
+    target: ClassVar[Port | None] = None
+
+    def build(self, dims: Dims) -> Any:
+        """Gives the torchmetrics `Metric`; its update takes the input ports by name, and `target`."""
+        raise NotImplementedError
+
+
+class Tuner(Component):
+    """Says which parameters of a module are trained, and may add some."""
+
+    kind = "tuner"
+    trains: ClassVar[bool] = True
+
+    def apply(self, module: Any) -> None:
+        """Sets `requires_grad` in the built `nn.Module`, in place, and adds what it adds."""
+        raise NotImplementedError
+
+
+class Balancer(Component):
+    """Weighs the losses against each other while they are learnt."""
+
+    kind = "balancer"
+
+    def build(self, losses: tuple[str, ...]) -> Any:
+        """Gives an `nn.Module` that maps `{loss: weighted value}` to `{loss: contribution}`; the contributions are summed."""
+        raise NotImplementedError

@@ -1,0 +1,128 @@
+"""Field types: what one example can carry, and the port that each gives."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
+
+from consilience.declare._labels import distinct
+from consilience.declare._ports import Bool, Float, Int, Labels, Port, Text
+from consilience.declare._validation import refuse
+from consilience.errors import nearest
+
+__all__ = [
+    "FIELD_TYPES",
+    "CategoriesField",
+    "CategoryField",
+    "FieldType",
+    "NumberField",
+    "NumbersField",
+    "TextField",
+    "TokenLabelsField",
+]
+
+
+class FieldType(BaseModel):
+    """What a field holds, written `text`, or with its labels `{category: [negative, positive]}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    word: ClassVar[str]
+    port: ClassVar[Port]
+    """The port that inputs, losses and metrics read the field by."""
+    has_labels: ClassVar[bool] = False
+
+    labels: tuple[str, ...] | str | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, FieldType) or cls is not FieldType:
+            return handler(value)
+        word, labels = _word_and_labels(value)
+        kind = FIELD_TYPES.get(word)
+        if kind is None:
+            raise refuse(f"a field type: {', '.join(FIELD_TYPES)}", "{key}: " + (nearest(word, FIELD_TYPES) or "text"))
+        if not kind.has_labels and labels is not None:
+            raise refuse(f"a {word} field, which takes nothing", "{key}: " + word)
+        if kind.has_labels and labels is None:
+            raise refuse(f"the labels of a {word} field, or a label space's name", f"{{key}}: {{{word}: [first, second]}}")
+        return kind(labels=labels)  # type: ignore[return-value]
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        if isinstance(self.labels, tuple):
+            distinct(self.labels)
+        return self
+
+    @model_serializer
+    def _write(self) -> object:
+        if self.labels is None:
+            return self.word
+        return {self.word: list(self.labels) if isinstance(self.labels, tuple) else self.labels}
+
+
+def _word_and_labels(value: object) -> tuple[str, tuple[str, ...] | str | None]:
+    if isinstance(value, str):
+        return value, None
+    if isinstance(value, dict) and len(value) == 1:
+        [(word, labels)] = value.items()
+        if isinstance(labels, str):
+            return str(word), labels
+        if isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels):
+            return str(word), tuple(labels)
+        raise refuse(f"a list of {word} labels, or the name of a label space", f"{{key}}: {{{word}: [first, second]}}")
+    raise refuse("a field type, such as text or {category: [negative, positive]}", "{key}: text")
+
+
+class TextField(FieldType):
+    """One text: a string, or a list of words."""
+
+    word = "text"
+    port = Text["batch"]
+
+
+class CategoryField(FieldType):
+    """Exactly one label of a label space."""
+
+    word = "category"
+    port = Int["batch"].below("labels")
+    has_labels = True
+
+
+class CategoriesField(FieldType):
+    """Any number of labels of a label space at once."""
+
+    word = "categories"
+    port = Bool["batch labels"]
+    has_labels = True
+
+
+class NumberField(FieldType):
+    """One number."""
+
+    word = "number"
+    port = Float["batch"]
+
+
+class NumbersField(FieldType):
+    """One number for each of several names, such as valence, arousal and dominance."""
+
+    word = "numbers"
+    port = Float["batch labels"]
+    has_labels = True
+
+
+class TokenLabelsField(FieldType):
+    """One label a word; an input aligns them to the tokens."""
+
+    word = "token_labels"
+    port = Labels["batch"].below("labels")
+    has_labels = True
+
+
+FIELD_TYPES: dict[str, type[FieldType]] = {
+    kind.word: kind
+    for kind in (TextField, CategoryField, CategoriesField, NumberField, NumbersField, TokenLabelsField)
+}

@@ -1,0 +1,112 @@
+"""The one way in which Consilience tells a fault: a diagnostic, and the exceptions that carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from enum import StrEnum
+
+__all__ = [
+    "ConsilienceError",
+    "DataError",
+    "DeclarationError",
+    "Diagnostic",
+    "Place",
+    "RunError",
+    "Severity",
+    "nearest",
+    "sort_diagnostics",
+]
+
+Path = tuple[str | int, ...]
+
+
+class Severity(StrEnum):
+    """How much a diagnostic stops: an error stops everything, a warning nothing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A position in a file; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One fault: a code, where it stands, what was found, what was expected, and a fix that can be pasted."""
+
+    code: str
+    path: Path
+    found: str
+    expected: str
+    fix: str
+    place: Place | None = None
+    severity: Severity = Severity.ERROR
+
+    @property
+    def where(self) -> str:
+        """The dotted path of the key at fault, such as `modules.feeling.in`."""
+        return ".".join(str(part) for part in self.path) or "the file"
+
+    def at(self, place: Place | None) -> Diagnostic:
+        """Gives the same diagnostic with its position in the file."""
+        return replace(self, place=place)
+
+    def __str__(self) -> str:
+        position = f" ({self.place})" if self.place else ""
+        lines = [f"{self.severity} {self.code} at {self.where}{position}"]
+        for label in ("found", "expected", "fix"):
+            text = getattr(self, label).replace("\n", "\n" + " " * 12)
+            lines.append(f"  {label:<10}{text}")
+        return "\n".join(lines)
+
+
+class ConsilienceError(Exception):
+    """Carries one or more diagnostics; its text is what a user reads."""
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
+        if isinstance(diagnostics, Diagnostic):
+            diagnostics = [diagnostics]
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(sort_diagnostics(diagnostics))
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
+
+    def __reduce__(self) -> tuple[type[ConsilienceError], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)
+
+
+class DeclarationError(ConsilienceError):
+    """The fusion, or a plugin that it names, is at fault (CN1xx to CN4xx, CN6xx)."""
+
+
+class DataError(ConsilienceError):
+    """The data does not hold what the fusion says of it (CN5xx)."""
+
+
+class RunError(ConsilienceError):
+    """A run, a checkpoint or a request to a trained model is at fault (CN7xx, CN8xx)."""
+
+
+def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sorts by place in the file, then by path and code; drops repeats."""
+
+    def key(diagnostic: Diagnostic) -> tuple[object, ...]:
+        place = diagnostic.place or Place("", 0, 0)
+        return place.file, place.line, place.column, tuple(map(str, diagnostic.path)), diagnostic.code
+
+    return sorted(dict.fromkeys(diagnostics), key=key)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Finds the known name that a misspelt one most likely meant, or None when none is near."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
