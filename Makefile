@@ -1,0 +1,56 @@
+# The one door. Needs Python 3.11 or newer and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PLUGINS := plugins/linguistics plugins/psychology plugins/knowledge plugins/complexity
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check format bench
+
+help:
+	@echo "make demo      fuse four disciplines on real film reviews, and compare with one alone"
+	@echo "make test      run the whole suite"
+	@echo "make check     format, lint, types, import contract"
+	@echo "make format    put into format what 'make check' finds"
+	@echo "make bench     measure a training step against hand-written PyTorch"
+	@echo "make install   the environment alone, in $(VENV)"
+	@echo
+	@echo "Another interpreter: make PYTHON=python3.12 ..."
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/consilience demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/step.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Consilience needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
+	  echo "Name another: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "'$(PYTHON)' cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+
+$(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml) | $(BIN)/python
+	@echo "Installing Consilience and its four disciplines into $(VENV) (a few minutes the first time)"
+	@$(PIP) install --quiet --upgrade pip
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,dev]' $(PLUGINS:%=--editable ./%)
+	@touch $@
