@@ -1,0 +1,1 @@
+"""Holds the conformance kit that plugin authors run on their components."""
