@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check format bench
+.PHONY: help install demo test check check-format check-lint check-types check-imports format bench
 
 help:
 	@echo "make demo      fuse four disciplines on real film reviews, and compare with one alone"
@@ -29,10 +29,18 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-check: $(INSTALLED)
+check: check-format check-lint check-types check-imports
+
+check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
+
+check-lint: $(INSTALLED)
 	$(BIN)/ruff check .
+
+check-types: $(INSTALLED)
 	$(BIN)/mypy
+
+check-imports: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED)
@@ -44,13 +52,13 @@ bench: $(INSTALLED)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Consilience needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
+	  echo "Consilience needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1 | head -n 1`." >&2; \
 	  echo "Name another: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "'$(PYTHON)' cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 
 $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml) | $(BIN)/python
 	@echo "Installing Consilience and its four disciplines into $(VENV) (a few minutes the first time)"
-	@$(PIP) install --quiet --upgrade pip
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,dev]' $(PLUGINS:%=--editable ./%)
+	@$(PIP) install -qq --upgrade pip
+	@$(PIP) install -qq --constraint constraints.txt --editable '.[demo,dev]' $(PLUGINS:%=--editable ./%)
 	@touch $@
