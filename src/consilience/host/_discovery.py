@@ -1,0 +1,77 @@
+"""Finds installed plugins: who claims which namespace, and whether they fit this Consilience."""
+
+from __future__ import annotations
+
+import traceback
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+
+__all__ = ["GROUP", "STANDARD", "Claim", "claims", "consilience_version", "innermost"]
+
+GROUP = "consilience.plugins"
+STANDARD = "standard"
+"""The namespace of the built-in components, whose names need no prefix."""
+
+
+def consilience_version() -> str:
+    """Gives the version of the installed Consilience."""
+    try:
+        return version("consilience")
+    except PackageNotFoundError:
+        return "0"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One distribution's claim to a namespace: its entry point."""
+
+    entry_point: EntryPoint
+
+    @property
+    def namespace(self) -> str:
+        """The entry point's name."""
+        return self.entry_point.name
+
+    @cached_property
+    def distribution(self) -> str:
+        """The name of the distribution that claims it."""
+        return self.entry_point.dist.name if self.entry_point.dist else "an unknown distribution"
+
+    @cached_property
+    def version(self) -> str:
+        """The version of that distribution."""
+        return self.entry_point.dist.version if self.entry_point.dist else ""
+
+    def unmet_requirement(self) -> str | None:
+        """Gives the distribution's requirement on Consilience when this one does not meet it."""
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        for text in (self.entry_point.dist.requires if self.entry_point.dist else None) or ():
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if requirement.name.lower() == "consilience" and applies:
+                if not requirement.specifier.contains(consilience_version(), prereleases=True):
+                    return f"consilience{requirement.specifier}"
+        return None
+
+
+def claims(found: Iterable[EntryPoint] | None = None) -> dict[str, list[Claim]]:
+    """Lists the claims to each namespace, without importing any of them."""
+    by_namespace: dict[str, list[Claim]] = defaultdict(list)
+    for entry_point in entry_points(group=GROUP) if found is None else found:
+        by_namespace[entry_point.name].append(Claim(entry_point))
+    return dict(by_namespace)
+
+
+def innermost(error: BaseException) -> str:
+    """Writes an exception in one line, with the file and line that raised it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    text = " ".join(str(error).split()) or "no message"
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{place}"

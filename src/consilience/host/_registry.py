@@ -1,0 +1,237 @@
+"""The registry: resolves the names in a fusion to the components and label spaces of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pluggy
+
+from consilience.declare import Component, LabelSpace
+from consilience.errors import DeclarationError, Diagnostic, nearest
+from consilience.host import _hookspecs
+from consilience.host._discovery import STANDARD, Claim, claims, consilience_version, innermost
+
+__all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component that a plugin offers, under its full name."""
+
+    name: str
+    component: type[Component]
+    namespace: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """One line of `consilience plugins`."""
+
+    namespace: str
+    distribution: str
+    version: str
+    components: tuple[str, ...]
+    label_spaces: tuple[str, ...]
+    fault: Diagnostic | None
+
+
+class Registry:
+    """Knows what is installed, imports what is named, and tells what is wrong with a plugin.
+
+    `found` replaces the installed entry points, in tests.
+    """
+
+    def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
+        self._found = list(found) if found is not None else None
+        self._claimed: dict[str, list[Claim]] | None = None
+        self._manager = pluggy.PluginManager("consilience")
+        self._manager.add_hookspecs(_hookspecs)
+        self._faults: dict[str, Diagnostic | None] = {}
+        self._offers: dict[str, Offer] = {}
+        self._spaces: dict[str, LabelSpace] = {}
+
+    @property
+    def _claims(self) -> Mapping[str, list[Claim]]:
+        if self._claimed is None:
+            self._claimed = claims(self._found)
+        return self._claimed
+
+    def namespaces(self) -> list[str]:
+        """Lists every namespace that is installed or registered, imported or not."""
+        return sorted({*self._claims, *self._faults})
+
+    def register(self, plugin: object, namespace: str) -> None:
+        """Takes in a plugin made in a script or a test: an object or module with hook implementations."""
+        if namespace in self.namespaces():
+            found = f"a second plugin for the namespace {namespace}"
+            fix = f'register(plugin, "{namespace}_2")'
+            raise DeclarationError(Diagnostic("CN203", (), found, "one plugin a namespace", fix))
+        fault = self._take_in(plugin, namespace, "a registered plugin", "")
+        if fault:
+            raise DeclarationError(fault)
+        self._faults[namespace] = None
+
+    def load(self, namespace: str) -> Diagnostic | None:
+        """Imports the plugin of a namespace, once; gives what is wrong with it, or None."""
+        if namespace not in self._faults:
+            self._faults[namespace] = self._load(namespace)
+        return self._faults[namespace]
+
+    def component(self, name: str) -> Offer | None:
+        """Finds a component of a loaded namespace by the name that a file uses."""
+        return self._offers.get(name)
+
+    def components(self, kind: str | None = None) -> list[Offer]:
+        """Lists the components of the loaded namespaces, of one kind or all."""
+        return [offer for name, offer in sorted(self._offers.items()) if kind in (None, offer.component.kind)]
+
+    def label_space(self, name: str) -> LabelSpace | None:
+        """Finds a label space of a loaded namespace by its full name."""
+        return self._spaces.get(name)
+
+    def label_spaces(self) -> list[str]:
+        """Lists the full names of the label spaces of the loaded namespaces."""
+        return sorted(self._spaces)
+
+    def plugins(self) -> list[PluginInfo]:
+        """Imports every plugin and tells what each offers, or what is wrong with it."""
+        return [self._info(namespace) for namespace in self.namespaces()]
+
+    def report_sections(self, namespaces: Iterable[str], **measured: Any) -> dict[str, Mapping[str, object]]:
+        """Calls the report hook of the named plugins that have one; gives their rows by namespace."""
+        sections = {}
+        for namespace in namespaces:
+            for implementation in self._implementations("consilience_report_section", self._manager.get_plugin(namespace)):
+                sections[namespace] = implementation.function(*(measured[name] for name in implementation.argnames))
+        return sections
+
+    def _info(self, namespace: str) -> PluginInfo:
+        fault = self.load(namespace)
+        claimed = self._claims.get(namespace, [])
+        return PluginInfo(
+            namespace,
+            ", ".join(claim.distribution for claim in claimed) or "registered in this process",
+            ", ".join(claim.version for claim in claimed),
+            tuple(offer.name for offer in self.components() if offer.namespace == namespace),
+            tuple(name for name in self.label_spaces() if name.partition(".")[0] == namespace),
+            fault,
+        )
+
+    def _load(self, namespace: str) -> Diagnostic | None:
+        claimed = self._claims.get(namespace, [])
+        if not claimed:
+            return self._unknown(namespace)
+        if len(claimed) > 1:
+            names = " and ".join(sorted(claim.distribution for claim in claimed))
+            fix = f"pip uninstall {claimed[-1].distribution}"
+            return Diagnostic("CN203", (), f"{namespace} is claimed by {names}", "one distribution a namespace", fix)
+        [claim] = claimed
+        unmet = claim.unmet_requirement()
+        if unmet:
+            found = f"{claim.distribution} {claim.version} requires {unmet}, and this is consilience {consilience_version()}"
+            fix = f"pip install --upgrade {claim.distribution} consilience"
+            return Diagnostic("CN206", (), found, "a plugin made for this Consilience", fix)
+        try:
+            plugin = claim.entry_point.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may even call sys.exit() at import
+            found = f"{claim.distribution} {claim.version} fails to import: {innermost(error)}"
+            fix = f"pip install --upgrade {claim.distribution}"
+            return Diagnostic("CN204", (), found, f"the plugin {namespace} to import", fix)
+        return self._take_in(plugin, namespace, claim.distribution, claim.version)
+
+    def _unknown(self, namespace: str) -> Diagnostic:
+        installed = [name for name in self.namespaces() if name != STANDARD]
+        near = nearest(namespace, installed)
+        known = ", ".join(installed) or "none"
+        fix = f"write {near}. instead of {namespace}." if near else f"pip install consilience-{namespace}"
+        return Diagnostic("CN202", (), f"no plugin {namespace} is installed", f"an installed plugin: {known}", fix)
+
+    def _take_in(self, plugin: object, namespace: str, distribution: str, plugin_version: str) -> Diagnostic | None:
+        try:
+            self._manager.register(plugin, namespace)
+            self._manager.check_pending()
+            offers = self._offers_of(plugin, namespace, distribution, plugin_version)
+            spaces = self._spaces_of(plugin, namespace, distribution)
+        except pluggy.PluginValidationError as error:
+            self._drop(plugin)
+            return self._misspelt(error, plugin, distribution)
+        except DeclarationError as error:
+            self._drop(plugin)
+            return error.diagnostics[0]
+        except Exception as error:
+            self._drop(plugin)
+            found = f"{distribution} fails to tell what it offers: {innermost(error)}"
+            return Diagnostic("CN207", (), found, "hooks that return lists", f"pip install --upgrade {distribution}")
+        self._offers.update(offers)
+        self._spaces.update(spaces)
+        return None
+
+    def _drop(self, plugin: object) -> None:
+        if self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
+
+    def _misspelt(self, error: pluggy.PluginValidationError, plugin: object, distribution: str) -> Diagnostic:
+        hooks = [name for name in vars(_hookspecs) if name.startswith("consilience_")]
+        marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), "consilience_impl")]
+        wrong = next((name for name in marked if name not in hooks), None)
+        if wrong is None:
+            found = f"{distribution}: {' '.join(str(error).split())}"
+            return Diagnostic("CN205", (), found, "a hook with the arguments of its specification", "# see docs/hooks.md")
+        near = nearest(wrong, hooks) or hooks[0]
+        found = f"{distribution} implements {wrong}, which is no hook"
+        return Diagnostic("CN205", (), found, f"one of {', '.join(hooks)}", f"def {near}(")
+
+    def _implementations(self, hook: str, plugin: object) -> list[Any]:
+        return [found for found in getattr(self._manager.hook, hook).get_hookimpls() if found.plugin is plugin]
+
+    def _offers_of(self, plugin: object, namespace: str, distribution: str, plugin_version: str) -> dict[str, Offer]:
+        offers: dict[str, Offer] = {}
+        for implementation in self._implementations("consilience_components", plugin):
+            for component in implementation.function():
+                if not (isinstance(component, type) and issubclass(component, Component) and component.kind):
+                    raise _bad_offer(distribution, f"{component!r}, which is no component class")
+                name = component.component if namespace == STANDARD else f"{namespace}.{component.component}"
+                if name in offers:
+                    raise _bad_offer(distribution, f"two components named {name}")
+                offers[name] = Offer(name, component, namespace, distribution, plugin_version)
+        return offers
+
+    def _spaces_of(self, plugin: object, namespace: str, distribution: str) -> dict[str, LabelSpace]:
+        spaces: dict[str, LabelSpace] = {}
+        for implementation in self._implementations("consilience_label_spaces", plugin):
+            for space in implementation.function():
+                if not isinstance(space, LabelSpace):
+                    raise _bad_offer(distribution, f"{space!r}, which is no LabelSpace")
+                name = f"{namespace}.{space.name}"
+                if name in spaces:
+                    raise _bad_offer(distribution, f"two label spaces named {name}")
+                spaces[name] = space
+        return spaces
+
+
+def _bad_offer(distribution: str, what: str) -> DeclarationError:
+    expected = "component classes and label spaces, each under its own name"
+    return DeclarationError(Diagnostic("CN207", (), f"{distribution} offers {what}", expected, f"# mend {distribution}"))
+
+
+_default: Registry | None = None
+
+
+def default_registry() -> Registry:
+    """Gives the process's registry of installed and registered plugins."""
+    global _default
+    if _default is None:
+        _default = Registry()
+    return _default
+
+
+def register(plugin: object, namespace: str) -> None:
+    """Registers a plugin made in a script with the process's registry; a fault of it raises `DeclarationError`."""
+    default_registry().register(plugin, namespace)

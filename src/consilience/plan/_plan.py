@@ -1,0 +1,270 @@
+"""The plan: the checked fusion, with every name resolved and every dim and label space solved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+import networkx as nx
+
+from consilience.declare import (
+    Balancer,
+    Component,
+    Dims,
+    FieldType,
+    Fusion,
+    Input,
+    LabelSpace,
+    Loss,
+    Many,
+    Metric,
+    Module,
+    Port,
+    Ports,
+    Resource,
+    Source,
+    Tuner,
+)
+from consilience.host import STANDARD, Registry
+
+__all__ = ["TASK", "Edge", "Plan", "PlanNode", "Ref"]
+
+TASK = "task"
+"""The discipline of standard components, and of standard losses that name no other."""
+
+TARGET = "target"
+"""The name of the port by which a loss or metric reads its target."""
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """One port of one node; a field's port has the field's own name."""
+
+    node: str
+    port: str
+
+    def __str__(self) -> str:
+        return self.node if self.node == self.port else f"{self.node}.{self.port}"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One tensor's way: from a port to a port, `index` counting the tensors of a variadic port."""
+
+    source: Ref
+    target: Ref
+    index: int = 0
+    key: tuple[str | int, ...] = ()
+    """The key of the file that declares it."""
+
+
+@dataclass(frozen=True)
+class PlanNode:
+    """One field or node of a checked fusion."""
+
+    name: str
+    section: str
+    discipline: str
+    component: str = ""
+    declaration: Component | None = None
+    inputs: Ports = field(default_factory=Ports)
+    outputs: Ports = field(default_factory=Ports)
+    share: str | None = None
+    tuner: Tuner | None = None
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the node has parameters that training changes."""
+        if isinstance(self.declaration, Loss):
+            return self.declaration.has_parameters
+        is_module = isinstance(self.declaration, Module) and self.declaration.has_parameters
+        return is_module and self.tuner is not None and self.tuner.trains
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked fusion: the one thing that is built, trained, evaluated and served.
+
+    `graph` is a networkx MultiDiGraph over node names, each edge's `edge` an `Edge` (None where a key such as `tie:` refers
+    to a node without a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each comes
+    after what it needs.
+    """
+
+    fusion: Fusion
+    registry: Registry
+    graph: nx.MultiDiGraph[str]
+    nodes: Mapping[str, PlanNode]
+    order: tuple[str, ...]
+    solved: Mapping[str, Dims]
+    resources: Mapping[str, Resource]
+    sources: Mapping[str, Source]
+    balancer: Balancer
+
+    @property
+    def fields(self) -> Mapping[str, FieldType]:
+        """The fields by name."""
+        return self.fusion.fields
+
+    def of(self, section: str) -> list[PlanNode]:
+        """Lists the nodes of a section, each after what it needs."""
+        return [self.nodes[name] for name in self.order if self.nodes[name].section == section]
+
+    @cached_property
+    def _edges_into(self) -> dict[str, list[Edge]]:
+        into: dict[str, list[Edge]] = {name: [] for name in self.nodes}
+        for _, target, edge in self.graph.edges(data="edge"):
+            if edge is not None:
+                into[target].append(edge)
+        return {name: sorted(edges, key=lambda edge: (edge.target.port, edge.index)) for name, edges in into.items()}
+
+    def wiring(self, node: str) -> dict[str, tuple[Ref, ...]]:
+        """Tells what feeds each connected port of a node, a target included."""
+        wired: dict[str, tuple[Ref, ...]] = {}
+        for edge in self._edges_into[node]:
+            wired[edge.target.port] = (*wired.get(edge.target.port, ()), edge.source)
+        return wired
+
+    def labels(self, field_name: str) -> LabelSpace | None:
+        """Gives the label space of a field, or None when it has none."""
+        return self.solved[field_name].spaces.get("labels")
+
+    def label_space(self, name: str) -> LabelSpace | None:
+        """Finds a label space that a plugin offers by its full name."""
+        return self.registry.label_space(name)
+
+    def target_of(self, node: str) -> Ref | None:
+        """Gives what a loss or metric compares with, or None."""
+        refs = self.wiring(node).get(TARGET, ())
+        return refs[0] if refs else None
+
+    def fields_behind(self, node: str) -> frozenset[str]:
+        """Lists the fields that an example must have for the node to mean something of it, its target's included."""
+        behind = {name for name in self._ancestors(node) if self.nodes[name].section == "fields"}
+        return frozenset(behind)
+
+    def needed(self, outputs: Mapping[str, Any] | tuple[str, ...] | list[str] | frozenset[str]) -> list[str]:
+        """Lists, in order, the inputs, modules and losses that the named nodes need, themselves included."""
+        wanted = set(outputs)
+        for name in outputs:
+            wanted |= self._ancestors(name)
+        return [name for name in self.order if name in wanted and self.nodes[name].section != "fields"]
+
+    def _ancestors(self, node: str) -> set[str]:
+        """Lists the nodes whose values reach this one: `tie:` and `of:` refer to parameters, not to values."""
+        found: set[str] = set()
+        waiting = [node]
+        while waiting:
+            for edge in self._edges_into[waiting.pop()]:
+                if edge.source.node not in found:
+                    found.add(edge.source.node)
+                    waiting.append(edge.source.node)
+        return found
+
+    @cached_property
+    def disciplines(self) -> tuple[str, ...]:
+        """The disciplines that bring a loss, sorted."""
+        return tuple(sorted({node.discipline for node in self.of("losses")}))
+
+    @cached_property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces of the plugins that the fusion names, sorted."""
+        names = [node.component for node in self.nodes.values() if node.component]
+        names += [written.use for _, _, written in self.fusion.nodes()]
+        return tuple(sorted({namespace_of(name) for name in names if name} - {STANDARD}))
+
+    def weight(self, loss: str) -> float:
+        """Gives a loss's weight in the objective: its own times its discipline's lambda."""
+        return self.fusion.losses[loss].weight * self.fusion.objective.weights.get(self.nodes[loss].discipline, 1.0)
+
+    def answers(self) -> dict[str, tuple[Ref, str]]:
+        """Lists what a model can be asked: by module, the port that a loss compares with a field, and that field."""
+        found: dict[str, tuple[Ref, str]] = {}
+        for loss in self.of("losses"):
+            target = self.target_of(loss.name)
+            if target is None or self.nodes[target.node].section != "fields":
+                continue
+            for port, refs in self.wiring(loss.name).items():
+                if port != TARGET and self.nodes[refs[0].node].section == "modules":
+                    found.setdefault(refs[0].node, (refs[0], target.node))
+        return found
+
+    def type_of(self, ref: Ref) -> str:
+        """Writes the solved type of an output port: `Float[batch seq hidden=384]`."""
+        node = self.nodes[ref.node]
+        port = cast("Port", node.outputs[ref.port])
+        dims = self.solved[ref.node]
+        words = [f"{dim.name}={dims[dim.name]}" if dim.name in dims else str(dim) for dim in port.dims]
+        bound = f" below {port.bound}={dims[port.bound]}" if port.bound in dims else ""
+        return f"{port.dtype}[{' '.join(words)}]{bound}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the plan in a canonical form: equal for equal fusions, whatever the order of their keys."""
+        return {
+            "name": self.fusion.name,
+            "resources": {name: _settings(item) for name, item in sorted(self.resources.items())},
+            "sources": {
+                name: self.fusion.to_dict()["sources"][name] | {"settings": _settings(item)}
+                for name, item in sorted(self.sources.items())
+            },
+            "nodes": [self._node_dict(self.nodes[name]) for name in self.order],
+            "objective": self.fusion.objective.model_dump(mode="json"),
+            "train": self.fusion.train.model_dump(mode="json"),
+        }
+
+    def to_json(self) -> str:
+        """Writes `to_dict` as JSON, one canonical text a plan."""
+        return json.dumps(self.to_dict(), sort_keys=True, indent=2, ensure_ascii=False)
+
+    def _node_dict(self, node: PlanNode) -> dict[str, Any]:
+        dims = self.solved[node.name]
+        written: dict[str, Any] = {
+            "name": node.name,
+            "section": node.section,
+            "discipline": node.discipline,
+            "component": node.component,
+            "settings": _settings(node.declaration) if node.declaration else {},
+            "in": {port: [str(ref) for ref in refs] for port, refs in sorted(self.wiring(node.name).items())},
+            "dims": dict(sorted(dims.items())),
+            "labels": {dim: list(space.labels) for dim, space in sorted(dims.spaces.items())},
+        }
+        if node.section == "fields":
+            written["type"] = self.fields[node.name].word
+        if node.share:
+            written["share"] = node.share
+        if node.tuner:
+            written["tune"] = {"use": self.fusion.modules[node.name].tune["use"], **_settings(node.tuner)}
+        if isinstance(node.declaration, Loss):
+            written["weight"] = self.weight(node.name)
+        return written
+
+
+def _settings(component: Component) -> dict[str, Any]:
+    return component.model_dump(mode="json")
+
+
+def namespace_of(name: str) -> str:
+    """Gives the namespace of a component's or label space's full name."""
+    namespace, dot, _ = name.partition(".")
+    return namespace if dot else STANDARD
+
+
+def ports_of(component: Component | None) -> tuple[Ports, Ports]:
+    """Gives the ports in and out of a component, a loss's and a metric's target among those in."""
+    if isinstance(component, Input | Module):
+        return component.inputs, component.outputs
+    if isinstance(component, Loss | Metric):
+        inputs: dict[str, Port | Many] = dict(component.inputs)
+        if component.target is not None:
+            inputs[TARGET] = component.target
+        return _AnyPorts(**inputs), Ports()
+    return Ports(), Ports()
+
+
+class _AnyPorts(Ports):
+    """The ports of a loss with its target: a variadic port may stand beside it."""
+
+    def __init__(self, **ports: Port | Many) -> None:
+        self._ports = dict(ports)
