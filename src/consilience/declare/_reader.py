@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
-from ..errors import DeclarationError, Diagnostic, Path, Place, nearest
+from consilience.declare._characters import (
+    REFUSED,
+    REFUSED_ESCAPE,
+    REFUSED_IN_KEY,
+    escape,
+    join_pairs,
+    quote,
+    refused_character,
+    show,
+)
+from consilience.declare._file import MOST_BYTES, file_text, too_large
+from consilience.declare._scalars import WORDS, plain_value
+from consilience.errors import DeclarationError, Diagnostic, Path, Place, nearest
 
 __all__ = ["Document", "read_file", "read_text"]
 
-MOST_BYTES = 1 << 20
 MOST_VALUES = 10_000
 MOST_LEVELS = 64
 MOST_FAULTS = 100
 LONGEST_KEY = 1024
-LONGEST_NUMBER = 4300
 
-# YAML allows a few of these, but PyYAML ends a line at U+0085, U+2028 and U+2029 where YAML 1.2 does not, and a byte
-# order mark inside the text is invisible.
-_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-_REFUSED_ESCAPE = re.compile("[\x00\ud800-\udfff]")
-_REFUSED_IN_KEY = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-_LINE_END = re.compile("\r\n|\r|\n")
 _WRITTEN_TAG = re.compile(r"(?:&\S+\s+)?(!\S*)")
-
-_WORDS = {"": None, "~": None} | {
-    spelling: value
-    for word, value in {"null": None, "true": True, "false": False}.items()
-    for spelling in (word, word.capitalize(), word.upper())
-}
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?))(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 _SYNTAX_FIXES = {
     "'\\t'": "put spaces in place of the tab",
@@ -80,30 +71,15 @@ class Document:
 
 def read_file(path: str | os.PathLike[str]) -> Document:
     """Reads a UTF-8 file of at most 1 MiB; raises DeclarationError with every fault of its shape."""
-    shown = _escape(os.fspath(path))
-    try:
-        if not FilePath(path).is_file():  # a pipe or a device might never end
-            raise DeclarationError(_unreadable(FilePath(path), shown, "no such file"))
-        with FilePath(path).open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DeclarationError(_unreadable(FilePath(path), shown, reason.lower())) from None
-    if len(data) > MOST_BYTES:
-        raise DeclarationError(_too_large(shown))
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DeclarationError(_not_utf8(data, error.start, os.fspath(path))) from None
-    return read_text(text, shown)
+    return read_text(file_text(path), escape(os.fspath(path)))
 
 
 def read_text(text: str, file: str = "<text>") -> Document:
     """Reads a text as `read_file` reads a file; `file` is the name that its places carry."""
     text = text.removeprefix("\ufeff")
     if len(text) > MOST_BYTES:
-        raise DeclarationError(_too_large(file))
-    refused = [_refused_character(match, file) for match in islice(_REFUSED.finditer(text), 10)]
+        raise DeclarationError(too_large(file))
+    refused = [refused_character(match, file) for match in islice(REFUSED.finditer(text), 10)]
     if refused:
         raise DeclarationError(refused)
     return _Reader(text, file).read()
@@ -175,7 +151,7 @@ class _Reader:
         fixes = (fix for part, fix in _SYNTAX_FIXES.items() if part in problem)
         fix = next(fixes, "indent this line as its neighbours are, and close every quote and bracket above it")
         path = self.next_path() if self.open else ()
-        self.stop("CN101", path, self.place(mark), _show(problem, 200), "readable YAML", fix)
+        self.stop("CN101", path, self.place(mark), show(problem, 200), "readable YAML", fix)
 
     def start_document(self, event: yaml.Event) -> None:
         self.documents += 1
@@ -209,8 +185,8 @@ class _Reader:
             self.open.append(_Open(path, {} if isinstance(event, yaml.MappingStartEvent) else []))
         elif key in mapping.seen:
             first = mapping.seen[key]
-            found = f"`{_show(key)}` a second time (first on line {first.line}, column {first.column})"
-            fix = f"delete one of the two, or give one another name, such as `{_show(key, 40)}_2`"
+            found = f"`{show(key)}` a second time (first on line {first.line}, column {first.column})"
+            fix = f"delete one of the two, or give one another name, such as `{show(key, 40)}_2`"
             self.report("CN102", path, place, found, "every key once", fix)
         if event.anchor:
             self.anchors[event.anchor] = _Anchored(key, path, place)
@@ -225,23 +201,23 @@ class _Reader:
             fix = 'write a name before the colon, as in `name: value`; put text that holds braces in quotes: "{{...}}"'
             self.report("CN107", parent, place, found, "a name", fix)
             return f"key at {place.line}:{place.column}"
-        key = _join_pairs(event.value)
+        key = join_pairs(event.value)
         is_plain = event.style is None
         if is_plain and key == "<<":
             fix = "write the keys out in place of `<<`, or give each value an anchor of its own: `rate: &rate 0.1`"
             self.report("CN105", parent, place, "the merge key `<<`", "keys that are written out", fix)
-        elif is_plain and key in _WORDS and _WORDS[key] is None:
+        elif is_plain and key in WORDS and WORDS[key] is None:
             fix = f'put the name in quotes: "{key}":' if key else "write a name before the colon, as in `name: value`"
             self.report("CN107", parent, place, f"the key `{key}`, which is null" if key else "no key", "a name", fix)
         elif len(key) > LONGEST_KEY:
-            fix = f"shorten it: {_show(key, 20)}:"
+            fix = f"shorten it: {show(key, 20)}:"
             self.report("CN107", parent, place, f"a key of {len(key):,} characters", f"at most {LONGEST_KEY:,}", fix)
-        elif _REFUSED_IN_KEY.search(key):
-            fix = f"write it without them: {_quote(_REFUSED_IN_KEY.sub('', key))}:"
-            self.report("CN109", parent, place, f"control characters in the key {_show(key)}", "printable text", fix)
+        elif REFUSED_IN_KEY.search(key):
+            fix = f"write it without them: {quote(REFUSED_IN_KEY.sub('', key))}:"
+            self.report("CN109", parent, place, f"control characters in the key {show(key)}", "printable text", fix)
         else:
             return key
-        return _show(key)
+        return show(key)
 
     def read_value(self, event: yaml.NodeEvent) -> None:
         path, place = self.next_path(), self.place(event.start_mark)
@@ -280,37 +256,37 @@ class _Reader:
         if tag is None:
             return
         written = _WRITTEN_TAG.match(self.text, getattr(event.start_mark, "index", 0))
-        shown = _show(written[1] if written else tag)
+        shown = show(written[1] if written else tag)
         fix = f"delete `{shown}`"
         if isinstance(event, yaml.ScalarEvent) and tag in ("!", "tag:yaml.org,2002:str"):
-            fix = f"write it in quotes: {_quote(event.value)}"
+            fix = f"write it in quotes: {quote(event.value)}"
         place = self.place(event.start_mark)
         self.report("CN103", path, place, f"the tag `{shown}`", "plain data, without tags", fix)
 
     def scalar(self, event: yaml.ScalarEvent, path: Path, place: Place) -> Any:
         if event.style is None:
             try:
-                return _plain_value(event.value)
+                return plain_value(event.value)
             except ValueError:
-                fix = f"write a finite number, or put it in quotes if it is text: {_quote(event.value)}"
+                fix = f"write a finite number, or put it in quotes if it is text: {quote(event.value)}"
                 expected = "a finite number that a 64-bit float can hold"
-                self.report("CN110", path, place, _show(event.value), expected, fix)
+                self.report("CN110", path, place, show(event.value), expected, fix)
                 return None
-        value = _join_pairs(event.value)
-        refused = _REFUSED_ESCAPE.search(value)
+        value = join_pairs(event.value)
+        refused = REFUSED_ESCAPE.search(value)
         if refused:
             found = f"the character U+{ord(refused[0]):04X}, which no text holds"
             self.report(
-                "CN109", path, place, found, "text", f"write it without that: {_quote(_REFUSED_ESCAPE.sub('', value))}"
+                "CN109", path, place, found, "text", f"write it without that: {quote(REFUSED_ESCAPE.sub('', value))}"
             )
         return value
 
     def expand(self, event: yaml.AliasEvent, path: Path, place: Place) -> Any:
         anchored = self.anchors.get(event.anchor or "")
-        name = _show(event.anchor or "")
+        name = show(event.anchor or "")
         if anchored is None:
             close = nearest(name, islice(self.anchors, 100))
-            fix = f"*{close}" if close else f"write the value here, or put text in quotes: {_quote('*' + name)}"
+            fix = f"*{close}" if close else f"write the value here, or put text in quotes: {quote('*' + name)}"
             self.report("CN104", path, place, f"the alias *{name}, with no &{name} above it", "an anchor", fix)
         elif any(collection.value is anchored.value for collection in self.open):
             fix = f"write a value in place of *{name}"
@@ -359,83 +335,3 @@ class _Reader:
     def stop(self, code: str, path: Path, place: Place, found: str, expected: str, fix: str) -> None:
         self.report(code, path, place, found, expected, fix)
         raise DeclarationError(self.faults)
-
-
-def _plain_value(text: str) -> str | int | float | bool | None:
-    """Resolves a plain scalar by the core schema of YAML 1.2; a number that is not finite raises ValueError."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _NOT_FINITE.fullmatch(text):
-        raise ValueError(text)
-    match = _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text)
-    if match is None:
-        return text
-    if len(text) > LONGEST_NUMBER:  # int() would raise, or take quadratic time
-        raise ValueError(text)
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    number = int(text, base) if match.re is _INTEGER else float(text)
-    if abs(number) > sys.float_info.max or (number == 0 and base == 10 and match[match.lastindex or 0].strip("-+.0")):
-        raise ValueError(text)
-    return number
-
-
-def _join_pairs(text: str) -> str:
-    """Joins the surrogate pairs that JSON's escapes write for one character; PyYAML leaves them apart."""
-    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
-
-
-def _escape(text: str) -> str:
-    """Spells out what a terminal could not show."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def _show(text: str, length: int = 60) -> str:
-    return _escape(text if len(text) <= length else text[: length - 3] + "...")
-
-
-def _quote(text: str) -> str:
-    return '"' + _show(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
-
-
-def _place_after(before: str, file: str) -> Place:
-    lines = _LINE_END.split(before)
-    return Place(file, len(lines), len(lines[-1]) + 1)
-
-
-def _refused_character(match: re.Match[str], file: str) -> Diagnostic:
-    char, before = match[0], match.string[: match.start()]
-    found = f"the character U+{ord(char):04X}, which cannot be seen"
-    fix = f'delete it, or write it as an escape in double quotes: "{_escape(char)}"'
-    if char == "\x00" or "\ud800" <= char <= "\udfff":
-        fix = "delete it, and save the file as UTF-8"
-    return Diagnostic("CN109", (), found, "text", fix, _place_after(before, file))
-
-
-def _not_utf8(data: bytes, start: int, file: str) -> Diagnostic:
-    place = _place_after(data[:start].decode("utf-8").removeprefix("\ufeff"), _escape(file))
-    encoding = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
-    name = _escape(shlex.quote(file))
-    fix = f"iconv -f {encoding} -t UTF-8 {name} > utf8.yaml && mv utf8.yaml {name}"
-    return Diagnostic("CN109", (), f"the byte 0x{data[start]:02x}, which is not UTF-8", "text in UTF-8", fix, place)
-
-
-def _too_large(file: str) -> Diagnostic:
-    fix = "keep long lists and data in files of their own, and name them by their path"
-    return Diagnostic("CN109", (), "more than 1 MiB", "a file of at most 1 MiB", fix, Place(file, 1, 1))
-
-
-def _unreadable(path: FilePath, shown: str, reason: str) -> Diagnostic:
-    fix = "give the path of a file that can be read"
-    try:
-        folder = path if path.is_dir() else path.parent
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in islice(entries, 1000) if entry.is_file())
-        if path.is_dir():
-            reason, close = "a directory", next((name for name in names if name.endswith((".yaml", ".yml"))), None)
-        else:
-            close = nearest(path.name, (name for name in names if name != path.name))
-            reason = "not a regular file" if path.exists() and reason == "no such file" else reason
-        fix = _escape(str(folder / close)) if close else fix
-    except (OSError, ValueError):
-        pass
-    return Diagnostic("CN601", (), f"{shown}: {reason}", "a file", fix, Place(shown, 1, 1))
