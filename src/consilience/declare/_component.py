@@ -153,9 +153,8 @@ class Component(BaseModel):
     component: ClassVar[str] = ""
     """The name in the file, without the plugin's namespace: the class's name in snake case unless `name=` says otherwise."""
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
+    def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
         cls.component = name or _WORD_START.sub("_", cls.__name__).lower()
 
     @classmethod
