@@ -1,0 +1,37 @@
+"""Heads that guess words, in plain PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["MaskedLMHead"]
+
+
+class MaskedLMHead(nn.Module):
+    """Scores the vocabulary at the given positions with an encoder's own input embeddings (Devlin et al. 2019).
+
+    Dense, GELU and layer norm as in BERT, then the product with the embeddings, and a bias a word of its own. `encoder`
+    is any module with `get_input_embeddings()`, of whatever embedding width; its parameters do not become the head's.
+    """
+
+    def __init__(self, encoder: Any, hidden: int, vocabulary: int) -> None:
+        super().__init__()
+        # In a tuple: as a submodule, the encoder would stand in the state dict and among the parameters twice.
+        self._tied = (encoder,)
+        width = encoder.get_input_embeddings().weight.shape[1]
+        self.dense = nn.Linear(hidden, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        nn.init.normal_(self.dense.weight, std=0.02)
+        nn.init.zeros_(self.dense.bias)
+
+    def forward(self, hidden: Tensor, positions: Tensor) -> Tensor:
+        """Maps hidden [batch seq hidden] and positions [batch masked] to logits [batch masked vocab]."""
+        index = positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+        states = self.norm(F.gelu(self.dense(hidden.gather(1, index))))
+        # Asked for at each call: a tuner may have wrapped the embeddings after this head was built.
+        return F.linear(states, self._tied[0].get_input_embeddings().weight, self.bias)
