@@ -1,0 +1,54 @@
+"""Losses of emotion and affect, in plain PyTorch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["AffectLoss", "EmotionLoss"]
+
+
+class EmotionLoss(nn.Module):
+    """Binary cross-entropy over emotions that may occur together, plain or focal (Lin et al. 2017).
+
+    With `gamma` above 0, each emotion's term is multiplied by (1 - p)^gamma, where p is the probability of what is so.
+    """
+
+    def __init__(self, gamma: float = 0.0, positive_weight: float = 1.0) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.positive_weight = positive_weight
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Maps logits and target [batch emotion] to values [batch]: the means over the emotions, in float32."""
+        # One signed logit an emotion: positive where the model is right.
+        signed = torch.where(target, logits, -logits).float()
+        values = -F.logsigmoid(signed) * torch.where(target, self.positive_weight, 1.0)
+        if self.gamma:
+            # By logarithms: the gradient of a power is infinite where 1 - p underflows to 0.
+            values = values * (self.gamma * F.logsigmoid(-signed)).exp()
+        return values.mean(dim=1)
+
+
+class AffectLoss(nn.Module):
+    """Squared error, or Huber's beyond a distance (Huber 1964), over the examples whose target is known."""
+
+    def __init__(self, huber: float | None = None) -> None:
+        super().__init__()
+        self.huber = huber
+
+    def forward(self, valence: Tensor, target: Tensor) -> Tensor:
+        """Maps valence and target [batch], NaN where it is not known, to values [batch]: 0 there, in float32."""
+        is_unknown = target.isnan()
+        # Before the error, not only after it: NaN times a zero gradient is NaN.
+        known = target.float().masked_fill(is_unknown, 0.0)
+        if self.huber is None:
+            errors = F.mse_loss(valence.float(), known, reduction="none")
+        else:
+            errors = F.huber_loss(valence.float(), known, reduction="none", delta=self.huber)
+        return errors.masked_fill(is_unknown, 0.0)
+
+    def count(self, target: Tensor) -> Tensor:
+        """Counts 1 for each known target, and 0 for each NaN: [batch] to [batch]."""
+        return (~target.isnan()).float()
