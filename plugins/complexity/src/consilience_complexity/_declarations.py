@@ -1,0 +1,67 @@
+"""What complexity offers to a fusion file. Light: torch enters only where something is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consilience.declare import Dims, Field, Float, Loss, Module, Use
+from consilience.errors import DeclarationError, Diagnostic
+
+if TYPE_CHECKING:
+    from consilience_complexity.gates import SizeLoss
+
+__all__ = ["Sparsity"]
+
+
+class Sparsity(Loss):
+    """Is the size of a module: the share of its attention heads and feed-forward neurons that learnt gates keep.
+
+    Every head and every neuron of the transformer inside the module gets a hard-concrete gate (Louizos, Welling, Kingma
+    2018). The value is the expected number of parameters behind open gates over all gated parameters, from 0 to 1. The
+    gates stay on the module after training, without noise: what is closed contributes exactly nothing.
+    """
+
+    of: Use[Module]
+    """The module whose size is the loss: one with a transformers encoder (or an nn.TransformerEncoder) inside."""
+
+    keep: float | None = Field(None, ge=0, le=1)
+    """The share to keep, 0 to 1: the loss is then the squared distance from it. Left out, less is always better."""
+
+    openness: float = Field(0.995, gt=0, lt=1)
+    """The probability with which each gate lets something through at the start, above 0 and below 1."""
+
+    speed: float = Field(500.0, gt=0)
+    """How many times the run's learning rate the gates learn with, above 0; 500 as in CoFi (Xia, Zhong, Chen 2022)."""
+
+    temperature: float = Field(2 / 3, gt=0, lt=1)
+    """How soft the gates are in training, above 0 (binary) and below 1."""
+
+    low: float = Field(-0.1, lt=0)
+    """The lower end of the stretched interval, below 0: what falls below 0 is a closed gate."""
+
+    high: float = Field(1.1, gt=1)
+    """The upper end of the stretched interval, above 1: what falls above 1 is a fully open gate."""
+
+    value = Float[""]
+    has_parameters = True
+
+    def build(self, dims: Dims) -> SizeLoss:
+        """Puts the gates onto the module, in place, and gives their expected size; DeclarationError when none fits."""
+        from consilience_complexity.anatomy import NothingToGate, find_projections
+        from consilience_complexity.gates import HardConcrete, SizeLoss
+
+        try:
+            projections = find_projections(dims.built(self.of))
+        except NothingToGate as reason:
+            raise DeclarationError(self._nothing(str(reason))) from reason
+        distribution = HardConcrete(self.temperature, self.low, self.high)
+        return SizeLoss(projections, distribution, self.openness, self.speed, self.keep)
+
+    def _nothing(self, reason: str) -> Diagnostic:
+        return Diagnostic(
+            code="CN481",
+            path=(),  # this loss: the framework knows its name
+            found=f"of: {self.of.name}, but {reason}",
+            expected="a module with a transformer inside, such as a text_encoder",
+            fix="of: encoder",
+        )
