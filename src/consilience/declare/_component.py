@@ -300,5 +300,8 @@ class Balancer(Component):
     kind = "balancer"
 
     def build(self, losses: tuple[str, ...]) -> Any:
-        """Gives an `nn.Module` that maps `{loss: weighted value}` to `{loss: contribution}`; the contributions are summed."""
+        """Gives an `nn.Module` that maps `{loss: weighted value}` to `({loss: factor}, penalty)`, all of them `Float[""]`.
+
+        The objective is the sum of factor times value, plus the penalty once an optimizer step.
+        """
         raise NotImplementedError

@@ -249,9 +249,12 @@ class Fusion(_Declared):
         self._base = Path(base) if base is not None else Path.cwd()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads a fusion file; raises `DeclarationError` with every fault of its shape."""
-        return cls._from_document(read_file(path), Path(path).resolve().parent)
+    def load(cls, path: str | os.PathLike[str], base: str | os.PathLike[str] | None = None) -> Self:
+        """Reads a fusion file; relative paths start from `base`, the file's folder unless given.
+
+        Raises `DeclarationError` with every fault of its shape.
+        """
+        return cls._from_document(read_file(path), Path(base) if base is not None else Path(path).resolve().parent)
 
     @classmethod
     def parse(cls, text: str, base: str | os.PathLike[str] | None = None) -> Self:
@@ -285,6 +288,12 @@ class Fusion(_Declared):
         for section in SECTIONS:
             for name, node in getattr(self, section).items():
                 yield section, name, node
+
+    def without(self, *sections: str) -> Self:
+        """Gives the fusion without the named sections."""
+        kept = self.model_copy(update={section: {} for section in sections})
+        kept._document, kept._base = self._document, self._base
+        return kept
 
     def locate(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         """Gives the diagnostics with their places in the file, when the fusion was read from one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 
 import networkx as nx
 
@@ -12,24 +13,35 @@ from consilience.host import Registry, default_registry
 from consilience.plan._learning import check_learning
 from consilience.plan._plan import Edge, Plan
 from consilience.plan._resolve import Resolved, resolve, resolve_uses
-from consilience.plan._solve import solve
+from consilience.plan._solve import Solution, solve
 from consilience.plan._wire import wire
 
-__all__ = ["check"]
+__all__ = ["Purpose", "check"]
 
 
-def check(fusion: Fusion | str | os.PathLike[str], registry: Registry | None = None) -> Plan:
+class Purpose(StrEnum):
+    """What a plan is for: learning asks for sources, and that everything can learn; use asks for the model alone."""
+
+    LEARN = "learn"
+    USE = "use"
+
+
+def check(
+    fusion: Fusion | str | os.PathLike[str], registry: Registry | None = None, purpose: Purpose = Purpose.LEARN
+) -> Plan:
     """Checks a fusion, or a fusion file, as a whole; raises `DeclarationError` with every fault found.
 
     Imports neither torch nor transformers, and downloads nothing.
     """
     if not isinstance(fusion, Fusion):
         fusion = Fusion.load(fusion)
+    if purpose is Purpose.USE:
+        fusion = fusion.without("sources", "metrics")
     resolved = resolve(fusion, registry or default_registry())
     edges, broken = wire(resolved)
     references = _references(resolved)
     graph = _graph(resolved, edges, references)
-    solved = {}
+    solution = Solution({}, {})
     if _tell_cycles(resolved, graph):
         order: list[str] = []
     else:
@@ -37,8 +49,9 @@ def check(fusion: Fusion | str | os.PathLike[str], registry: Registry | None = N
         feeding = {name: [edge.source.node for edge in edges if edge.target.node == name] for name in order}
         resolve_uses(resolved, feeding, order)
         if not resolved.faults or not _hides_types(resolved):
-            solved = solve(resolved, edges, order, broken)
-        check_learning(resolved, edges, references)
+            solution = solve(resolved, edges, order, broken)
+        if purpose is Purpose.LEARN:
+            check_learning(resolved, edges, references)
     if resolved.faults or resolved.balancer is None:
         raise DeclarationError(fusion.locate(resolved.faults))
     others = resolved.others
@@ -48,7 +61,8 @@ def check(fusion: Fusion | str | os.PathLike[str], registry: Registry | None = N
         graph,
         dict(resolved.nodes),
         tuple(order),
-        solved,
+        solution.dims,
+        solution.varying,
         others["resources"],
         others["sources"],
         resolved.balancer,

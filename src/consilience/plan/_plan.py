@@ -90,7 +90,7 @@ class Plan:
 
     `graph` is a networkx MultiDiGraph over node names, each edge's `edge` an `Edge` (None where a key such as `tie:` refers
     to a node without a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each comes
-    after what it needs.
+    after what it needs; `solved` gives each node's dims, `varying` the common name of those that vary with the batch.
     """
 
     fusion: Fusion
@@ -99,6 +99,7 @@ class Plan:
     nodes: Mapping[str, PlanNode]
     order: tuple[str, ...]
     solved: Mapping[str, Dims]
+    varying: Mapping[str, Mapping[str, str]]
     resources: Mapping[str, Resource]
     sources: Mapping[str, Source]
     balancer: Balancer
@@ -131,9 +132,12 @@ class Plan:
         """Gives the label space of a field, or None when it has none."""
         return self.solved[field_name].spaces.get("labels")
 
-    def label_space(self, name: str) -> LabelSpace | None:
-        """Finds a label space that a plugin offers by its full name."""
-        return self.registry.label_space(name)
+    def label_space(self, name: str) -> LabelSpace:
+        """Gives the label space that a plugin offers under a full name; raises KeyError when none does."""
+        space = self.registry.label_space(name)
+        if space is None:
+            raise KeyError(name)
+        return space
 
     def target_of(self, node: str) -> Ref | None:
         """Gives what a loss or metric compares with, or None."""

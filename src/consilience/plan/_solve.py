@@ -13,7 +13,7 @@ from consilience.plan._dims import Conflict, DimVariables, Fact
 from consilience.plan._plan import TARGET, Edge, PlanNode
 from consilience.plan._resolve import Resolved
 
-__all__ = ["Solver", "solve"]
+__all__ = ["Solution", "Solver", "solve"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,21 @@ class _Axis:
     variable: Any
 
 
-def solve(resolved: Resolved, edges: list[Edge], order: list[str], broken: frozenset[str]) -> dict[str, Dims]:
-    """Gives the solved dims of every node, and notes each type that does not fit and each dim left open."""
+@dataclass(frozen=True)
+class Solution:
+    """What is solved: the sizes and labels of each node's dims, and which dims are one though they vary."""
+
+    dims: dict[str, Dims]
+    varying: dict[str, dict[str, str]]
+    """By node and dim, the common name of the dims that are equal in every batch: `{"encoder": {"seq": "tokens.seq"}}`."""
+
+
+def solve(resolved: Resolved, edges: list[Edge], order: list[str], broken: frozenset[str]) -> Solution:
+    """Solves every node's dims, and notes each type that does not fit and each dim left open."""
     solver = Solver(resolved, edges, order)
     solver.solve()
     solver.tell_open_dims(broken)
-    return {name: solver.dims_of(resolved.nodes[name]) for name in order}
+    return Solution({name: solver.dims_of(resolved.nodes[name]) for name in order}, solver.varying())
 
 
 class Solver:
@@ -74,6 +83,17 @@ class Solver:
             if known.space is not None and isinstance(known.space.value, LabelSpace):
                 spaces[name] = known.space.value
         return Dims(sizes, spaces, parts)
+
+    def varying(self) -> dict[str, dict[str, str]]:
+        """Names each set of equal dims that vary, after the first of them in order."""
+        names: dict[int, str] = {}
+        found: dict[str, dict[str, str]] = {}
+        for node in self._order:
+            for dim, each in self._names(node).items():
+                known = self._variables.known((node.name, dim))
+                if known.varies and not each:
+                    found.setdefault(node.name, {})[dim] = names.setdefault(id(known), f"{node.name}.{dim}")
+        return found
 
     def tell_open_dims(self, broken: frozenset[str]) -> None:
         """Notes the dims of modules and losses that nothing gives a size, where no other fault explains it."""

@@ -1,0 +1,104 @@
+"""Builds the nodes of a plan: each with its own seed, so that no node's start depends on what stands beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from consilience.data import Collator, InputStep
+from consilience.declare import Dims, Input, Loss, Many, Module, Unsolved
+from consilience.errors import DeclarationError, Diagnostic
+from consilience.plan import Plan, PlanNode
+
+__all__ = ["attribute", "build_collator", "build_nodes", "node_seed"]
+
+
+def node_seed(seed: int, name: str) -> int:
+    """Derives a node's seed (63 bits) from the run's seed and the node's name."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def build_nodes(plan: Plan, seed: int) -> dict[str, nn.Module]:
+    """Builds every module and loss, in order, tuned as the fusion says; a `share:` node is the module it shares."""
+    built: dict[str, Any] = {}
+    for node in (*plan.of("modules"), *plan.of("losses")):
+        if node.share:
+            built[node.name] = built[node.share]
+            continue
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(node_seed(seed, node.name))
+            built[node.name] = _build(plan, node, built)
+    return built
+
+
+def build_collator(plan: Plan, outputs: Iterable[str], seed: int = 0) -> Collator:
+    """Builds what makes batches for the named modules, losses and metrics: the inputs and fields that they need."""
+    wanted = set(plan.needed(tuple(outputs)))
+    behind = {field for name in outputs for field in plan.fields_behind(name)}
+    built: dict[str, Any] = {}
+    steps = []
+    for node in plan.of("inputs"):
+        if node.name in wanted:
+            built[node.name] = _build(plan, node, built)
+            steps.append(_input_step(plan, node, built[node.name]))
+    fields = {name: kind for name, kind in plan.fields.items() if name in behind}
+    sizes = {name: len(space) for name in fields if (space := plan.labels(name)) is not None}
+    return Collator(fields, sizes, tuple(steps), seed)
+
+
+def _input_step(plan: Plan, node: PlanNode, call: Any) -> InputStep:
+    assert isinstance(node.declaration, Input)
+    wiring = {
+        port: tuple(map(str, refs)) if isinstance(node.inputs[port], Many) else str(refs[0])
+        for port, refs in plan.wiring(node.name).items()
+    }
+    return InputStep(node.name, call, wiring, tuple(node.outputs), node.component, node.declaration.is_random)
+
+
+def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
+    declaration = node.declaration
+    assert isinstance(declaration, Input | Module | Loss)
+    dims: Dims = replace(plan.solved[node.name], nodes=built)
+    try:
+        made = declaration.build(dims)
+        if node.tuner is not None:
+            node.tuner.apply(made)
+    except DeclarationError as error:
+        raise DeclarationError(plan.fusion.locate([_placed(item, node) for item in error.diagnostics])) from error
+    except Unsolved as error:
+        fix = f"# give {node.name} something whose size is known before training"
+        fault = Diagnostic("CN306", (node.section, node.name), str(error), "a size known when the model is built", fix)
+        raise DeclarationError(plan.fusion.locate([fault])) from error
+    except Exception as error:
+        attribute(error, plan, node, "build")
+        raise
+    return _expected_kind(plan, node, made)
+
+
+def _placed(diagnostic: Diagnostic, node: PlanNode) -> Diagnostic:
+    return diagnostic if diagnostic.path else replace(diagnostic, path=(node.section, node.name))
+
+
+def _expected_kind(plan: Plan, node: PlanNode, made: Any) -> Any:
+    wanted: Any = Callable if node.section == "inputs" else nn.Module
+    if isinstance(made, wanted):
+        return made
+    word = "a callable" if node.section == "inputs" else "an nn.Module"
+    found = f"{type(made).__name__}, from the build of {node.component}"
+    fix = f"# return {word} from {type(node.declaration).__name__}.build"
+    raise DeclarationError(plan.fusion.locate([Diagnostic("CN311", (node.section, node.name), found, word, fix)]))
+
+
+def attribute(error: BaseException, plan: Plan, node: PlanNode, doing: str) -> None:
+    """Notes on a plugin's exception whose code it is: node, component, distribution."""
+    offer = plan.registry.component(node.component)
+    owner = f"{offer.distribution} {offer.version}".strip() if offer else "its plugin"
+    note = f"in the {doing} of node {node.name} ({node.component}, from {owner})"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)

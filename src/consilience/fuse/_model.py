@@ -1,0 +1,254 @@
+"""The fused model: one forward over the plan's graph, every needed node once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from consilience.declare import Loss, Many
+from consilience.errors import Diagnostic, RunError
+from consilience.fuse._build import attribute, build_nodes
+from consilience.fuse._config import FusedConfig
+from consilience.fuse._honour import check_honour
+from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check
+
+__all__ = ["FusedModel", "FusedOutput", "Step", "fuse"]
+
+
+@dataclass
+class FusedOutput(ModelOutput):
+    """What a forward gives: `values` by port (`opinion.logits`), and `losses` by loss, one sum an example or one number."""
+
+    values: dict[str, Tensor] | None = None
+    losses: dict[str, Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """The call of one node: what it reads under which argument, and what it gives."""
+
+    name: str
+    arguments: tuple[tuple[str, tuple[str, ...], bool], ...]
+    gives: tuple[str, ...]
+    """The names of its values: `node.port` for a module, the loss's own for a loss."""
+    ports: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the values that it needs."""
+        return tuple(name for _, names, _ in self.arguments for name in names)
+
+
+class _Nodes(nn.Module):
+    """Holds the built nodes by name; any name will do, also one that a module has as an attribute."""
+
+    def __init__(self, nodes: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self._modules.update(nodes)
+
+    def __getitem__(self, name: str) -> nn.Module:
+        found = self._modules[name]
+        assert found is not None
+        return found
+
+
+class FusedModel(PreTrainedModel):
+    """The disciplines' modules and losses as one transformers model.
+
+    `forward` takes a batch by name (`tokens.ids`, `sentiment`, `sentiment.present`, ...) and runs, once and in order, the nodes
+    that the asked outputs need. Made by `fuse(plan)`, or by `from_pretrained`.
+    """
+
+    config_class = FusedConfig
+    base_model_prefix = ""
+    main_input_name = "outputs"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _no_split_modules: ClassVar[list[str]] = []
+
+    def __init__(self, config: FusedConfig, plan: Plan | None = None) -> None:
+        super().__init__(config)
+        self.plan = plan if plan is not None else check(config.to_fusion(), purpose=Purpose.USE)
+        built = build_nodes(self.plan, self.plan.fusion.train.seed)
+        self.nodes = _Nodes({name: module for name, module in built.items() if not self.plan.nodes[name].share})
+        self.balancer = self._build_balancer()
+        self._steps: dict[tuple[str, ...], list[Step]] = {}
+        self.post_init()
+
+    def _build_balancer(self) -> nn.Module:
+        losses = tuple(node.name for node in self.plan.of("losses"))
+        balancer: nn.Module = self.plan.balancer.build(losses)
+        return balancer
+
+    def initialize_weights(self) -> None:
+        """Leaves the weights as they are: every component initialises its own when it is built."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode; a module that is not trained stays in evaluation mode, without dropout."""
+        super().train(mode)
+        for node in self.plan.of("modules"):
+            if node.tuner is not None and not node.tuner.trains and not node.share:
+                self.nodes[node.name].eval()
+        return self
+
+    def forward(self, outputs: Sequence[str] | None = None, **batch: Tensor) -> FusedOutput:
+        """Runs what the outputs need: nodes by name, the plan's answers when left out.
+
+        Raises KeyError when the batch lacks a tensor that they need.
+        """
+        values: dict[str, Any] = dict(batch)
+        losses: dict[str, Tensor] = {}
+        for step in self.steps(tuple(outputs) if outputs is not None else tuple(self.plan.answers())):
+            given = self.run_step(step, values)
+            values.update(given)
+            if step.name in self.plan.fusion.losses:
+                losses.update(given)
+        made = {name: value for name, value in values.items() if name not in batch and name not in losses}
+        return FusedOutput(values=made, losses=losses)
+
+    def steps(self, outputs: tuple[str, ...]) -> list[Step]:
+        """Gives the calls that the outputs need, in order."""
+        if outputs not in self._steps:
+            unknown = [name for name in outputs if name not in self.plan.nodes]
+            if unknown:
+                raise RunError(_unknown_output(unknown[0], self.plan))
+            needed = [self.plan.nodes[name] for name in self.plan.needed(outputs)]
+            self._steps[outputs] = [
+                _step(self.plan, node) for node in needed if node.section in ("modules", "losses")
+            ]
+        return self._steps[outputs]
+
+    def run_step(self, step: Step, values: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Runs one node on the values before it, and names what it gives."""
+        node = self.plan.nodes[step.name]
+        arguments = {
+            port: [values[name] for name in names] if many else values[names[0]] for port, names, many in step.arguments
+        }
+        try:
+            given = self.nodes[node.share or node.name](**arguments)
+            return _named(step, given)
+        except Exception as error:
+            attribute(error, self.plan, node, "forward")
+            raise
+
+    def count(self, loss: str, batch: Mapping[str, Tensor]) -> Tensor | None:
+        """Counts what each example of a batch brings to a loss (`Float["batch"]`); None for a loss of one number.
+
+        An example counts only if it has every field behind the loss.
+        """
+        node = self.plan.nodes[loss]
+        assert isinstance(node.declaration, Loss)
+        if not node.declaration.value.dims:
+            return None
+        present = self.present(loss, batch)
+        target = self.plan.target_of(loss)
+        counter = getattr(self.nodes[loss], "count", None)
+        if counter is None or target is None:
+            return present.float()
+        return torch.where(present, counter(batch[str(target)]).float(), 0.0)
+
+    def present(self, node: str, batch: Mapping[str, Tensor]) -> Tensor:
+        """Tells the examples (`Bool["batch"]`) that have every field behind a node, its target's included."""
+        masks = [batch[f"{name}.present"] for name in sorted(self.plan.fields_behind(node))]
+        present = masks[0]
+        for mask in masks[1:]:
+            present = present & mask
+        return present
+
+    def save_pretrained(self, save_directory: Any, **arguments: Any) -> None:
+        """Saves weights (safetensors), configuration, and what the resources need; the directory stands alone."""
+        folder = Path(save_directory)
+        original = self.config.fusion
+        self.config.fusion = _relocated(self.plan, folder)
+        try:
+            super().save_pretrained(save_directory, **arguments)
+        finally:
+            self.config.fusion = original
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *arguments: Any, **options: Any) -> Any:
+        """Loads a saved fused model; raises `RunError` when a weight is missing, superfluous or of another shape."""
+        wants_info = options.pop("output_loading_info", False)
+        model, info = super().from_pretrained(
+            pretrained_model_name_or_path, *arguments, output_loading_info=True, **options
+        )
+        for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+            if info.get(what):
+                raise RunError(_bad_weights(what, sorted(map(str, info[what])), pretrained_model_name_or_path))
+        return (model, info) if wants_info else model
+
+    @classmethod
+    def get_init_context(cls, *arguments: Any, **options: Any) -> list[Any]:
+        """Builds on the real device: what components compute when they are built must not be lost on the meta device."""
+        contexts = super().get_init_context(*arguments, **options)
+        return [context for context in contexts if not _is_meta(context)]
+
+
+def _is_meta(context: Any) -> bool:
+    return isinstance(context, torch.device) or "meta" in getattr(getattr(context, "func", None), "__name__", "")
+
+
+def fuse(plan: Plan) -> FusedModel:
+    """Builds the fused model of a plan and checks that every module gives what it declared."""
+    model = FusedModel(FusedConfig(fusion=plan.fusion.to_dict(), architectures=["FusedModel"]), plan)
+    check_honour(model, plan)
+    return model
+
+
+def _step(plan: Plan, node: PlanNode) -> Step:
+    arguments = []
+    for port, refs in plan.wiring(node.name).items():
+        is_many = port != TARGET and isinstance(node.inputs[port], Many)
+        arguments.append((port, tuple(str(ref) for ref in refs), is_many))
+    if node.section == "losses":
+        return Step(node.name, tuple(arguments), (node.name,), ("value",))
+    ports = tuple(node.outputs)
+    return Step(node.name, tuple(arguments), tuple(_value_name(node.name, port) for port in ports), ports)
+
+
+def _value_name(node: str, port: str) -> str:
+    return str(Ref(node, port))
+
+
+def _named(step: Step, given: Any) -> dict[str, Tensor]:
+    if isinstance(given, Tensor):
+        given = (given,)
+    if isinstance(given, Mapping):
+        given = tuple(given[port] for port in step.ports)
+    if len(given) != len(step.gives):
+        raise TypeError(f"{len(given)} values for the ports {', '.join(step.ports)}")
+    return dict(zip(step.gives, given, strict=True))
+
+
+def _relocated(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Saves the resources into the model's directory and gives the fusion that finds them there."""
+    written = plan.fusion.to_dict()
+    for name, resource in plan.resources.items():
+        place = folder / "resources" / name
+        place.mkdir(parents=True, exist_ok=True)
+        changed = {key: f"resources/{name}/{value}" for key, value in resource.save(place).items()}
+        written["resources"][name] = {**written["resources"][name], **changed}
+    return written
+
+
+def _unknown_output(name: str, plan: Plan) -> Diagnostic:
+    known: Iterable[str] = plan.answers()
+    expected = f"one of {', '.join(known) or 'the modules'}"
+    return Diagnostic("CN702", ("outputs",), f"the unknown output {name}", expected, f"outputs: [{next(iter(known), '')}]")
+
+
+def _bad_weights(what: str, keys: list[str], where: Any) -> Diagnostic:
+    shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
+    found = f"{len(keys)} {what.replace('_', ' ')} in {where}: {shown}"
+    return Diagnostic("CN701", (), found, "every weight of the model, and no other", "# take an undamaged copy of the model")
+
+
+AutoConfig.register(FusedConfig.model_type, FusedConfig)
+AutoModel.register(FusedConfig, FusedModel)

@@ -1,0 +1,21 @@
+"""Trains a plan: the objective, the trainer, the run that is left behind."""
+
+from consilience.train._measure import measure, to_device
+from consilience.train._objective import Objective, Terms, Window
+from consilience.train._record import describe_device
+from consilience.train._run import Run
+from consilience.train._train import evaluation_loader, train
+from consilience.train._trainer import FusionTrainer
+
+__all__ = [
+    "FusionTrainer",
+    "Objective",
+    "Run",
+    "Terms",
+    "Window",
+    "describe_device",
+    "evaluation_loader",
+    "measure",
+    "to_device",
+    "train",
+]
