@@ -1,0 +1,38 @@
+"""The built-in components, registered through the same hooks as anybody's."""
+
+from __future__ import annotations
+
+from consilience.declare import Component, hookimpl
+from consilience.standard._balancers import Fixed, Uncertainty
+from consilience.standard._checkpoint import Checkpoint
+from consilience.standard._inputs import TokenLabels, Tokens
+from consilience.standard._losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from consilience.standard._metrics import F1, Accuracy, Confusion, MultilabelF1, MultioutputPearson, Pearson
+from consilience.standard._modules import (
+    Classifier,
+    Concat,
+    CrossAttention,
+    Gated,
+    MultioutputRegressor,
+    Regressor,
+    TextEncoder,
+    TokenClassifier,
+)
+from consilience.standard._sources import Hub, Table
+from consilience.standard._tuners import Frozen, Full, Lora
+
+COMPONENTS: tuple[type[Component], ...] = (
+    Checkpoint,
+    *(Table, Hub),
+    *(Tokens, TokenLabels),
+    *(TextEncoder, Classifier, TokenClassifier, Regressor, MultioutputRegressor, Concat, Gated, CrossAttention),
+    *(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),
+    *(Accuracy, F1, MultilabelF1, Confusion, Pearson, MultioutputPearson),
+    *(Full, Frozen, Lora),
+    *(Fixed, Uncertainty),
+)
+
+
+@hookimpl
+def consilience_components() -> list[type[Component]]:
+    return list(COMPONENTS)

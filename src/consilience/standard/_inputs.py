@@ -1,0 +1,110 @@
+"""The standard inputs: tokens, and labels of words aligned to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from consilience.declare import (
+    Bool,
+    Checkpoint,
+    Dims,
+    Fault,
+    Field,
+    Input,
+    Int,
+    Labels,
+    Ports,
+    Text,
+    Unsolved,
+    Use,
+)
+from consilience.errors import DeclarationError, Diagnostic
+from consilience.standard._checkpoint import TOKENIZER_FILES, longest_text, sizes
+
+__all__ = ["TokenLabels", "Tokens"]
+
+
+class Tokens(Input):
+    """Splits texts into the tokens of a checkpoint's tokenizer, padded to the longest text of the batch.
+
+    A text is a string, or a list of words that are taken as given.
+    """
+
+    checkpoint: Use[Checkpoint]
+    """The checkpoint whose tokenizer it is."""
+    max_length: int = Field(128, ge=4)
+    """The most tokens of a text, the special ones included; what comes after them is cut off."""
+    words: Literal["tokenizer", "whitespace"] = "tokenizer"
+    """What counts as a word of a string: what the tokenizer splits at first (punctuation stands alone), or what
+    stands between white space."""
+    pad_to_multiple_of: int = Field(1, ge=1)
+    """Rounds the padded length up, to 8 for instance, as tensor cores like it."""
+
+    inputs = Ports(text=Text["batch"])
+    outputs = Ports(
+        ids=Int["batch seq"].below("vocab"),
+        mask=Bool["batch seq"],
+        special=Bool["batch seq"],
+        words=Int["batch seq"],
+        spans=Int["batch seq 2"],
+    )
+
+    def dims(self, known: Dims) -> Mapping[str, int]:
+        """States the size of the vocabulary."""
+        return sizes(self.checkpoint.declared, "vocab")
+
+    def faults(self) -> Iterable[Fault]:
+        """Tells when the checkpoint has no tokenizer, or no positions for so many tokens."""
+        try:
+            checkpoint = self.checkpoint.declared
+            names = {file.name for file in checkpoint.files()}
+            longest = longest_text(checkpoint)
+        except (Unsolved, DeclarationError):
+            return  # told elsewhere: by the wiring, or by the checkpoint itself
+        if not names.intersection(TOKENIZER_FILES):
+            found = f"{self.checkpoint.name}: no file of a tokenizer, such as tokenizer.json"
+            yield Fault(
+                "CN609", "checkpoint", found, "a checkpoint with a tokenizer", "checkpoint: one that has tokenizer.json"
+            )
+        padded = -(-self.max_length // self.pad_to_multiple_of) * self.pad_to_multiple_of
+        if longest is not None and padded > longest:
+            most = longest // self.pad_to_multiple_of * self.pad_to_multiple_of
+            found = f"{padded} tokens; {self.checkpoint.name}'s config.json has positions for {longest}"
+            yield Fault("CN610", "max_length", found, f"at most {longest}", f"max_length: {most}")
+
+    def build(self, dims: Dims) -> Callable[..., Any]:
+        """Gives the callable that tokenizes a batch; raises `DeclarationError` when the tokenizer is not a fast one."""
+        from consilience.standard.built.tokens import Tokenize
+
+        # A data loader's workers are the parallelism: threads in each would be too many, and older tokenizers warn
+        # when a process forks that has used some.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        tokenizer = self.checkpoint.declared.tokenizer()
+        if not getattr(tokenizer, "is_fast", False):
+            self._refuse(
+                f"a slow tokenizer ({type(tokenizer).__name__}), which cannot tell where tokens stand in the text"
+            )
+        if len(tokenizer) > dims.get("vocab", len(tokenizer)):
+            self._refuse(f"a tokenizer of {len(tokenizer)} tokens for a model of {dims['vocab']}")
+        return Tokenize(tokenizer, self.max_length, self.words == "whitespace", self.pad_to_multiple_of)
+
+    def _refuse(self, found: str) -> None:
+        fix = "checkpoint: one with a tokenizer.json that fits its config.json"
+        raise DeclarationError(
+            Diagnostic("CN609", ("checkpoint",), found, "a fast tokenizer of the model's vocabulary", fix)
+        )
+
+
+class TokenLabels(Input):
+    """Aligns one label a word to the tokens: it stands at the first token of its word, and -100 at all others."""
+
+    inputs = Ports(words=Int["batch seq"], labels=Labels["batch"].below("classes"))
+    outputs = Ports(labels=Int["batch seq"].below("classes"))
+
+    def build(self, dims: Dims) -> Callable[..., Any]:
+        """Gives the callable that aligns a batch."""
+        from consilience.standard.built.tokens import AlignLabels
+
+        return AlignLabels()

@@ -1,0 +1,169 @@
+"""The standard modules: the text encoder, heads and fusers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from consilience.declare import Bool, Checkpoint, Dims, Field, Float, Int, Many, Module, Ports, Use, upstream
+from consilience.standard._checkpoint import sizes
+
+__all__ = [
+    "Classifier",
+    "Concat",
+    "CrossAttention",
+    "Gated",
+    "MultioutputRegressor",
+    "Regressor",
+    "TextEncoder",
+    "TokenClassifier",
+]
+
+
+class TextEncoder(Module):
+    """Encodes tokens with a pretrained encoder: a state for each token, and one vector for each text."""
+
+    checkpoint: Use[Checkpoint] = upstream()
+    """The checkpoint whose encoder it is; when left out, the one that the tokens were made with."""
+    pooling: Literal["cls", "mean", "max"] = "mean"
+    """How the states of a text become its vector: that of the first token, their mean, or their largest values."""
+
+    inputs = Ports(ids=Int["batch seq"].below("vocab"), mask=Bool["batch seq"] | None)
+    outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
+
+    def dims(self, known: Dims) -> Mapping[str, int]:
+        """States width and vocabulary from config.json."""
+        return sizes(self.checkpoint.declared, "hidden", "vocab")
+
+    def build(self, dims: Dims) -> Any:
+        """Loads the encoder."""
+        from consilience.standard.built.encoder import TextEncoder
+
+        return TextEncoder(self.checkpoint.declared.model(), self.pooling)
+
+
+class _Head(Module):
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """The share of features that are dropped while training."""
+    width: int | None = Field(None, ge=1)
+    """The size of a hidden layer; none when left out."""
+
+
+class Classifier(_Head):
+    """Scores the classes of one vector an example; takes its classes from the target of its loss."""
+
+    inputs = Ports(features=Float["batch hidden"])
+    outputs = Ports(logits=Float["batch classes"])
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the head."""
+        from consilience.standard.built.heads import Classifier
+
+        return Classifier(dims["hidden"], dims["classes"], self.dropout, self.width)
+
+
+class Regressor(_Head):
+    """Predicts one number from one vector an example."""
+
+    inputs = Ports(features=Float["batch hidden"])
+    outputs = Ports(value=Float["batch"])
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the head."""
+        from consilience.standard.built.heads import Regressor
+
+        return Regressor(dims["hidden"], None, self.dropout, self.width)
+
+
+class MultioutputRegressor(_Head):
+    """Predicts several numbers, such as those of a `numbers` field, from one vector an example."""
+
+    inputs = Ports(features=Float["batch hidden"])
+    outputs = Ports(value=Float["batch numbers"])
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the head."""
+        from consilience.standard.built.heads import Regressor
+
+        return Regressor(dims["hidden"], dims["numbers"], self.dropout, self.width)
+
+
+class TokenClassifier(_Head):
+    """Scores the classes of every token; takes its classes from the target of its loss."""
+
+    inputs = Ports(hidden=Float["batch seq hidden"])
+    outputs = Ports(logits=Float["batch seq classes"])
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the head."""
+        from consilience.standard.built.heads import TokenClassifier
+
+        return TokenClassifier(dims["hidden"], dims["classes"], self.dropout, self.width)
+
+
+class Concat(Module):
+    """Puts vectors side by side."""
+
+    has_parameters = False
+    inputs = Ports(parts=Many(Float["batch part"], each=("part",)))
+    outputs = Ports(fused=Float["batch hidden"])
+
+    def dims(self, known: Dims) -> Mapping[str, int]:
+        """States the width of the result: the sum of the parts'."""
+        return {"hidden": sum(known.each("part"))}
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the fuser."""
+        from consilience.standard.built.fusers import Concatenation
+
+        return Concatenation()
+
+
+class Gated(Module):
+    """Mixes vectors of any widths, dim by dim, by gates that see all of them (Arevalo et al. 2017)."""
+
+    width: int | None = Field(None, ge=1)
+    """The width of the result; that of the first part when left out."""
+    gate: Literal["softmax", "sigmoid"] = "softmax"
+    """Whether the parts compete (their gates sum to 1), or each opens by itself."""
+
+    inputs = Ports(parts=Many(Float["batch part"], each=("part",)))
+    outputs = Ports(fused=Float["batch hidden"])
+
+    def dims(self, known: Dims) -> Mapping[str, int]:
+        """States the width of the result."""
+        return {"hidden": self.width or known.each("part")[0]}
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the fuser."""
+        from consilience.standard.built.fusers import GatedFusion
+
+        return GatedFusion(dims.each("part"), dims["hidden"], self.gate)
+
+
+class CrossAttention(Module):
+    """Lets a sequence read another one, behind a gate that starts closed; `pooled` is the mean of the result.
+
+    Wire `query_mask` (such as `tokens.mask`) to keep padding out of `pooled`.
+    """
+
+    heads: int = Field(4, ge=1)
+    """The number of attention heads."""
+    head_width: int = Field(64, ge=1)
+    """The width of each head."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """The share of attention weights that are dropped while training."""
+
+    inputs = Ports(
+        queries=Float["batch seq hidden"],
+        states=Float["batch other width"],
+        mask=Bool["batch other"] | None,
+        query_mask=Bool["batch seq"] | None,
+    )
+    outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the fuser."""
+        from consilience.standard.built.fusers import CrossAttention
+
+        return CrossAttention(dims["hidden"], dims["width"], self.heads, self.head_width, self.dropout)

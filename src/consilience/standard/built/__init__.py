@@ -1,0 +1,1 @@
+"""What the standard declarations build: plain PyTorch and transformers, which runs without Consilience."""

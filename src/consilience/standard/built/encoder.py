@@ -1,0 +1,63 @@
+"""An encoder of transformers that gives token states and one vector a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["POOLINGS", "TextEncoder"]
+
+
+def pool_first(hidden: Tensor, mask: Tensor | None) -> Tensor:
+    """Takes the state of the first token."""
+    return hidden[:, 0]
+
+
+def pool_mean(hidden: Tensor, mask: Tensor | None) -> Tensor:
+    """Averages the states that the mask admits, in float32; nothing admitted gives zeros."""
+    if mask is None:
+        return hidden.mean(dim=1)
+    admitted = mask.unsqueeze(-1)
+    total = hidden.masked_fill(~admitted, 0).sum(dim=1, dtype=torch.float32)
+    return (total / admitted.sum(dim=1).clamp(min=1)).to(hidden.dtype)
+
+
+def pool_max(hidden: Tensor, mask: Tensor | None) -> Tensor:
+    """Takes the largest admitted value of each dim; nothing admitted gives zeros."""
+    if mask is None:
+        return hidden.amax(dim=1)
+    admitted = mask.unsqueeze(-1)
+    largest = hidden.masked_fill(~admitted, torch.finfo(hidden.dtype).min).amax(dim=1)
+    return torch.where(admitted.any(dim=1), largest, 0)
+
+
+POOLINGS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {
+    "cls": pool_first,
+    "mean": pool_mean,
+    "max": pool_max,
+}
+
+
+class TextEncoder(nn.Module):
+    """Runs an encoder of transformers.
+
+    ids (batch seq), mask (batch seq, True at tokens) -> hidden (batch seq hidden), pooled (batch hidden)
+    """
+
+    def __init__(self, model: Any, pooling: str) -> None:
+        super().__init__()
+        self.model = model
+        self.pooling = pooling
+
+    def forward(self, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        attention = None if mask is None else mask.long()
+        hidden: Tensor = self.model(input_ids=ids, attention_mask=attention).last_hidden_state
+        return hidden, POOLINGS[self.pooling](hidden, mask)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Gives the table of token embeddings, which heads over the vocabulary tie to."""
+        embeddings: nn.Module = self.model.get_input_embeddings()
+        return embeddings
