@@ -86,7 +86,7 @@ def test_tells_of_a_tokenizer_without_a_mask_token() -> None:
     with pytest.raises(DeclarationError) as refused:
         mask.build(Dims({"vocab": 61}))
     assert str(refused.value) == (
-        "error CN690 at checkpoint\n"
+        "error CN690 at the file\n"
         "  found     gpt, whose tokenizer has no mask token\n"
         "  expected  a tokenizer with a mask token\n"
         "  fix       checkpoint: one that was trained to guess masked words, such as a BERT"

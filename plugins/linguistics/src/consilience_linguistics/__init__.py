@@ -72,7 +72,7 @@ class Mask(Input):
         if token is None:
             found = f"{self.checkpoint.name or 'a checkpoint'}, whose tokenizer has no mask token"
             fix = "checkpoint: one that was trained to guess masked words, such as a BERT"
-            raise DeclarationError(Diagnostic("CN690", ("checkpoint",), found, "a tokenizer with a mask token", fix))
+            raise DeclarationError(Diagnostic("CN690", (), found, "a tokenizer with a mask token", fix))
         return Masker(dims["vocab"], token, self.rate, self.replaced, self.random)
 
 
