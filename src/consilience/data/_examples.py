@@ -1,0 +1,121 @@
+"""The examples of one split: dicts of fields, read from the tables of their sources when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+
+from consilience.data._tables import decode
+from consilience.data._values import Rows, as_text, plain
+
+__all__ = ["ROW", "Examples", "Part", "TextColumn"]
+
+ROW = "_row"
+"""The key of an example's number: one for each row of each source, the same in every run."""
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """The column that a text field is read from, and whether its texts are given as their words."""
+
+    name: str
+    as_words: bool = False
+
+    def read(self, cell: object) -> str | list[str] | None:
+        """Gives the field's value for one cell; None for an empty one."""
+        if isinstance(cell, list):
+            return [str(word) for word in cell if word is not None] or None
+        text = "" if cell is None else cell if isinstance(cell, str) else as_text(cell)
+        if not text.strip():
+            return None
+        return text.split() if self.as_words else text
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows that one source gives to a split: texts stay on disk, the other fields are in memory."""
+
+    source: str
+    table: datasets.Dataset
+    rows: Rows
+    texts: Mapping[str, TextColumn]
+    values: Mapping[str, pa.Array]
+    lengths: Rows
+    first: int
+    repeat: int = 1
+
+    def __len__(self) -> int:
+        return len(self.rows) * self.repeat
+
+    def read(self, places: Rows) -> list[dict[str, Any]]:
+        """Gives the examples at some places."""
+        places = places % len(self.rows)
+        rows = self.rows[places]
+        columns: dict[str, list[Any]] = {ROW: (self.first + rows).tolist()}
+        for field, values in self.values.items():
+            columns[field] = values.take(pa.array(places)).to_pylist()
+        if self.texts:
+            cells = self.table[rows]
+            for field, column in self.texts.items():
+                array = decode(plain(cells.column(column.name)), self.table.features[column.name])
+                columns[field] = [column.read(cell) for cell in array.to_pylist()]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+class Examples(torch.utils.data.Dataset[dict[str, Any]]):
+    """The examples of one split, over all sources.
+
+    An example is `{field: value}` with None for what it lacks: a text is a string or a list of words, a category its
+    position in the label space, categories and token labels a list of positions, numbers a list of floats.
+    """
+
+    def __init__(self, parts: Sequence[Part], fields: Sequence[str]) -> None:
+        self.parts = tuple(parts)
+        self.fields = tuple(fields)
+        self._ends = np.cumsum([len(part) for part in self.parts], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self.parts else 0
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indexes: Sequence[int]) -> list[dict[str, Any]]:
+        """Gives several examples at once; torch's data loader asks in this way."""
+        wanted = np.asarray(indexes, np.int64)
+        if len(wanted) and not -len(self) <= wanted.min() <= wanted.max() < len(self):
+            raise IndexError(f"an index is out of range for {len(self)} examples")
+        wanted = np.where(wanted < 0, wanted + len(self), wanted)
+        owners = np.searchsorted(self._ends, wanted, side="right")
+        found: list[dict[str, Any]] = [{} for _ in indexes]
+        for owner in np.unique(owners):
+            part = self.parts[owner]
+            places = np.flatnonzero(owners == owner)
+            examples = part.read(wanted[places] - (self._ends[owner] - len(part)))
+            for place, example in zip(places, examples, strict=True):
+                found[place] = {ROW: example[ROW], **{field: example.get(field) for field in self.fields}}
+        return found
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many characters the texts of each example have: what batches of like length are made by."""
+        return [length for part in self.parts for length in part.lengths.tolist() * part.repeat]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many examples each source gives."""
+        return {part.source: len(part) for part in self.parts}
+
+    def counts(self, field: str) -> dict[str, int]:
+        """Counts, for each source, the examples that have a value for a field that is no text."""
+        return {
+            part.source: (len(part.rows) - part.values[field].null_count) * part.repeat
+            for part in self.parts
+            if field in part.values
+        }

@@ -1,0 +1,63 @@
+"""Finds texts that stand in two places, by hashes of 8 bytes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from consilience.data._values import Rows, as_text
+
+__all__ = ["NOTHING", "Hashes", "first_rows", "hash_text", "shared_rows"]
+
+Hashes = npt.NDArray[np.uint64]
+
+NOTHING = 0
+"""The hash of a row without a text."""
+
+
+def hash_text(parts: Iterable[object]) -> int:
+    """Hashes the texts of one row; case and white space make no difference."""
+    texts = [_normal(part) for part in parts if part is not None]
+    if not any(texts):
+        return NOTHING
+    return int.from_bytes(blake2b("\x1f".join(texts).encode(), digest_size=8).digest(), "little")
+
+
+def _normal(part: object) -> str:
+    text = " ".join(map(str, part)) if isinstance(part, list) else part if isinstance(part, str) else as_text(part)
+    return " ".join(text.casefold().split())
+
+
+def first_rows(hashes: Sequence[Hashes]) -> list[Rows]:
+    """Gives, for each of several tables, the rows whose text stands neither higher up nor in an earlier table.
+
+    Rows without a text all stay.
+    """
+    together = np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
+    _, first = np.unique(together, return_index=True)
+    kept = np.unique(np.concatenate([first, np.flatnonzero(together == NOTHING)]))
+    starts = np.cumsum([0, *map(len, hashes)])
+    bounds = np.searchsorted(kept, starts)
+    return [kept[low:high] - start for low, high, start in zip(bounds, bounds[1:], starts, strict=False)]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The rows of one table whose texts stand in another too, each with a row there."""
+
+    rows: Rows
+    twins: Rows
+
+
+def shared_rows(here: Hashes, there: Hashes) -> Shared:
+    """Finds the rows here whose text stands there, and one row there for each."""
+    order = np.argsort(there, kind="stable")
+    places = np.searchsorted(there, here, sorter=order)
+    candidates = order[np.minimum(places, max(len(there) - 1, 0))] if len(there) else np.zeros(len(here), np.int64)
+    same = (there[candidates] == here) & (here != NOTHING) if len(there) else np.zeros(len(here), bool)
+    rows = np.flatnonzero(same)
+    return Shared(rows, candidates[rows])

@@ -1,0 +1,32 @@
+"""What the data room needs of a checked fusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from consilience.declare import FieldType, Fusion, LabelSpace, Source
+
+__all__ = ["DataPlan"]
+
+
+class DataPlan(Protocol):
+    """A checked fusion, as far as data goes."""
+
+    @property
+    def fusion(self) -> Fusion:
+        """The fusion that was checked."""
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """The declaration of each source."""
+
+    @property
+    def fields(self) -> Mapping[str, FieldType]:
+        """The type of each field."""
+
+    def labels(self, field: str) -> LabelSpace | None:
+        """Gives the label space of a field, or None where its type has none."""
+
+    def label_space(self, name: str) -> LabelSpace:
+        """Gives the label space that plugins offer under a full name; raises KeyError when none does."""

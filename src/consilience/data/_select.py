@@ -1,0 +1,160 @@
+"""Chooses the rows of a source: `where`, `distinct`, `split`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import datasets
+import numpy as np
+import numpy.typing as npt
+
+from consilience.data._overlap import Hashes, first_rows, hash_text
+from consilience.data._split import CutError, cut
+from consilience.data._tables import decode
+from consilience.data._values import Rows, as_text, encode, plain
+from consilience.declare import SourceNode, show
+from consilience.errors import DataError, Diagnostic, Path, nearest
+
+__all__ = ["SPLITS", "Chosen", "hash_rows", "select", "unknown_column"]
+
+SPLITS = ("train", "validation", "test")
+_KEPT_FIRST = ("test", "validation", "train")
+"""Where a text stands in several splits of a source, `distinct` leaves the test set as it is known to others."""
+_BATCH = 10_000
+
+Tables = Mapping[str, datasets.Dataset]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rows of one split: of which table of the source, and which."""
+
+    table: str
+    rows: Rows
+
+
+def select(path: Path, node: SourceNode, tables: Tables) -> dict[str, Chosen]:
+    """Chooses the rows of each split; raises `DataError` with every fault of the three keys.
+
+    Where the source has splits of its own, `split` cuts its train rows, and its validation and test rows stay unless
+    `split` names them.
+    """
+    tables = {name: table for name, table in tables.items() if name in (*SPLITS, "all")}
+    faults = [
+        unknown_column((*path, "where", name), name, tables, f"where: {{{{}}: {show(value)}}}")
+        for name, value in node.where.items()
+        if not _has(tables, name)
+    ]
+    if node.distinct is not None and not _has(tables, node.distinct):
+        faults.append(unknown_column((*path, "distinct"), node.distinct, tables, "distinct: {}"))
+    if faults:
+        raise DataError(faults)
+    kept = {name: np.flatnonzero(_matches(table, node)) for name, table in tables.items()}
+    if not sum(map(len, kept.values())):
+        raise DataError(_nothing_left(path, node, tables))
+    if node.distinct is not None:
+        kept = _distinct(tables, kept, node.distinct)
+    return _cut(path, node, kept)
+
+
+def _has(tables: Tables, column: str) -> bool:
+    return any(column in table.column_names for table in tables.values())
+
+
+def unknown_column(path: Path, name: str, tables: Tables, fix: str) -> Diagnostic:
+    """Makes the diagnostic of a column that no table of the source has; `{}` in the fix becomes the nearest name."""
+    columns = list(dict.fromkeys(column for table in tables.values() for column in table.column_names))
+    near = nearest(name, columns) or (columns[0] if columns else "column")
+    expected = f"one of its columns: {', '.join(columns)}"
+    return Diagnostic("CN501", path, f"the unknown column {name}", expected, fix.replace("{}", near, 1))
+
+
+def _matches(table: datasets.Dataset, node: SourceNode) -> npt.NDArray[np.bool_]:
+    kept = np.ones(len(table), bool)
+    for column, wanted in node.where.items():
+        kept &= _equals(table, column, wanted)
+    return kept
+
+
+def _equals(table: datasets.Dataset, column: str, wanted: object) -> npt.NDArray[np.bool_]:
+    if column not in table.column_names:
+        return np.zeros(len(table), bool)
+    raw = plain(table.data.column(column))
+    found = np.zeros(len(table), bool)
+    for array in (raw, decode(raw, table.features[column])):
+        values, codes = encode(array)
+        found |= np.array([*(_is_same(value, wanted) for value in values), False])[codes]
+    return found
+
+
+def _is_same(value: object, wanted: object) -> bool:
+    text = as_text(value)
+    return (text.casefold() if isinstance(wanted, bool) else text) == as_text(wanted)
+
+
+def _nothing_left(path: Path, node: SourceNode, tables: Tables) -> Diagnostic:
+    count = sum(map(len, tables.values()))
+    if not count:
+        return Diagnostic("CN506", path, "no rows", "at least one row", f"remove the source {path[-1]}")
+    for column, wanted in node.where.items():
+        if not any(_equals(table, column, wanted).any() for table in tables.values()):
+            held = _held(tables, column)
+            found = f"{column} is {show(wanted)} in none of {count} rows"
+            fix = (
+                f"where: {{{column}: {show(nearest(as_text(wanted), held) or held[0])}}}"
+                if held
+                else "remove the key where"
+            )
+            return Diagnostic("CN506", (*path, "where", column), found, f"a value of the column: {_shown(held)}", fix)
+    found = f"none of {count} rows has all these values"
+    fix = f"where: {{{next(iter(node.where))}: {show(next(iter(node.where.values())))}}}"
+    return Diagnostic("CN506", (*path, "where"), found, "values that stand in one row together", fix)
+
+
+def _held(tables: Tables, column: str) -> list[str]:
+    held: dict[str, None] = {}
+    for table in tables.values():
+        if column in table.column_names:
+            values, _ = encode(decode(plain(table.data.column(column)), table.features[column]))
+            held |= dict.fromkeys(map(as_text, values))
+    return list(held)
+
+
+def _shown(values: Iterable[str]) -> str:
+    values = list(values)
+    first = [show(value) for value in islice(values, 5)]
+    return ", ".join([*first, "..."] if len(values) > 5 else first)
+
+
+def hash_rows(table: datasets.Dataset, rows: Rows, columns: Iterable[str]) -> Hashes:
+    """Hashes the texts that some columns hold in some rows, a batch of rows at a time."""
+    columns = [column for column in columns if column in table.column_names]
+    view = table.select_columns(columns).with_format("arrow")
+    hashes = np.zeros(len(rows), np.uint64)
+    for start in range(0, len(rows) if columns else 0, _BATCH):
+        batch = view[rows[start : start + _BATCH]]
+        cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+        hashes[start : start + _BATCH] = [hash_text(row) for row in cells]
+    return hashes
+
+
+def _distinct(tables: Tables, kept: Mapping[str, Rows], column: str) -> dict[str, Rows]:
+    order = sorted(kept, key=lambda name: _KEPT_FIRST.index(name) if name in _KEPT_FIRST else -1)
+    first = first_rows([hash_rows(tables[name], kept[name], [column]) for name in order])
+    chosen = {name: kept[name][rows] for name, rows in zip(order, first, strict=True)}
+    return {name: chosen[name] for name in kept}
+
+
+def _cut(path: Path, node: SourceNode, kept: Mapping[str, Rows]) -> dict[str, Chosen]:
+    pool = "all" if "all" in kept else "train"
+    chosen = {name: Chosen(name, rows) for name, rows in kept.items() if name != pool}
+    rows = kept.get(pool, np.zeros(0, np.int64))
+    try:
+        dealt = cut(len(rows), node.split)
+    except CutError as error:
+        at = (*path, "split", error.split)
+        raise DataError(Diagnostic("CN505", at, error.found, error.expected, error.fix)) from None
+    chosen |= {split: Chosen(pool, rows[places]) for split, places in dealt.items()}
+    return {split: chosen[split] for split in SPLITS if split in chosen and len(chosen[split].rows)}

@@ -1,0 +1,261 @@
+"""The standard sources: a table in files, and a data set in the form of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from consilience.declare import Fault, Field, Location, Source, show
+from consilience.errors import DataError, Diagnostic
+
+__all__ = ["Hub", "Table"]
+
+Format = Literal["csv", "tsv", "jsonl", "parquet"]
+
+_FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+_LOADERS = {"csv": "csv", "tsv": "csv", "jsonl": "json", "parquet": "parquet"}
+_SPLIT = "{split}"
+_SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+_LONG_WORK = 200_000_000
+"""Bytes from which on the progress bar of reading is worth seeing."""
+_QUOTED, _UNQUOTED = 0, 3
+"""The csv module's QUOTE_MINIMAL and QUOTE_NONE."""
+
+
+class Table(Source):
+    """Rows of a file: CSV, TSV, JSON lines or Parquet, gzipped or not.
+
+    Every cell of CSV and TSV is a text, so `NA` and `007` stay what they are; an empty cell is missing. A TSV file has
+    no quoting (`format: csv` with `delimiter: "\\t"` is tab-separated with quoting). UTF-8 only.
+    """
+
+    path: Location
+    """The file. With `{split}` in it, such as `{split}.tsv`, each of train, validation (also valid, val, dev) and test
+    that exists is that split."""
+    format: Format | None = None
+    """What the file is, where its suffix does not say it."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What stands between two cells of CSV (`,`) or TSV (a tab)."""
+    columns: Annotated[list[str], Field(min_length=1)] | None = None
+    """The columns' names, for a CSV or TSV file without a header line."""
+
+    def faults(self) -> Iterable[Fault]:
+        """Tells of a missing file and of a format that is unknown or takes no such key."""
+        located = dict(self._located())
+        if not located:
+            yield self._no_split()
+        for location in located.values():
+            fault = location.fault(wanted="a table")
+            if fault:
+                yield fault
+        yield from self._format_faults()
+
+    def _format_faults(self) -> Iterator[Fault]:
+        known = self._format()
+        if known is None:
+            found = f"{self.path}, whose suffix names no known format"
+            yield Fault("CN607", "path", found, f"one of {', '.join(_FORMATS)}, or the key format", "format: csv")
+        for key in ("delimiter", "columns"):
+            if known in ("jsonl", "parquet") and getattr(self, key) is not None:
+                yield Fault("CN607", key, f"{key} for {known}", f"{key} with csv or tsv only", f"remove the key {key}")
+
+    def _no_split(self) -> Fault:
+        names = [name for names in _SPLITS.values() for name in names]
+        found = f"{self.path}, and no file by that name for any of {', '.join(names)}"
+        return Fault(
+            "CN601", "path", found, "a file for one split at least", "path: " + self.path.text.replace(_SPLIT, "train")
+        )
+
+    def files(self) -> Iterable[Path]:
+        """Lists the file, or that of each split."""
+        return [location.path for _, location in self._located()]
+
+    def open(self) -> Mapping[str, Any]:
+        """Reads the file, or that of each split; raises `DataError` (CN507), with paths that start at this source."""
+        return {split: self._read(location.path) for split, location in self._located()}
+
+    def _located(self) -> Iterator[tuple[str, Location]]:
+        if _SPLIT not in self.path.text:
+            yield "all", self.path
+            return
+        for split, names in _SPLITS.items():
+            candidates = [replace(self.path, text=self.path.text.replace(_SPLIT, name)) for name in names]
+            yield from [(split, found) for found in candidates if found.fault() is None][:1]
+
+    def _format(self) -> Format | None:
+        suffixes = [suffix.lower() for suffix in Path(self.path.text).suffixes]
+        if suffixes and suffixes[-1] == ".gz":
+            suffixes.pop()
+        return self.format or (_FORMATS.get(suffixes[-1]) if suffixes else None)
+
+    def _read(self, path: Path) -> Any:
+        import datasets
+
+        kind = self._format() or "csv"
+        options = self._text_options(kind) if kind in ("csv", "tsv") else {}
+        with _quiet(path.stat().st_size < _LONG_WORK), _told(path, kind):
+            if options:
+                first = _first_row(path, options)
+                features = datasets.Features({str(name): datasets.Value("string") for name in first.columns})
+                if first.empty:
+                    return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
+                options["features"] = features
+            return datasets.load_dataset(_LOADERS[kind], data_files={"train": str(path)}, split="train", **options)
+
+    def _text_options(self, kind: str) -> dict[str, Any]:
+        return {
+            "sep": self.delimiter or ("\t" if kind == "tsv" else ","),
+            "quoting": _UNQUOTED if kind == "tsv" else _QUOTED,
+            "header": None if self.columns else 0,
+            "names": self.columns,
+            "keep_default_na": False,
+            "encoding": "utf-8-sig",
+        }
+
+
+def _first_row(path: Path, options: Mapping[str, Any]) -> Any:
+    import pandas
+
+    first = pandas.read_csv(path, nrows=1, dtype=str, **options)
+    # pandas takes the surplus cells of a first row for an index, and so shifts every column.
+    if len(first) and not isinstance(first.index, pandas.RangeIndex):
+        raise ValueError(f"{len(first.columns)} columns are named, and the first row has more cells")
+    return first
+
+
+class Hub(Source):
+    """A data set of the Hugging Face hub, or a local directory in its form. Code in a data set is never run."""
+
+    path: Location
+    """The data set's name on the hub (`owner/name`), or a directory such as one with `data/train-*.parquet`."""
+    name: str | None = None
+    """The configuration, where the data set has several."""
+    revision: str | None = None
+    """The branch, tag or commit on the hub; name one, and the data stay what they are."""
+
+    def faults(self) -> Iterable[Fault]:
+        """Tells of a directory that is missing; what the hub has is not looked up here."""
+        if self._is_place():
+            fault = self.path.fault(wanted="a directory, or a data set of the hub")
+            if fault:
+                yield fault
+
+    def files(self) -> Iterable[Path]:
+        """Lists the files of a local directory."""
+        if not self._is_local():
+            return []
+        return sorted(path for path in self.path.path.rglob("*") if path.is_file())
+
+    def open(self) -> Mapping[str, Any]:
+        """Loads every split; raises `DataError` (CN507, CN605), with paths that start at this source."""
+        import datasets
+
+        where = str(self.path.path) if self._is_local() else self.path.text
+        with _quiet(self._is_local()):
+            try:
+                loaded = datasets.load_dataset(where, self.name, revision=None if self._is_local() else self.revision)
+            except datasets.exceptions.DatasetGenerationError as error:
+                raise DataError(_unreadable(self.path.text, error.__cause__ or error)) from error
+            except (OSError, ValueError, RuntimeError) as error:
+                raise DataError(self._unloaded(error)) from error
+        return dict(loaded)
+
+    def _is_place(self) -> bool:
+        return self._is_local() or self.path.text.startswith((".", "/", "~", "pkg:")) or self.path.text.count("/") > 1
+
+    def _is_local(self) -> bool:
+        return self.path.fault() is None and self.path.path.is_dir()
+
+    def _unloaded(self, error: Exception) -> Diagnostic:
+        reason = _first_line(error)
+        if self._is_local():
+            expected = "a directory in the form of the hub, such as data/train-00000.parquet or train.csv and test.csv"
+            return Diagnostic(
+                "CN605", ("path",), f"{self.path}: {reason}", expected, f"use: table\npath: {self.path}/train.csv"
+            )
+        if isinstance(error, ValueError):
+            return Diagnostic(
+                "CN605", ("path",), f"{self.path}: {reason}", "a data set that loads as it is", "name: default"
+            )
+        expected = "a data set that the hub gives, or that was loaded here before"
+        arguments = ", ".join(show(part) for part in (self.path.text, self.name) if part)
+        fix = f"python -c 'import datasets; datasets.load_dataset({arguments})'  # once, with a network"
+        return Diagnostic("CN605", ("path",), f"{self.path}: {reason}", expected, fix)
+
+
+@contextmanager
+def _quiet(hide_bars: bool) -> Iterator[None]:
+    """Hides what `datasets` prints: its errors become diagnostics, its bars are noise for work of a moment."""
+    import datasets
+
+    level, had_bars = datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    if hide_bars:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(level)
+        if not had_bars:
+            datasets.enable_progress_bars()
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    """Turns what a loader says of a file that it cannot read into a diagnostic."""
+    import datasets
+    import pyarrow
+
+    try:
+        yield
+    except datasets.exceptions.DatasetGenerationError as error:
+        raise DataError(_unreadable(path, error.__cause__ or error, kind)) from error
+    except (OSError, EOFError, ValueError, pyarrow.ArrowException) as error:
+        raise DataError(_unreadable(path, error, kind)) from error
+
+
+def _unreadable(path: Path | str, error: BaseException, kind: str = "") -> Diagnostic:
+    name = Path(path).name
+    if isinstance(error, UnicodeDecodeError):
+        found = f"{name}: byte 0x{error.object[error.start]:02x} is not UTF-8{_line_of(Path(path))}"
+        return Diagnostic(
+            "CN507", ("path",), found, "a file in UTF-8", f"iconv -f latin1 -t utf-8 {name} > utf8_{name}"
+        )
+    found = f"{name}: {_first_line(error)}"
+    expected = f"a {kind} file that can be read to its end" if kind else "files that can be read to their end"
+    return Diagnostic("CN507", ("path",), found, expected, _reading_fix(kind, str(error)))
+
+
+def _reading_fix(kind: str, reason: str) -> str:
+    if kind == "csv" and "EOF inside string" in reason:
+        return 'format: tsv\ndelimiter: ","  # reads quotation marks as they stand; or close the quotation'
+    if kind in ("csv", "tsv"):
+        return 'delimiter: ";"  # if that is what stands between the cells; or correct the line'
+    return "format: csv  # or tsv, jsonl, parquet, if the suffix misleads; or correct the file"
+
+
+def _line_of(path: Path) -> str:
+    if not path.is_file() or path.suffix == ".gz":
+        return ""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f" (line {number})"
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    text = re.sub(r"^Error tokenizing data\. C error: ", "", str(error).strip()) or type(error).__name__
+    return text.splitlines()[0].strip().rstrip(".")

@@ -1,0 +1,143 @@
+"""Batches: fields as tensors, inputs in their order, the same everywhere."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from consilience.data import Collator, InputStep
+from consilience.declare import FieldType
+
+FIELDS = {
+    name: FieldType.model_validate(written)
+    for name, written in {
+        "text": "text",
+        "mood": {"category": ["bad", "good"]},
+        "tags": {"categories": ["x", "y", "z"]},
+        "score": "number",
+        "affect": {"numbers": ["valence", "arousal"]},
+        "words": {"token_labels": ["O", "X"]},
+    }.items()
+}
+SIZES = {"mood": 2, "tags": 3, "affect": 2, "words": 2}
+EXAMPLES = [
+    {"_row": 7, "text": "a b", "mood": 1, "tags": [0, 2], "score": 1.5, "affect": [0.5, -1.0], "words": [0, 1]},
+    {"_row": 9, "text": None, "mood": None, "tags": None, "score": None, "affect": None, "words": None},
+    {"_row": 1 << 41, "text": ["c"], "mood": 0, "tags": [], "score": 0.0, "affect": [0.0, 0.0], "words": [1]},
+]
+
+
+class Lengths:
+    def __call__(self, text: list[str | list[str]]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([len(one) for one in text]), torch.tensor([isinstance(one, str) for one in text])
+
+
+class Noise:
+    def __call__(self, like: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"noise": torch.rand(len(like), 3, generator=generator)}
+
+
+class Total:
+    def __call__(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        return sum(part.float().sum(-1) for part in parts)  # type: ignore[return-value]
+
+
+class Labels:
+    def __call__(self, labels: list[list[int]], mood: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([sum(row) for row in labels]) + mood
+
+
+STEPS = (
+    InputStep("lengths", Lengths(), {"text": "text"}, ("size", "plain"), "test.lengths"),
+    InputStep("noise", Noise(), {"like": "lengths.size"}, ("noise",), "test.noise", is_random=True),
+    InputStep("total", Total(), {"parts": ("noise.noise", "tags")}, ("total",), "test.total"),
+    InputStep("labels", Labels(), {"labels": "words", "mood": "mood"}, ("sum",), "test.labels"),
+)
+COLLATOR = Collator(FIELDS, SIZES, STEPS, seed=3)
+
+
+def test_fields_become_tensors_and_what_is_missing_is_zero() -> None:
+    batch = Collator(FIELDS, SIZES)(EXAMPLES)
+    present = torch.tensor([True, False, True])
+    expected = {
+        "mood": torch.tensor([1, 0, 0]),
+        "tags": torch.tensor([[True, False, True], [False] * 3, [False] * 3]),
+        "score": torch.tensor([1.5, 0.0, 0.0]),
+        "affect": torch.tensor([[0.5, -1.0], [0.0, 0.0], [0.0, 0.0]]),
+    }
+    assert set(batch) == {*expected, *(f"{name}.present" for name in FIELDS)}
+    for name, tensor in expected.items():
+        assert batch[name].dtype == tensor.dtype
+        assert torch.equal(batch[name], tensor)
+    for name in FIELDS:
+        assert torch.equal(batch[f"{name}.present"], present)
+
+
+def test_inputs_read_fields_and_each_other() -> None:
+    batch = COLLATOR(EXAMPLES)
+    assert batch["lengths.size"].tolist() == [3, 0, 1]
+    assert batch["lengths.plain"].tolist() == [True, True, False]
+    assert batch["labels.sum"].tolist() == [2, 0, 1]
+    assert torch.equal(batch["total.total"], batch["noise.noise"].sum(-1) + batch["tags"].sum(-1))
+
+
+def test_randomness_follows_the_seed_the_rows_and_the_input() -> None:
+    noise = COLLATOR(EXAMPLES)["noise.noise"]
+    assert torch.equal(COLLATOR(EXAMPLES)["noise.noise"], noise)
+    assert not torch.equal(Collator(FIELDS, SIZES, STEPS, seed=4)(EXAMPLES)["noise.noise"], noise)
+    assert not torch.equal(COLLATOR(EXAMPLES[::-1])["noise.noise"].flip(0), noise)
+    renamed = InputStep("other", Noise(), {"like": "mood"}, ("noise",), is_random=True)
+    assert not torch.equal(Collator(FIELDS, SIZES, (renamed,), seed=3)(EXAMPLES)["other.noise"], noise)
+    assert torch.get_rng_state().equal((COLLATOR(EXAMPLES), torch.get_rng_state())[1])
+
+
+def test_the_seeds_stay_what_they_are_in_every_process() -> None:
+    pinned = torch.rand(1, 3, generator=torch.Generator().manual_seed(1012311117371834351))
+    noise = InputStep("noise", Noise(), {"like": "mood"}, ("noise",), is_random=True)
+    assert torch.equal(Collator(FIELDS, SIZES, (noise,), seed=3)(EXAMPLES[:1])["noise.noise"], pinned)
+
+
+def test_a_worker_process_makes_the_same_batches_to_the_last_bit(write, prepared) -> None:
+    write("a.csv", "text,label", *(f"{'word ' * (row % 7)},{row % 2}" for row in range(40)))
+    write("b.csv", "text", *(f"other {row}" for row in range(9)))
+    splits = prepared(
+        """
+fields: {text: text, mood: {category: [bad, good]}}
+sources:
+  a: {use: table, path: a.csv, map: {text: text, mood: label}}
+  b: {use: table, path: b.csv, map: {text: text}}
+"""
+    )
+    collator = Collator({name: FIELDS[name] for name in ("text", "mood")}, SIZES, STEPS[:2], seed=5)
+    here = list(DataLoader(splits.train, 8, collate_fn=collator))
+    there = list(DataLoader(splits.train, 8, collate_fn=collator, num_workers=1, multiprocessing_context="spawn"))
+    assert len(here) == len(there) == 7
+    for one, other in zip(here, there, strict=True):
+        assert list(one) == list(other)
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_collator_is_pickled_whole() -> None:
+    again = pickle.loads(pickle.dumps(COLLATOR))(EXAMPLES)
+    assert all(torch.equal(tensor, again[name]) for name, tensor in COLLATOR(EXAMPLES).items())
+
+
+@pytest.mark.parametrize(
+    ("call", "outputs", "kind"),
+    [(lambda text: text[5], ("a",), IndexError), (lambda text: torch.zeros(1), ("a", "b"), ValueError)],
+)
+def test_a_fault_in_an_input_tells_whose_it_is(call: object, outputs: tuple[str, ...], kind: type[Exception]) -> None:
+    step = InputStep("mine", call, {"text": "text"}, outputs, "plugin.thing")  # type: ignore[arg-type]
+    with pytest.raises(kind) as caught:
+        Collator(FIELDS, SIZES, (step,))(EXAMPLES)
+    assert caught.value.__notes__ == [f"in input mine (plugin.thing), rows {[7, 9, 1 << 41]}"]
+
+
+def test_examples_of_a_request_need_no_row_numbers(tmp_path: Path) -> None:
+    batch = COLLATOR([{"text": "new"}])
+    assert batch["mood.present"].tolist() == [False]
+    assert batch["lengths.size"].tolist() == [3]
