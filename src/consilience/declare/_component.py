@@ -192,7 +192,7 @@ class Resource(Component):
         return ()
 
     def save(self, folder: Path) -> Mapping[str, Any]:
-        """Copies into `folder` what a saved model needs of it; gives the keys to change, paths relative to `folder`."""
+        """Copies into `folder` what a saved model needs of it; gives the keys to change, a `Location` relative to `folder`."""
         return {}
 
 

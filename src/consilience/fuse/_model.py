@@ -16,6 +16,7 @@ from consilience.declare import Loss, Many
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse._build import attribute, build_nodes
 from consilience.fuse._config import FusedConfig
+from consilience.fuse._files import load, relocated
 from consilience.fuse._honour import check_honour
 from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check
 
@@ -164,9 +165,8 @@ class FusedModel(PreTrainedModel):
 
     def save_pretrained(self, save_directory: Any, **arguments: Any) -> None:
         """Saves weights (safetensors), configuration, and what the resources need; the directory stands alone."""
-        folder = Path(save_directory)
         original = self.config.fusion
-        self.config.fusion = _relocated(self.plan, folder)
+        self.config.fusion = relocated(self.plan, Path(save_directory))
         try:
             super().save_pretrained(save_directory, **arguments)
         finally:
@@ -174,25 +174,16 @@ class FusedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *arguments: Any, **options: Any) -> Any:
-        """Loads a saved fused model; raises `RunError` when a weight is missing, superfluous or of another shape."""
-        wants_info = options.pop("output_loading_info", False)
-        model, info = super().from_pretrained(
-            pretrained_model_name_or_path, *arguments, output_loading_info=True, **options
-        )
-        for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-            if info.get(what):
-                raise RunError(_bad_weights(what, sorted(map(str, info[what])), pretrained_model_name_or_path))
-        return (model, info) if wants_info else model
+        """Loads a saved fused model from a directory or a hub id, in evaluation mode.
 
-    @classmethod
-    def get_init_context(cls, *arguments: Any, **options: Any) -> list[Any]:
-        """Builds on the real device: what components compute when they are built must not be lost on the meta device."""
-        contexts = super().get_init_context(*arguments, **options)
-        return [context for context in contexts if not _is_meta(context)]
-
-
-def _is_meta(context: Any) -> bool:
-    return isinstance(context, torch.device) or "meta" in getattr(getattr(context, "func", None), "__name__", "")
+        Takes transformers' `config`, `dtype`, `device_map` (one device), `revision`, `cache_dir`, `token` and
+        `local_files_only`. Raises `RunError` when the directory is none of a fused model, or a weight is missing, superfluous
+        or of another shape.
+        """
+        # transformers builds on the meta device and fills only what the file holds: what components compute when they are
+        # built would be lost.
+        loaded: FusedModel = load(pretrained_model_name_or_path, options)
+        return loaded
 
 
 def fuse(plan: Plan) -> FusedModel:
@@ -227,27 +218,10 @@ def _named(step: Step, given: Any) -> dict[str, Tensor]:
     return dict(zip(step.gives, given, strict=True))
 
 
-def _relocated(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Saves the resources into the model's directory and gives the fusion that finds them there."""
-    written = plan.fusion.to_dict()
-    for name, resource in plan.resources.items():
-        place = folder / "resources" / name
-        place.mkdir(parents=True, exist_ok=True)
-        changed = {key: f"resources/{name}/{value}" for key, value in resource.save(place).items()}
-        written["resources"][name] = {**written["resources"][name], **changed}
-    return written
-
-
 def _unknown_output(name: str, plan: Plan) -> Diagnostic:
     known: Iterable[str] = plan.answers()
     expected = f"one of {', '.join(known) or 'the modules'}"
     return Diagnostic("CN702", ("outputs",), f"the unknown output {name}", expected, f"outputs: [{next(iter(known), '')}]")
-
-
-def _bad_weights(what: str, keys: list[str], where: Any) -> Diagnostic:
-    shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
-    found = f"{len(keys)} {what.replace('_', ' ')} in {where}: {shown}"
-    return Diagnostic("CN701", (), found, "every weight of the model, and no other", "# take an undamaged copy of the model")
 
 
 AutoConfig.register(FusedConfig.model_type, FusedConfig)
