@@ -1,0 +1,184 @@
+"""Declares the components: light, so that a file is checked without torch and without a reader of graphs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import PrivateAttr
+
+from consilience.declare import (
+    Bool,
+    Dims,
+    Fault,
+    Field,
+    Float,
+    Input,
+    Int,
+    Location,
+    Module,
+    Ports,
+    Resource,
+    Text,
+    Use,
+    upstream,
+)
+from consilience.errors import DeclarationError, Diagnostic, Place, nearest
+from consilience_knowledge.graphs import FORMATS, PREFIXES, KnowledgeGraph, format_of, iri_of
+
+if TYPE_CHECKING:
+    from consilience_knowledge.injection import GatedInjection
+    from consilience_knowledge.linking import MentionBatches
+    from consilience_knowledge.rgcn import RelationalEncoder
+
+__all__ = ["RGCN", "Graph", "Injection", "Mentions"]
+
+_LABELS = (
+    "rdfs:label",
+    "skos:prefLabel",
+    "skos:altLabel",
+    "skos:hiddenLabel",
+    "oboInOwl:hasExactSynonym",
+    "schema:name",
+    "schema:alternateName",
+)
+
+
+class Graph(Resource):
+    """A knowledge graph in one file of RDF: its concepts, their labels and synonyms, and the relations between them.
+
+    It is read without a network, and opens no file but its own. Entities are the IRIs that have a label or stand in a
+    triple with another; properties, the ontology's header and the words of RDF, RDFS, OWL and SKOS are none. Literals
+    other than labels, and blank nodes (but for `someValuesFrom`, which is an edge), are left out.
+    """
+
+    path: Location
+    """The file, by its suffix: `.ttl` Turtle, `.nt` N-Triples, `.rdf`, `.owl` or `.xml` RDF/XML; `.gz` may follow."""
+    labels: tuple[str, ...] = Field(_LABELS, strict=False)
+    """The predicates whose values are names, the preferred one first: IRIs, or by rdfs:, skos:, oboInOwl:, schema:."""
+    language: str | None = "en"
+    """The language of the labels; those that tell none are read too. `null` reads every language."""
+
+    _read: list[KnowledgeGraph] = PrivateAttr(default_factory=list)
+
+    def faults(self) -> Iterable[Fault]:
+        fault = self.path.fault(wanted="a graph file")
+        if fault is not None:
+            yield fault
+        if format_of(self.path.text) is None:
+            plain = Path(self.path.text.removesuffix(".gz"))
+            name = f"{plain.with_suffix('.ttl')}" if plain.name else "graph.ttl"
+            known = ", ".join(FORMATS)
+            yield Fault(
+                "CN603", "path", f"{self.path}: no format is known by this suffix", f"one of {known}", f"path: {name}"
+            )
+        for label in self.labels:
+            if iri_of(label) is None:
+                near = nearest(label, _LABELS) or "rdfs:label"
+                known = ", ".join(f"{prefix}:" for prefix in PREFIXES)
+                yield Fault("CN124", "labels", label, f"an IRI, or a name by one of {known}", f"labels: [{near}]")
+
+    def load(self) -> KnowledgeGraph:
+        """Reads the file, once; raises DeclarationError (CN604) when it is no readable graph."""
+        if not self._read:
+            from consilience_knowledge.reading import UnreadableGraph, read_graph
+
+            try:
+                self._read.append(read_graph(self.path.path, self.labels, self.language))
+            except UnreadableGraph as error:
+                place = Place(str(self.path.path), error.line, 1) if error.line else None
+                diagnostic = Diagnostic("CN604", ("path",), error.found, error.expected, error.fix, place)
+                raise DeclarationError(diagnostic) from error
+        return self._read[0]
+
+    def files(self) -> Iterable[Path]:
+        return [self.path.path]
+
+    def save(self, folder: Path) -> Mapping[str, Any]:
+        source = self.path.path
+        target = folder / source.name
+        if not (target.exists() and target.samefile(source)):
+            shutil.copyfile(source, target)
+        return {"path": source.name}
+
+
+class Mentions(Input):
+    """Links the graph's labels and synonyms in the text: whole words, case-folded, the leftmost and longest.
+
+    A name that several entities have stands for the one whose preferred label it is, then for the first in the order of
+    IRIs. Names of one character are left out. Entity 0 is padding. Spans count characters, in a text of words as if
+    joined by one space: as those of `tokens` do.
+    """
+
+    graph: Use[Graph]
+    """The graph whose names are looked for."""
+    inflection: Literal["none", "plural"] = "plural"
+    """Whether the regular English plural of a name is linked too; a name of the graph goes before a plural."""
+
+    inputs = Ports(text=Text["batch"])
+    outputs = Ports(entities=Int["batch mention"].below("entity"), entity_spans=Int["batch mention 2"])
+
+    def build(self, dims: Dims) -> MentionBatches:
+        from consilience_knowledge.linking import Dictionary, MentionBatches
+
+        return MentionBatches(Dictionary.of(self.graph.declared.load(), self.inflection))
+
+
+class Injection(Module):
+    """Adds to each token that names an entity a vector of it, and one that says "linked here", through a gate.
+
+    It starts as the identity. `pooled` is the mean of the tokens that the mask admits.
+    """
+
+    graph: Use[Graph] = upstream()
+    """The graph of the entities; left out, that of the mentions."""
+    width: int = Field(64, ge=1)
+    """The size of an entity's vector."""
+    vectors: Literal["trained", "fixed", "none"] = "trained"
+    """Whether the entities' vectors are learned, stay as drawn, or are left out: then only the link itself is told."""
+
+    inputs = Ports(
+        hidden=Float["batch seq hidden"],
+        spans=Int["batch seq 2"],
+        entities=Int["batch mention"].below("entity"),
+        entity_spans=Int["batch mention 2"],
+        mask=Bool["batch seq"] | None,
+    )
+    outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
+
+    def build(self, dims: Dims) -> GatedInjection:
+        from consilience_knowledge.injection import GatedInjection
+
+        return GatedInjection(len(self.graph.declared.load()), dims["hidden"], self.width, self.vectors)
+
+
+class RGCN(Module, name="rgcn"):
+    """Encodes the graph by relational convolution (Schlichtkrull et al. 2018); gives the mentioned entities' vectors.
+
+    Every relation also runs backwards, and every entity hears itself. `pooled` is the mean of an example's mentions,
+    zeros where there are none.
+    """
+
+    graph: Use[Graph] = upstream()
+    """The graph that is encoded; left out, that of the mentions."""
+    width: int = Field(64, ge=1)
+    """The size of an entity's vector."""
+    layers: int = Field(2, ge=1)
+    """How many steps away an entity's neighbours are heard."""
+    bases: int | None = Field(None, ge=1)
+    """How many matrices the relations share (basis decomposition); left out, each relation has its own."""
+
+    inputs = Ports(entities=Int["batch mention"].below("entity"))
+    outputs = Ports(pooled=Float["batch width"], mentions=Float["batch mention width"])
+
+    def dims(self, known: Dims) -> Mapping[str, int]:
+        return {"width": self.width}
+
+    def build(self, dims: Dims) -> RelationalEncoder:
+        from consilience_knowledge.rgcn import Messages, RelationalEncoder
+
+        graph = self.graph.declared.load()
+        messages = Messages.along(graph.heads, graph.kinds, graph.tails, len(graph.relations))
+        return RelationalEncoder(len(graph), messages, self.width, self.layers, self.bases)
