@@ -70,8 +70,8 @@ class RelationalLayer(nn.Module):
         result: Tensor = self.itself(states)
         if not sum(sizes):
             return result
-        # Aggregating first leaves one product a relation, over what was gathered, instead of one an edge. In half
-        # precision the sum over a node of many neighbours would stand still, so it is taken in single precision.
+        # Aggregating first leaves one product a relation, over what was gathered, instead of one an edge. The sum over
+        # many neighbours is taken in single precision at least: in half precision it would overflow, or stand still.
         wide = torch.promote_types(states.dtype, torch.float32)
         sent = states.index_select(0, senders).to(wide)
         gathered = sent.new_zeros(receivers.shape[0], states.shape[1]).index_add(0, groups, sent)
