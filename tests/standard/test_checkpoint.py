@@ -151,8 +151,8 @@ def test_a_config_that_cannot_be_used_is_told(tmp_path: Path, text: str | None, 
 def test_missing_weights_are_told_and_may_be_fresh(make_bert) -> None:  # type: ignore[no-untyped-def]
     folder = make_bert(has_weights=False)
     fault = only_fault(read(folder))
-    assert (fault.code, fault.key) == ("CN607", "weights")
-    with pytest.raises(DeclarationError, match="CN607"):
+    assert (fault.code, fault.key) == ("CN611", "weights")
+    with pytest.raises(DeclarationError, match="CN611"):
         read(folder).model()
     assert read(folder, weights="fresh").model().config.hidden_size == 16
 
@@ -242,8 +242,9 @@ def test_loading_is_quiet_and_in_the_default_dtype(
 def test_what_a_saved_model_needs_is_copied_without_weights(checkpoint: Checkpoint, tmp_path: Path) -> None:
     keys = checkpoint.save(tmp_path / "kept")
     assert not (tmp_path / "kept" / "model.safetensors").exists()
-    kept = read(keys["path"], base=tmp_path / "kept", revision=keys["revision"], weights=keys["weights"])
+    kept = read(keys["path"], base=tmp_path / "kept", weights=keys["weights"])
     assert list(kept.faults()) == []
+    assert kept.save(tmp_path / "kept") == keys  # where it lies already
     assert kept.config() == checkpoint.config()
     assert kept.tokenizer()("a fine film")["input_ids"] == checkpoint.tokenizer()("a fine film")["input_ids"]
     names = [name for name, _ in kept.model().named_parameters()]

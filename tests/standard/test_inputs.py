@@ -136,6 +136,14 @@ def test_a_length_without_positions_is_a_fault(checkpoint: Checkpoint) -> None:
     [rounded] = tokens(checkpoint, max_length=31, pad_to_multiple_of=20).faults()
     assert rounded.fix == "max_length: 20"
     assert list(tokens(checkpoint, max_length=32).faults()) == []
+    [multiple] = tokens(checkpoint, pad_to_multiple_of=33).faults()
+    assert (multiple.key, multiple.fix) == ("pad_to_multiple_of", "pad_to_multiple_of: 1")
+
+
+@pytest.mark.parametrize(("multiple", "most"), [(1, 32), (10, 30)])
+def test_a_length_that_was_left_out_fits_the_checkpoint(checkpoint: Checkpoint, multiple: int, most: int) -> None:
+    assert list(tokens(checkpoint, pad_to_multiple_of=multiple).faults()) == []
+    assert build(checkpoint, pad_to_multiple_of=multiple)(text=["a film " * 200])["ids"].shape == (1, most)
 
 
 def test_a_checkpoint_without_a_tokenizer_is_a_fault(tmp_path: Path, tiny: Path) -> None:

@@ -98,20 +98,30 @@ def test_weights_state_how_many_classes_there_are() -> None:
         CrossEntropy.model_validate({"class_weights": [1.0, 0.0]})
 
 
+def contributions(balancer: nn.Module, values: dict[str, torch.Tensor]) -> torch.Tensor:
+    factors, penalty = balancer(values)
+    total: torch.Tensor = sum((factors[name] * value for name, value in values.items()), penalty)
+    return total
+
+
 def test_fixed_leaves_the_losses_as_they_are() -> None:
     values = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
-    assert Fixed().build(("a", "b"))(values) == values
+    factors, penalty = Fixed().build(("a", "b"))(values)
+    assert {name: factor.item() for name, factor in factors.items()} == {"a": 1, "b": 1}
+    assert penalty.item() == 0
 
 
 def test_uncertainty_is_the_papers() -> None:
     balancer = Uncertainty().build(("a", "b"))
     values = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
-    assert {name: value.item() for name, value in balancer(values).items()} == {"a": 2.0, "b": 3.0}
+    assert contributions(balancer, values).item() == 5
     with torch.no_grad():
         balancer.log_variances.copy_(torch.tensor([0.5, -1.0]))
-    contributions = balancer(values)
-    torch.testing.assert_close(contributions["a"], torch.tensor(2 * 0.60653066 + 0.25))
-    torch.testing.assert_close(contributions["b"], torch.tensor(3 * 2.71828183 - 0.5))
+    factors, penalty = balancer(values)
+    torch.testing.assert_close(factors, {"a": torch.tensor(0.60653066), "b": torch.tensor(2.71828183)})
+    torch.testing.assert_close(penalty, torch.tensor(0.25 - 0.5))
+    torch.testing.assert_close(balancer({"b": values["b"]})[1], torch.tensor(-0.5))
+    assert balancer({})[1].item() == 0
 
 
 def test_uncertainty_settles_at_the_logarithm_of_twice_the_loss() -> None:
@@ -121,7 +131,7 @@ def test_uncertainty_settles_at_the_logarithm_of_twice_the_loss() -> None:
     optimizer = torch.optim.SGD(balancer.parameters(), lr=0.5)
     for _ in range(300):
         optimizer.zero_grad()
-        sum(balancer(values).values()).backward()
+        contributions(balancer, values).backward()
         optimizer.step()
     wanted = torch.tensor([4.0, 0.2, 1.0]).log()
     torch.testing.assert_close(balancer.log_variances.detach(), wanted, atol=1e-3, rtol=1e-3)

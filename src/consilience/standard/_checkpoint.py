@@ -13,7 +13,7 @@ from consilience.declare import Fault, Location, Unsolved
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.standard._hub import cache_folder, find_snapshot, is_hub_id, snapshot_in
 
-__all__ = ["TOKENIZER_FILES", "Checkpoint", "longest_text", "sizes"]
+__all__ = ["TOKENIZER_FILES", "Checkpoint", "error_of", "longest_text", "sizes"]
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -99,9 +99,11 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         """Copies config and tokenizer into `folder`, not the weights, which a saved model keeps itself."""
         folder.mkdir(parents=True, exist_ok=True)
         for file in self.files():
-            if file.name == CONFIG or file.name in TOKENIZER_FILES:
-                shutil.copyfile(file, folder / file.name)
-        return {"path": ".", "revision": "main", "weights": "fresh"}
+            copy = folder / file.name
+            is_needed = file.name == CONFIG or file.name in TOKENIZER_FILES
+            if is_needed and not (copy.exists() and copy.samefile(file)):
+                shutil.copyfile(file, copy)
+        return {"path": ".", "weights": "fresh"}
 
     def _load(self, load: Any, *arguments: Any) -> Any:
         _or_raise(next(iter(self.faults()), self))
@@ -110,7 +112,7 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
             fix = "path: a checkpoint of a text encoder that transformers has built in, with complete files"
-            raise _error(
+            raise error_of(
                 Fault("CN606", "path", f"{self.path}: {reason}", "a checkpoint that transformers loads", fix)
             ) from error
 
@@ -186,7 +188,7 @@ def _weight_faults(folder: Path, location: Location) -> Iterator[Fault]:
     else:
         found = f"{location}: no {', '.join(absent)}"
         yield Fault(
-            "CN607", "weights", found, "the weights of the checkpoint", "weights: fresh   # to start from random ones"
+            "CN611", "weights", found, "the weights of the checkpoint", "weights: fresh   # to start from random ones"
         )
 
 
@@ -216,9 +218,11 @@ def _first(config: Mapping[str, Any], names: Iterable[str]) -> int | None:
 
 def _or_raise(found: Found | Fault) -> Found:
     if isinstance(found, Fault):
-        raise _error(found)
+        raise error_of(found)
     return found
 
 
-def _error(fault: Fault) -> DeclarationError:
-    return DeclarationError(Diagnostic(fault.code, (fault.key,), fault.found, fault.expected, fault.fix))
+def error_of(fault: Fault) -> DeclarationError:
+    """Makes of a fault, found while something is built, what can be raised."""
+    # Without a path: whoever builds a node of it knows where that stands.
+    return DeclarationError(Diagnostic(fault.code, (), fault.found, fault.expected, fault.fix))

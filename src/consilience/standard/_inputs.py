@@ -20,8 +20,8 @@ from consilience.declare import (
     Unsolved,
     Use,
 )
-from consilience.errors import DeclarationError, Diagnostic
-from consilience.standard._checkpoint import TOKENIZER_FILES, longest_text, sizes
+from consilience.errors import DeclarationError
+from consilience.standard._checkpoint import TOKENIZER_FILES, error_of, longest_text, sizes
 
 __all__ = ["TokenLabels", "Tokens"]
 
@@ -35,7 +35,10 @@ class Tokens(Input):
     checkpoint: Use[Checkpoint]
     """The checkpoint whose tokenizer it is."""
     max_length: int = Field(128, ge=4)
-    """The most tokens of a text, the special ones included; what comes after them is cut off."""
+    """The most tokens of a text, the special ones included; what comes after them is cut off.
+
+    When left out, fewer for a checkpoint that has positions for fewer.
+    """
     words: Literal["tokenizer", "whitespace"] = "tokenizer"
     """What counts as a word of a string: what the tokenizer splits at first (punctuation stands alone), or what
     stands between white space."""
@@ -68,16 +71,29 @@ class Tokens(Input):
             yield Fault(
                 "CN609", "checkpoint", found, "a checkpoint with a tokenizer", "checkpoint: one that has tokenizer.json"
             )
-        padded = -(-self.max_length // self.pad_to_multiple_of) * self.pad_to_multiple_of
-        if longest is not None and padded > longest:
+        if longest is not None and self.pad_to_multiple_of > longest:
+            found = f"{self.pad_to_multiple_of}; {self.checkpoint.name}'s config.json has positions for {longest}"
+            yield Fault("CN610", "pad_to_multiple_of", found, f"at most {longest}", "pad_to_multiple_of: 1")
+        elif longest is not None and self._padded() > longest and "max_length" in self.model_fields_set:
+            found = f"{self._padded()} tokens; {self.checkpoint.name}'s config.json has positions for {longest}"
             most = longest // self.pad_to_multiple_of * self.pad_to_multiple_of
-            found = f"{padded} tokens; {self.checkpoint.name}'s config.json has positions for {longest}"
             yield Fault("CN610", "max_length", found, f"at most {longest}", f"max_length: {most}")
 
+    def _padded(self) -> int:
+        return -(-self.max_length // self.pad_to_multiple_of) * self.pad_to_multiple_of
+
+    def _length(self) -> int:
+        longest = longest_text(self.checkpoint.declared)
+        if longest is None or self._padded() <= longest:
+            return self.max_length
+        return longest // self.pad_to_multiple_of * self.pad_to_multiple_of
+
     def build(self, dims: Dims) -> Callable[..., Any]:
-        """Gives the callable that tokenizes a batch; raises `DeclarationError` when the tokenizer is not a fast one."""
+        """Gives the callable that tokenizes a batch; raises `DeclarationError` for a tokenizer that will not do."""
         from consilience.standard.built.tokens import Tokenize
 
+        for fault in self.faults():
+            raise error_of(fault)
         # A data loader's workers are the parallelism: threads in each would be too many, and older tokenizers warn
         # when a process forks that has used some.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -88,13 +104,11 @@ class Tokens(Input):
             )
         if len(tokenizer) > dims.get("vocab", len(tokenizer)):
             self._refuse(f"a tokenizer of {len(tokenizer)} tokens for a model of {dims['vocab']}")
-        return Tokenize(tokenizer, self.max_length, self.words == "whitespace", self.pad_to_multiple_of)
+        return Tokenize(tokenizer, self._length(), self.words == "whitespace", self.pad_to_multiple_of)
 
     def _refuse(self, found: str) -> None:
         fix = "checkpoint: one with a tokenizer.json that fits its config.json"
-        raise DeclarationError(
-            Diagnostic("CN609", ("checkpoint",), found, "a fast tokenizer of the model's vocabulary", fix)
-        )
+        raise error_of(Fault("CN609", "checkpoint", found, "a fast tokenizer of the model's vocabulary", fix))
 
 
 class TokenLabels(Input):

@@ -53,7 +53,7 @@ class Lora(Tuner):
             raise DeclarationError(
                 Diagnostic(
                     "CN450",
-                    ("tune", "targets"),
+                    (),
                     f"no linear layer {', '.join(lost)}" if lost else "a module without linear layers inside",
                     f"one of {', '.join(known)}" if known else "a module with linear layers, such as a text_encoder",
                     f"targets: [{near or known[0]}]" if known else "tune: full",
