@@ -193,7 +193,7 @@ def test_broken_files_are_told_with_their_line(write_graph, name, content, line)
 def test_a_fault_of_the_syntax_reads_like_this(write_graph):
     found = diagnostic(write_graph("<urn:a:b> <urn:c:d> nothing .", "a.nt"))
     assert str(found.at(None)) == (
-        "error CN604 at path\n"
+        "error CN604 at the file\n"
         "  found     line 1 of a.nt: no triple in <urn:a:b> <urn:c:d> nothing .\n"
         "  expected  N-Triples\n"
         "  fix       correct line 1 of a.nt"

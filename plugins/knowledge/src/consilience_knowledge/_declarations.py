@@ -89,7 +89,7 @@ class Graph(Resource):
                 self._read.append(read_graph(self.path.path, self.labels, self.language))
             except UnreadableGraph as error:
                 place = Place(str(self.path.path), error.line, 1) if error.line else None
-                diagnostic = Diagnostic("CN604", ("path",), error.found, error.expected, error.fix, place)
+                diagnostic = Diagnostic("CN604", (), error.found, error.expected, error.fix, place)
                 raise DeclarationError(diagnostic) from error
         return self._read[0]
 
