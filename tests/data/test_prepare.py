@@ -342,6 +342,16 @@ def test_cn508_numbers_and_shapes(write, fault) -> None:
         '  fix       mood: {column: label, separator: ";"}  # if that divides them; or correct the rows'
     )
     assert "found     column label holds a list or a mapping" in fault(FIELDS + ONE.replace("csv", "jsonl"))
+    assert fault(text.replace("}}}", "}, where: {label: 1}}}")) == (
+        "error CN508 at sources.a.where (<text>:4)\n"
+        "  found     a column of a list or a mapping\n"
+        "  expected  columns of single values\n"
+        "  fix       where: {another column: its value}"
+    )
+    write("train.jsonl", '{"text": "a", "label": [1, 2]}')
+    write("test.jsonl", '{"text": "b", "label": 1}')
+    told = fault(text.replace("a.csv", "a.jsonl").replace("a.jsonl", "'{split}.jsonl'"))
+    assert "found     column label holds values of several types" in told
 
 
 def test_cn509_a_label_without_a_training_row_is_a_warning(write, prepared) -> None:
@@ -369,6 +379,9 @@ def test_cn510_no_way_between_two_label_spaces(write, fault) -> None:
         "  fix       space: fine"
     )
     assert "found     the unknown label space fines" in fault(text.replace("SPACE", "fines"), coarse, other)
+    named = text.replace("category: coarse", "category: plugin.coarse").replace("SPACE", "plugin.fin")
+    owned = (coarse.model_copy(update={"name": "plugin.coarse"}), other.model_copy(update={"name": "plugin.fin"}))
+    assert fault(named, *owned).endswith("  fix       space: plugin.fine")
 
 
 def test_another_fault_of_a_source_tells_whose_it_is(write, plan_of, monkeypatch: pytest.MonkeyPatch) -> None:

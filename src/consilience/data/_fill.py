@@ -160,11 +160,14 @@ class Filler:
         try:
             return LabelReader(space, column, self.plan.label_space(column.space) if column.space else None)
         except LookupError as error:
-            known = ", ".join(space.maps)
+            # A label space maps from others of its own plugin, and names them without the plugin's name.
+            owner = str(self.plan.fields[field].labels).rpartition(".")[0]
+            maps = [f"{owner}.{name}" if owner and "." not in name else name for name in space.maps]
+            known = ", ".join(maps)
             expected = f"a label space that {space.name} maps from" + (
                 f": {known}" if known else ", and it maps from none"
             )
-            near = nearest(str(column.space), space.maps) or next(iter(space.maps), None)
+            near = nearest(str(column.space), maps) or next(iter(maps), None)
             fix = f"space: {near}" if near else "remove the key space, and write values: {their label: yours}"
             found = str(error) if isinstance(error, NoMappingError) else f"the unknown label space {column.space}"
             raise DataError(Diagnostic("CN510", self._path(field, "space"), found, expected, fix)) from None

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from consilience.data._overlap import Hashes, first_rows, hash_text
 from consilience.data._split import CutError, cut
 from consilience.data._tables import decode
-from consilience.data._values import Rows, as_text, encode, plain
+from consilience.data._values import Rows, WrongShapeError, as_text, encode, plain
 from consilience.declare import SourceNode, show
 from consilience.errors import DataError, Diagnostic, Path, nearest
 
@@ -51,7 +51,13 @@ def select(path: Path, node: SourceNode, tables: Tables) -> dict[str, Chosen]:
         faults.append(unknown_column((*path, "distinct"), node.distinct, tables, "distinct: {}"))
     if faults:
         raise DataError(faults)
-    kept = {name: np.flatnonzero(_matches(table, node)) for name, table in tables.items()}
+    try:
+        kept = {name: np.flatnonzero(_matches(table, node)) for name, table in tables.items()}
+    except WrongShapeError as error:
+        fix = "where: {another column: its value}"
+        raise DataError(
+            Diagnostic("CN508", (*path, "where"), f"a column of {error}", "columns of single values", fix)
+        ) from None
     if not sum(map(len, kept.values())):
         raise DataError(_nothing_left(path, node, tables))
     if node.distinct is not None:

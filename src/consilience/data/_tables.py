@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consilience.data._values import is_list, plain
+from consilience.data._values import WrongShapeError, is_list, plain
 from consilience.declare import Source
 from consilience.errors import DataError
 
@@ -49,7 +49,10 @@ def read_column(tables: Mapping[str, datasets.Dataset], rows: Mapping[str, Any],
             pieces.append(pa.nulls(len(chosen)))
     kinds = {piece.type for piece in pieces if not pa.types.is_null(piece.type)}
     kind = kinds.pop() if len(kinds) == 1 else pa.string()
-    return pa.concat_arrays([piece.cast(kind) for piece in pieces]) if pieces else pa.nulls(0, pa.string())
+    try:
+        return pa.concat_arrays([piece.cast(kind) for piece in pieces]) if pieces else pa.nulls(0, pa.string())
+    except pa.ArrowException:
+        raise WrongShapeError("values of several types") from None
 
 
 def decode(array: pa.Array, feature: Any) -> pa.Array:
