@@ -1,0 +1,67 @@
+"""Writes a plan as a Mermaid flowchart, which GitHub and many editors show in Markdown."""
+
+from __future__ import annotations
+
+from consilience.plan._draw import OBJECTIVE, Arrow, ArrowKind, Band, Drawing, Figure, draw, number
+from consilience.plan._plan import TASK, Plan
+
+__all__ = ["to_mermaid"]
+
+_SHAPES = {
+    Band.SOURCES: ("[(", ")]"),
+    Band.FIELDS: ("([", "])"),
+    Band.INPUTS: ("[/", "/]"),
+    Band.MODULES: ("[", "]"),
+    Band.LOSSES: ("{{", "}}"),
+    Band.METRICS: ("[[", "]]"),
+    Band.OBJECTIVE: ("[", "]"),
+}
+
+
+_MARKUP = frozenset("#&<>\"'`;\\{}|*")
+
+
+def to_mermaid(plan: Plan) -> str:
+    """Writes a plan as a Mermaid flowchart: nodes by discipline, solved types on the edges, one text a plan."""
+    drawing = draw(plan)
+    ids = {key: f"n{index}" for index, key in enumerate(drawing.figures)}
+    classes = {discipline: f"d{index}" for index, discipline in enumerate(drawing.colours)}
+    lines = ["flowchart TB"]
+    for band in Band:
+        inside = [figure for figure in drawing.figures.values() if figure.band is band]
+        if inside:
+            lines.append(f'  subgraph {band}_band["{band}"]')
+            lines += [f"    {_node(drawing, figure, ids[figure.key])}" for figure in inside]
+            lines.append("  end")
+    lines += [f"  {_edge(arrow, ids)}" for arrow in drawing.arrows]
+    for discipline, colour in {TASK: drawing.colour(TASK), **drawing.colours}.items():
+        style = f"fill:{colour.pale},stroke:{colour.strong},color:{colour.dark}"
+        members = [ids[key] for key, figure in drawing.figures.items() if figure.discipline == discipline]
+        lines.append(f"  classDef {classes.get(discipline, 'task')} {style}")
+        if members:
+            lines.append(f"  class {','.join(members)} {classes.get(discipline, 'task')}")
+    frozen = [ids[key] for key, figure in drawing.figures.items() if figure.is_frozen]
+    if frozen:
+        lines += ["  classDef frozen stroke-dasharray:5 4", f"  class {','.join(frozen)} frozen"]
+    return "\n".join(lines) + "\n"
+
+
+def _node(drawing: Drawing, figure: Figure, id_: str) -> str:
+    rows = [f"<b>{_escape(figure.name)}</b>", f"<i>{_escape(figure.subtitle)}</i>"]
+    if figure.badge:
+        rows.append(_escape(f"❄ {figure.badge}" if figure.is_frozen else figure.badge))
+    if figure.key == OBJECTIVE:
+        rows[1:1] = [f"λ {number(weight)} · L {_escape(discipline)}" for discipline, weight in drawing.terms.items()]
+    opening, closing = _SHAPES[figure.band]
+    return f'{id_}{opening}"{"<br/>".join(rows)}"{closing}'
+
+
+def _edge(arrow: Arrow, ids: dict[str, str]) -> str:
+    line = {ArrowKind.REFERENCE: "-.->", ArrowKind.TARGET: "--o", ArrowKind.TERM: "==>"}.get(arrow.kind, "-->")
+    label = f'|"{"<br/>".join(_escape(label) for label in arrow.labels)}"|' if arrow.labels else ""
+    return f"{ids[arrow.source]} {line}{label} {ids[arrow.target]}"
+
+
+def _escape(text: str) -> str:
+    """Writes what Mermaid or the HTML of its labels would read as markup by its number, in Mermaid's `#60;` form."""
+    return "".join(f"#{ord(char)};" if char in _MARKUP else char for char in text)
