@@ -153,7 +153,7 @@ class FusedModel(PreTrainedModel):
         counter = getattr(self.nodes[loss], "count", None)
         if counter is None or target is None:
             return present.float()
-        return torch.where(present, counter(batch[str(target)]).float(), 0.0)
+        return torch.where(present, counter(batch[str(target)]), 0)
 
     def present(self, node: str, batch: Mapping[str, Tensor]) -> Tensor:
         """Tells the examples (`Bool["batch"]`) that have every field behind a node, its target's included."""

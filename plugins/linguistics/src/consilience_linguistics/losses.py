@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,8 +16,8 @@ class MaskedLMLoss(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Maps logits [batch masked vocab] and target [batch masked], -100 where nothing is, to values [batch]."""
-        # In float32, since a sum over 30,000 words loses too much in bfloat16.
-        scores = logits.float().flatten(0, 1)
+        # In float32 at least, since a sum over 30,000 words loses too much in bfloat16.
+        scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, 1)
         values = F.cross_entropy(scores, target.flatten(), ignore_index=IGNORED, reduction="none")
         return values.view_as(target).sum(dim=1)
 

@@ -9,6 +9,11 @@ from torch import Tensor, nn
 __all__ = ["AffectLoss", "EmotionLoss"]
 
 
+def _precise(tensor: Tensor) -> Tensor:
+    """Lifts half precision to float32, and leaves float64 as it is."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 class EmotionLoss(nn.Module):
     """Binary cross-entropy over emotions that may occur together, plain or focal (Lin et al. 2017).
 
@@ -23,7 +28,7 @@ class EmotionLoss(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Maps logits and target [batch emotion] to values [batch]: the means over the emotions, in float32."""
         # One signed logit an emotion: positive where the model is right.
-        signed = torch.where(target, logits, -logits).float()
+        signed = _precise(torch.where(target, logits, -logits))
         values = -F.logsigmoid(signed) * torch.where(target, self.positive_weight, 1.0)
         if self.gamma:
             # By logarithms: the gradient of a power is infinite where 1 - p underflows to 0.
@@ -42,11 +47,12 @@ class AffectLoss(nn.Module):
         """Maps valence and target [batch], NaN where it is not known, to values [batch]: 0 there, in float32."""
         is_unknown = target.isnan()
         # Before the error, not only after it: NaN times a zero gradient is NaN.
-        known = target.float().masked_fill(is_unknown, 0.0)
+        found = _precise(valence)
+        known = target.to(found.dtype).masked_fill(is_unknown, 0.0)
         if self.huber is None:
-            errors = F.mse_loss(valence.float(), known, reduction="none")
+            errors = F.mse_loss(found, known, reduction="none")
         else:
-            errors = F.huber_loss(valence.float(), known, reduction="none", delta=self.huber)
+            errors = F.huber_loss(found, known, reduction="none", delta=self.huber)
         return errors.masked_fill(is_unknown, 0.0)
 
     def count(self, target: Tensor) -> Tensor:
