@@ -9,6 +9,8 @@ from itertools import product
 __all__ = ["LANE", "Label", "blend", "fit", "height_of_lane", "x_at"]
 
 SMALLEST_GAP = 40.0
+NEAR, SLACK, MOST_SLACK = 300.0, 0.05, 60.0
+"""A gap grows by a share of what its widest curve goes sideways beyond the near: flat curves are hard to follow."""
 LANE = 13.0
 """The height of one line of a label."""
 SPARE_LANES = 4
@@ -39,7 +41,8 @@ def _lanes(gap: float) -> int:
 def fit(labels: list[Label], curves: list[Curve], ends: dict[tuple[int, int], Curve]) -> float:
     """Finds a gap's height in which every label has a lane, on its own curve and off the others where that can be."""
     labels.sort(key=lambda label: (-label.lines, sum(ends[label.segment]), label.link))
-    gap = SMALLEST_GAP
+    widest = max((abs(start - end) for start, end in curves), default=0.0)
+    gap = SMALLEST_GAP + min(MOST_SLACK, SLACK * max(0.0, widest - NEAR))
     found: list[tuple[float, float, list[tuple[int, float]]]] = []
     while len(found) <= SPARE_LANES and not (found and found[-1][0] < 1):
         placed = _try(labels, curves, ends, gap)
