@@ -14,6 +14,7 @@ from consilience.declare import (
     Balancer,
     Component,
     Dims,
+    Dtype,
     FieldType,
     Fusion,
     Input,
@@ -184,16 +185,27 @@ class Plan:
         return self.fusion.losses[loss].weight * self.fusion.objective.weights.get(self.nodes[loss].discipline, 1.0)
 
     def answers(self) -> dict[str, tuple[Ref, str]]:
-        """Lists what a model can be asked: by module, the port that a loss compares with a field, and that field."""
+        """Lists what a model can be asked: by module, the port that a loss compares with a field, and that field.
+
+        Labels of words are compared through the input that aligned them to the tokens.
+        """
         found: dict[str, tuple[Ref, str]] = {}
         for loss in self.of("losses"):
             target = self.target_of(loss.name)
-            if target is None or self.nodes[target.node].section != "fields":
+            field_name = self.field_of(target) if target else None
+            if field_name is None:
                 continue
             for port, refs in self.wiring(loss.name).items():
                 if port != TARGET and self.nodes[refs[0].node].section == "modules":
-                    found.setdefault(refs[0].node, (refs[0], target.node))
+                    found.setdefault(refs[0].node, (refs[0], field_name))
         return found
+
+    def field_of(self, target: Ref) -> str | None:
+        """Gives the field that a target is, or whose labels of words an input aligned to make it."""
+        if self.nodes[target.node].section == "fields":
+            return target.node
+        behind = [ref.node for refs in self.wiring(target.node).values() for ref in refs if ref.node in self.fields]
+        return next((name for name in behind if self.fields[name].port.dtype is Dtype.LABELS), None)
 
     def type_of(self, ref: Ref) -> str:
         """Writes the solved type of an output port: `Float[batch seq hidden=384]`."""

@@ -160,7 +160,7 @@ def evaluation_loader(plan: Plan, prepared: Prepared, split: str, batch_size: in
 
 def _is_asked(plan: Plan, loss: str) -> bool:
     target = plan.target_of(loss)
-    return target is not None and target.node in plan.fields
+    return target is not None and plan.field_of(target) is not None
 
 
 class _EvaluateEachEpoch(TrainerCallback):
