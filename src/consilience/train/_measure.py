@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -21,13 +21,20 @@ def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Te
 
 
 @torch.inference_mode()
-def measure(model: FusedModel, plan: Plan, batches: Iterable[Mapping[str, Tensor]]) -> dict[str, Any]:
+def measure(
+    model: FusedModel,
+    plan: Plan,
+    batches: Iterable[Mapping[str, Tensor]],
+    outputs: Iterable[str] = (),
+    watch: Callable[[Mapping[str, Tensor]], None] | None = None,
+) -> dict[str, Any]:
     """Gives every metric of the fusion over the examples that have its target: a number, or a nested list.
 
-    `plan` is the whole fusion's: a model loaded for use has a plan without metrics.
+    `plan` is the whole fusion's: a model loaded for use has a plan without metrics. `watch` sees the values of each
+    batch by name, those of the modules `outputs` among them.
     """
     metrics = {node.name: _built(node.declaration, plan, node.name).to(model.device) for node in plan.of("metrics")}
-    asked = tuple(dict.fromkeys(ref.node for name in metrics for ref in _read(plan, name)))
+    asked = tuple(dict.fromkeys([*(ref.node for name in metrics for ref in _read(plan, name)), *outputs]))
     was_training = model.training
     model.eval()
     try:
@@ -37,6 +44,8 @@ def measure(model: FusedModel, plan: Plan, batches: Iterable[Mapping[str, Tensor
             values = {**on_device, **(output.values or {})}
             for name, metric in metrics.items():
                 _update(metric, plan, name, values)
+            if watch is not None:
+                watch(values)
     finally:
         model.train(was_training)
     return {name: _plain(metric) for name, metric in metrics.items()}

@@ -1,0 +1,124 @@
+"""Evaluates a run on a split, in one pass over its rows."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from consilience.data import prepare
+from consilience.errors import ConsilienceError, Diagnostic, RunError, nearest
+from consilience.evidence._answers import answers_of
+from consilience.evidence._collect import Collected
+from consilience.evidence._device import best_device
+from consilience.evidence._report import Report
+from consilience.fuse import FusedModel
+from consilience.plan import Plan
+from consilience.train import Run, describe_device, evaluation_loader, measure, to_device
+
+__all__ = ["evaluate"]
+
+_SPLITS = ("test", "validation", "train")
+
+
+def evaluate(
+    run: Run | str | os.PathLike[str],
+    split: str = "test",
+    announce: Callable[[str], None] | None = None,
+    progress: bool = True,
+    device: torch.device | None = None,
+) -> Report:
+    """Measures the trained model of a run on a split, and keeps the report as `report-<split>.json` in the run.
+
+    Raises `RunError` when the run, the split or its rows are missing, `DataError` when the data changed for the worse.
+    """
+    say = announce or (lambda text: None)
+    if split not in _SPLITS:
+        fix = f"--split {nearest(split, _SPLITS) or 'test'}"
+        raise RunError(Diagnostic("CN707", ("split",), f"the unknown split {split}", f"one of {', '.join(_SPLITS)}", fix))
+    run = run if isinstance(run, Run) else Run.open(run)
+    plan = run.plan
+    if not plan.of("metrics") and not plan.answers():
+        fix = "metrics: {accuracy: {use: accuracy, in: module, target: field}}"
+        found = "no metric, and no loss with a field for its target"
+        raise RunError(Diagnostic("CN708", ("metrics",), found, "something to measure", fix))
+    say(f"reading {', '.join(plan.sources)}")
+    loader = evaluation_loader(plan, prepare(plan), split)
+    model = run.model().to(device or best_device()).eval()
+    rows = len(loader.dataset)  # type: ignore[arg-type]
+    say(f"evaluating {rows:,} rows of {split} on {describe_device(model.device)}")
+    started = time.monotonic()
+    watched = _Watched(plan)
+    metrics = measure(model, plan, _shown(loader, split, progress), list(watched.answers), watched)
+    seconds = time.monotonic() - started
+    sections, notes = _sections(plan, model, watched.first)
+    report = Report(
+        name=plan.fusion.name,
+        run=str(run.path),
+        split=split,
+        rows=rows,
+        seed=plan.fusion.train.seed,
+        metrics={name: _labelled(plan, name, value) for name, value in metrics.items()},
+        answers={name: collected.report() for name, collected in watched.answers.items()},
+        sections=sections,
+        notes=notes,
+        seconds=round(seconds, 3),
+        device=describe_device(model.device),
+    )
+    run.write_json(f"report-{split}.json", report.to_dict())
+    return report
+
+
+class _Watched:
+    """Collects every answer as the metrics are measured, and keeps the first batch."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.answers = {name: Collected.of(plan, answer) for name, answer in answers_of(plan).items()}
+        self.first: Mapping[str, Tensor] = {}
+        self._modules = set(plan.fusion.modules)
+
+    def __call__(self, values: Mapping[str, Tensor]) -> None:
+        if not self.first:
+            self.first = {name: value for name, value in values.items() if name.partition(".")[0] not in self._modules}
+        for collected in self.answers.values():
+            collected.add(values)
+
+
+def _shown(batches: Any, split: str, progress: bool) -> Iterable[Mapping[str, Tensor]]:
+    from tqdm import tqdm
+
+    shown: Iterable[Mapping[str, Tensor]] = tqdm(batches, desc=split, unit="batch", disable=not progress, leave=False)
+    return shown
+
+
+def _labelled(plan: Plan, metric: str, value: Any) -> Any:
+    """Puts names to a value for each class, and to a table of classes against classes."""
+    if not isinstance(value, list):
+        return value
+    for space in plan.solved[metric].spaces.values():
+        if len(value) == len(space):
+            if all(isinstance(row, list) and len(row) == len(space) for row in value):
+                return {"labels": list(space.labels), "matrix": value}
+            if not any(isinstance(row, list) for row in value):
+                return dict(zip(space.labels, value, strict=True))
+    return value
+
+
+def _sections(
+    plan: Plan, model: FusedModel, batch: Mapping[str, Tensor]
+) -> tuple[dict[str, Mapping[str, object]], tuple[str, ...]]:
+    """Asks the plugins for their sections, each by itself: what one of them raises is a note in the report."""
+    sections: dict[str, Mapping[str, object]] = {}
+    notes = []
+    on_device = to_device(batch, model.device)
+    for namespace in plan.namespaces:
+        try:
+            sections |= plan.registry.report_sections([namespace], model=model, batch=on_device)
+        except Exception as error:
+            text = error.diagnostics[0].found if isinstance(error, ConsilienceError) else " ".join(str(error).split())
+            notes.append(f"the section of {namespace} failed: {type(error).__name__}: {text}")
+    return sections, tuple(notes)
