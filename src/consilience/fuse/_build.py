@@ -66,7 +66,7 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
     assert isinstance(declaration, Input | Module | Loss)
     dims: Dims = replace(plan.solved[node.name], nodes=built)
     try:
-        made = declaration.build(dims)
+        made = _expected_kind(plan, node, declaration.build(dims))
         if node.tuner is not None:
             node.tuner.apply(made)
     except DeclarationError as error:
@@ -78,11 +78,13 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
     except Exception as error:
         attribute(error, plan, node, "build")
         raise
-    return _expected_kind(plan, node, made)
+    return made
 
 
 def _placed(diagnostic: Diagnostic, node: PlanNode) -> Diagnostic:
-    return diagnostic if diagnostic.path else replace(diagnostic, path=(node.section, node.name))
+    """Gives a component's own diagnostic the path of its node: the component knows only its keys."""
+    own = (node.section, node.name)
+    return diagnostic if diagnostic.path[:2] == own else replace(diagnostic, path=(*own, *diagnostic.path))
 
 
 def _expected_kind(plan: Plan, node: PlanNode, made: Any) -> Any:

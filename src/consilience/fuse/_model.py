@@ -54,6 +54,13 @@ class _Nodes(nn.Module):
         super().__init__()
         self._modules.update(nodes)
 
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode, past a node that is called `training`."""
+        self.__dict__["training"] = mode
+        for node in self.children():
+            node.train(mode)
+        return self
+
     def __getitem__(self, name: str) -> nn.Module:
         found = self._modules[name]
         assert found is not None
