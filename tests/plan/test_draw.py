@@ -1,6 +1,8 @@
 """The pictures of a plan: Mermaid to the letter, SVG by its structure."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -502,3 +504,10 @@ def test_a_link_that_runs_upwards_keeps_its_direction() -> None:
     spots, [way] = lay_out([Box("high", 0, 50, 20), Box("low", 2, 50, 20)], [Link("low", "high")])
     assert way.points[0][1] == spots["low"].y - 10
     assert way.points[-1][1] == spots["high"].y + 10
+
+
+def test_a_check_does_not_wait_for_the_drawing() -> None:
+    drawn = "('_svg', '_mermaid', '_layout')"
+    asked = f"import sys, consilience.plan; print([name for name in sys.modules if name.endswith({drawn})])"
+    found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
