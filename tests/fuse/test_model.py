@@ -69,7 +69,7 @@ def test_only_what_the_outputs_need_runs_and_each_node_once(plan: Plan, batch: d
     seen = calls(model)
     output = model(**batch)
     assert seen == ["encoder", "logits"]
-    assert set(output.values) == {"encoder.hidden", "encoder.pooled", "logits.logits"}
+    assert set(output.tensors) == {"encoder.hidden", "encoder.pooled", "logits.logits"}
     assert output.losses == {}
     seen.clear()
     model(outputs=["mark_loss", "words_loss"], **batch)
@@ -128,7 +128,7 @@ def test_saved_and_loaded_in_a_new_process_it_gives_the_same_bits(
             parameter.add_(0.01)
     model.eval()
     with torch.no_grad():
-        expected = model(**batch).values["logits.logits"]
+        expected = model(**batch).tensors["logits.logits"]
     model.save_pretrained(tmp_path / "model")
     assert not list((tmp_path / "model").rglob("*.bin")) + list((tmp_path / "model").rglob("*.pt"))
     torch.save({"batch": batch, "expected": expected}, tmp_path / "case.pt")
@@ -140,7 +140,7 @@ def test_saved_and_loaded_in_a_new_process_it_gives_the_same_bits(
         "case = torch.load(sys.argv[2])\n"
         "model = AutoModel.from_pretrained(sys.argv[1])\n"
         "assert type(model) is FusedModel and not model.training\n"
-        "with torch.no_grad(): logits = model(**case['batch']).values['logits.logits']\n"
+        "with torch.no_grad(): logits = model(**case['batch']).tensors['logits.logits']\n"
         "assert torch.equal(logits, case['expected']), (logits - case['expected']).abs().max()\n"
     )
     (tmp_path / "rows.csv").unlink()  # a saved model stands alone: neither data nor the old checkpoint are asked for
@@ -191,10 +191,10 @@ def test_a_deep_copy_is_independent(plan: Plan, batch: dict[str, torch.Tensor]) 
     model = fuse(plan).eval()
     twin = copy.deepcopy(model)
     with torch.no_grad():
-        before = model(**batch).values["logits.logits"]
+        before = model(**batch).tensors["logits.logits"]
         for parameter in twin.parameters():
             parameter.zero_()
-        assert torch.equal(model(**batch).values["logits.logits"], before)
+        assert torch.equal(model(**batch).tensors["logits.logits"], before)
 
 
 def test_an_unknown_output_is_told(plan: Plan, batch: dict[str, torch.Tensor]) -> None:
@@ -286,6 +286,6 @@ def test_any_name_will_do_for_a_node(plan: Plan, batch: dict[str, torch.Tensor])
         written["losses"][f"{name}_loss"] = {"use": "cross_entropy", "in": name, "target": "mark"}
     model = fuse(check(Fusion(base=plan.fusion.base, **written)))
     output = model(**batch)
-    assert output.values["keys.logits"].shape == (6, 2)
-    assert output.values["größe.logits"].shape == (6, 2)
+    assert output.tensors["keys.logits"].shape == (6, 2)
+    assert output.tensors["größe.logits"].shape == (6, 2)
 

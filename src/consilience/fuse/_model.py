@@ -25,9 +25,9 @@ __all__ = ["FusedModel", "FusedOutput", "Step", "fuse"]
 
 @dataclass
 class FusedOutput(ModelOutput):
-    """What a forward gives: `values` by port (`opinion.logits`), and `losses` by loss, one sum an example or one number."""
+    """What a forward gives: `tensors` by port (`opinion.logits`), and `losses` by loss, one sum an example or one number."""
 
-    values: dict[str, Tensor] | None = None
+    tensors: dict[str, Tensor] | None = None
     losses: dict[str, Tensor] | None = None
 
 
@@ -119,7 +119,7 @@ class FusedModel(PreTrainedModel):
             if step.name in self.plan.fusion.losses:
                 losses.update(given)
         made = {name: value for name, value in values.items() if name not in batch and name not in losses}
-        return FusedOutput(values=made, losses=losses)
+        return FusedOutput(tensors=made, losses=losses)
 
     def steps(self, outputs: tuple[str, ...]) -> list[Step]:
         """Gives the calls that the outputs need, in order."""

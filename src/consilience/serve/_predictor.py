@@ -26,9 +26,9 @@ __all__ = ["Predictor"]
 class Predictor:
     """Answers questions with a trained model: `Predictor("runs/x").predict(["a fine film"])`.
 
-    Loads a run, or a saved model alone, once. Only the inputs and modules that the outputs need are built into a
-    batch and run. `outputs` names what is asked: nodes (`opinion`), which answer in labels where they are compared with a
-    field, or ports (`encoder.pooled`), which give their values as lists; every answer of the fusion when left out.
+    Loads a run, or a saved model alone, once, and runs only the inputs and modules that the outputs need. `outputs`
+    names what is asked: nodes (`opinion`), which answer in labels where they are compared with a field, or ports
+    (`encoder.pooled`), which give their values as lists; every answer of the fusion when left out.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Predictor:
         device: torch.device | None = None,
     ) -> None:
         self.model: FusedModel = FusedModel.from_pretrained(_model_folder(Path(path)))
-        self.model.to(device or best_device()).eval()
+        torch.nn.Module.to(self.model, device or best_device()).eval()
         self.plan: Plan = self.model.plan
         self.batch_size = batch_size
         self._answers = answers_of(self.plan)
@@ -102,7 +102,7 @@ class Predictor:
             return []
         batch = to_device(self._collator(examples), self.model.device)
         output = self.model(outputs=self._modules, **batch)
-        values: dict[str, Tensor] = {**batch, **(output.values or {})}
+        values: dict[str, Tensor] = {**batch, **(output.tensors or {})}
         results: list[dict[str, Any]] = [{} for _ in examples]
         for name in self.outputs:
             for result, item in zip(results, self._values(name, values, len(examples)), strict=True):
@@ -137,7 +137,9 @@ def _model_folder(path: Path) -> Path:
             return _checked(folder, config)
     what = "no model in it" if path.is_dir() else "no such directory"
     fix = "consilience train FILE  # prints the directory of its run at the end"
-    raise RunError(Diagnostic("CN704", (), f"{path}: {what}", "the directory of a finished run, or of a saved model", fix))
+    raise RunError(
+        Diagnostic("CN704", (), f"{path}: {what}", "the directory of a finished run, or of a saved model", fix)
+    )
 
 
 def _checked(folder: Path, config: Path) -> Path:

@@ -41,7 +41,7 @@ def measure(
         for batch in batches:
             on_device = to_device(batch, model.device)
             output = model(outputs=[name for name in asked if name in model.plan.fusion.modules], **on_device)
-            values = {**on_device, **(output.values or {})}
+            values = {**on_device, **(output.tensors or {})}
             for name, metric in metrics.items():
                 _update(metric, plan, name, values)
             if watch is not None:

@@ -108,7 +108,7 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
     }
     try:
         return TrainingArguments(
-            output_dir=str(folder / "checkpoints"),
+            output_dir=str(folder),
             num_train_epochs=settings.epochs,
             per_device_train_batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,

@@ -1,0 +1,151 @@
+"""Training through the front door: runs, logs, records, and what stops it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from consilience import ConsilienceError, Fusion, RunError, check
+from consilience.declare import Float, Loss, Module, Ports, hookimpl
+from consilience.host import Registry
+from consilience.train import Run, train
+
+TEXTS = ["a fine film", "the dull plot", "a film", "the plot was dull !", "fine plot", "a dull film", "fine !", "dull !"]
+
+
+@pytest.fixture
+def fusion(tmp_path: Path, tiny: Path) -> Fusion:
+    rows = [f"{text} {'a ' * number},{'good' if 'fine' in text else 'bad'}" for number in range(5) for text in TEXTS]
+    (tmp_path / "rows.csv").write_text("text,mark\n" + "\n".join(rows))
+    return Fusion(
+        base=tmp_path,
+        name="tiny run",
+        resources={"tiny": {"use": "checkpoint", "path": str(tiny)}},
+        fields={"text": "text", "mark": {"category": ["bad", "good"]}},
+        sources={
+            "rows": {
+                "use": "table",
+                "path": "rows.csv",
+                "map": {"text": "text", "mark": "mark"},
+                "split": {"test": 8, "validation": 8},
+            }
+        },
+        inputs={"tokens": {"use": "tokens", "in": "text", "checkpoint": "tiny"}},
+        modules={
+            "encoder": {"use": "text_encoder", "in": "tokens"},
+            "opinion": {"use": "classifier", "in": "encoder.pooled"},
+        },
+        losses={"opinion_loss": {"use": "cross_entropy", "in": "opinion", "target": "mark"}},
+        metrics={"accuracy": {"use": "accuracy", "in": "opinion", "target": "mark"}},
+        train={"epochs": 6, "batch_size": 6, "learning_rate": 0.01, "logging_steps": 2, "use_cpu": True},
+    )
+
+
+def changed(fusion: Fusion, **train_keys: object) -> Fusion:
+    written = fusion.to_dict()
+    written["train"] |= train_keys
+    return Fusion(base=fusion.base, **written)
+
+
+def lines(run: Run) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_learns_and_leaves_a_whole_directory(fusion: Fusion, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = train(fusion, tmp_path / "runs", announce=said.append, progress=False)
+    assert run.path.name.startswith("tiny-run-")
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "fusion.yaml",
+        "log.jsonl",
+        "model",
+        "plan.json",
+        "record.json",
+    ]
+    losses = [line["loss/opinion_loss"] for line in lines(run) if "loss/opinion_loss" in line]
+    assert losses[-1] < 0.5 * losses[0]
+    shares = [line["share/task"] for line in lines(run) if "share/task" in line]
+    assert shares == [1.0] * len(shares)
+    assert len([line for line in lines(run) if "eval_accuracy" in line]) == 6
+    assert any("on cpu" in text for text in said)
+    opened = Run.open(run.path)
+    assert opened.plan.to_json() == check(fusion).to_json()
+    record = opened.record
+    assert record["training"]["rows"] == {"train": 24, "validation": 8, "test": 8}
+    assert record["training"]["steps"] == 24
+    assert record["sources"]["rows"]["rows.csv"] and record["resources"]["tiny"]["model.safetensors"]
+    assert record["plugins"]["standard"]["distribution"] == "consilience"
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(fusion: Fusion, tmp_path: Path) -> None:
+    first, second, third = (
+        train(changed(fusion, seed=seed, epochs=1), tmp_path / "runs", progress=False).model().state_dict()
+        for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], third[name]) for name in first)
+
+
+def test_accumulation_takes_the_steps_of_the_big_batch(fusion: Fusion, tmp_path: Path) -> None:
+    """With dropout off, two micro-batches of 3 must do what one batch of 6 does."""
+    written = changed(fusion, epochs=1, train_sampling_strategy="sequential").to_dict()
+    written["modules"]["opinion"]["dropout"] = 0.0
+    written["modules"]["encoder"]["tune"] = "frozen"
+    whole = Fusion(base=fusion.base, **written)
+    parts = changed(whole, batch_size=3, gradient_accumulation_steps=2)
+    first = train(whole, tmp_path / "runs", progress=False).model().state_dict()
+    second = train(parts, tmp_path / "runs", progress=False).model().state_dict()
+    assert max((first[name] - second[name]).abs().max() for name in first) < 1e-6
+
+
+def test_a_wrong_training_argument_is_told_before_anything_is_written(fusion: Fusion, tmp_path: Path) -> None:
+    with pytest.raises(ConsilienceError) as told:
+        train(changed(fusion, lr_scheduler_type="cosinus"), tmp_path / "runs", progress=False)
+    assert told.value.diagnostics[0].code == "CN130"
+    assert "cosinus" in told.value.diagnostics[0].found
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(fusion: Fusion, tmp_path: Path) -> None:
+    class Bad(Loss):
+        """Is never finite."""
+
+        inputs = Ports(logits=Float["batch classes"])
+
+        def build(self, dims: object) -> torch.nn.Module:
+            class Log(torch.nn.Module):
+                def forward(self, logits: torch.Tensor) -> torch.Tensor:
+                    return (logits.sum(dim=1) * 0 - 1).log()
+
+            return Log()
+
+    class Plugin:
+        @hookimpl
+        def consilience_components(self) -> list[type[Loss | Module]]:
+            return [Bad]
+
+    registry = Registry()
+    registry.register(Plugin(), "lab")
+    written = fusion.to_dict()
+    written["losses"]["bad_loss"] = {"use": "lab.bad", "in": "opinion"}
+    plan = check(Fusion(base=fusion.base, **written), registry)
+    with pytest.raises(RunError) as told:
+        train(plan, tmp_path / "runs", progress=False)
+    assert told.value.diagnostics[0].code == "CN703"
+    assert "bad_loss is nan at step 2 (discipline lab)" in told.value.diagnostics[0].found
+
+
+def test_a_directory_that_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as told:
+        Run.open(tmp_path)
+    assert told.value.diagnostics[0].code == "CN704"
+    assert "no fusion.yaml in it" in told.value.diagnostics[0].found
+
+
+def test_runs_that_cannot_be_kept_are_told(fusion: Fusion, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="CN706"):
+        train(fusion, tmp_path / "file", progress=False)
