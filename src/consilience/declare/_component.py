@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import core_schema
 
+from consilience.declare._documented import Documented
 from consilience.declare._labels import LabelSpace
 from consilience.declare._ports import Float, Port, Ports
 
@@ -142,11 +143,11 @@ def upstream() -> Any:
     return Field(default_factory=lambda: Use(None), validate_default=False)
 
 
-class Component(BaseModel):
+class Component(Documented):
     """A declared part of a fusion: its fields are the keys that the file may set, its docstring is its help."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
     )
 
     kind: ClassVar[str] = ""

@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from consilience.declare._component import Balancer, Component, Input, Loss, Metric, Module, Resource, Source
+from consilience.declare._documented import Documented
 from consilience.declare._fields import FieldType
 from consilience.declare._reader import Document, read_file, read_text
 from consilience.declare._validation import diagnostics_of, refuse
@@ -96,9 +96,9 @@ UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
 Weight = Annotated[float, Field(ge=0)]
 
 
-class _Declared(BaseModel):
+class _Declared(Documented):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True, use_attribute_docstrings=True
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
     )
 
 

@@ -50,6 +50,8 @@ class Claim:
         from packaging.requirements import InvalidRequirement, Requirement
 
         for text in (self.entry_point.dist.requires if self.entry_point.dist else None) or ():
+            if not text.lower().startswith("consilience"):
+                continue  # parsing all of them takes longer than all the rest
             try:
                 requirement = Requirement(text)
             except InvalidRequirement:
