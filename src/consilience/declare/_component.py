@@ -94,8 +94,10 @@ class Dims(Mapping[str, int]):
 
     def built(self, use: Use[Any]) -> Any:
         """Gives the built node that a `Use[Module]` or `Use[Input]` of this declaration points at."""
-        if use.name not in self.nodes:
-            raise Unsolved(f"{use.name!r} is not built here: resources are read by `.declared`, modules and inputs are built")
+        if use.name is None or use.name not in self.nodes:
+            raise Unsolved(
+                f"{use.name!r} is not built here: resources are read by `.declared`, modules and inputs are built"
+            )
         return self.nodes[use.name]
 
 
@@ -147,12 +149,16 @@ class Component(Documented):
     """A declared part of a fusion: its fields are the keys that the file may set, its docstring is its help."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
     )
 
     kind: ClassVar[str] = ""
     component: ClassVar[str] = ""
-    """The name in the file, without the plugin's namespace: the class's name in snake case unless `name=` says otherwise."""
+    """The name in the file, without the plugin's namespace: the class's name in snake case, or what `name=` says."""
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -193,7 +199,10 @@ class Resource(Component):
         return ()
 
     def save(self, folder: Path) -> Mapping[str, Any]:
-        """Copies into `folder` what a saved model needs of it; gives the keys to change, a `Location` relative to `folder`."""
+        """Copies into `folder` what a saved model needs of it.
+
+        Gives the keys to change, a `Location` relative to `folder`.
+        """
         return {}
 
 
@@ -221,7 +230,7 @@ class Source(Component):
     kind = "source"
 
     def open(self) -> Mapping[str, Any]:
-        """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` when it has no splits."""
+        """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` without splits."""
         raise NotImplementedError
 
     def files(self) -> Iterable[Path]:
@@ -301,7 +310,7 @@ class Balancer(Component):
     kind = "balancer"
 
     def build(self, losses: tuple[str, ...]) -> Any:
-        """Gives an `nn.Module` that maps `{loss: weighted value}` to `({loss: factor}, penalty)`, all of them `Float[""]`.
+        """Gives an `nn.Module` that maps `{loss: weighted value}` to `({loss: factor}, penalty)`, all `Float[""]`.
 
         The objective is the sum of factor times value, plus the penalty once an optimizer step.
         """

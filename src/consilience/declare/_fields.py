@@ -47,7 +47,9 @@ class FieldType(BaseModel):
         if not kind.has_labels and labels is not None:
             raise refuse(f"a {word} field, which takes nothing", "{key}: " + word)
         if kind.has_labels and labels is None:
-            raise refuse(f"the labels of a {word} field, or a label space's name", f"{{key}}: {{{word}: [first, second]}}")
+            raise refuse(
+                f"the labels of a {word} field, or a label space's name", f"{{key}}: {{{word}: [first, second]}}"
+            )
         return kind(labels=labels)  # type: ignore[return-value]
 
     @model_validator(mode="after")
@@ -123,6 +125,5 @@ class TokenLabelsField(FieldType):
 
 
 FIELD_TYPES: dict[str, type[FieldType]] = {
-    kind.word: kind
-    for kind in (TextField, CategoryField, CategoriesField, NumberField, NumbersField, TokenLabelsField)
+    kind.word: kind for kind in (TextField, CategoryField, CategoriesField, NumberField, NumbersField, TokenLabelsField)
 }

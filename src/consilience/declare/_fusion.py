@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -20,6 +21,7 @@ from pydantic import (
 from consilience.declare._component import Balancer, Component, Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._documented import Documented
 from consilience.declare._fields import FieldType
+from consilience.declare._paste import paste
 from consilience.declare._reader import Document, read_file, read_text
 from consilience.declare._validation import diagnostics_of, refuse
 from consilience.errors import DeclarationError, Diagnostic
@@ -50,7 +52,8 @@ SECTIONS: dict[str, type[Component]] = {
 }
 """The sections of nodes, with the kind of component that stands in each."""
 
-SPLITS = ("train", "validation", "test", "aside")
+SPLITS = ("aside", "test", "validation", "train")
+"""The splits, in the order in which they take their rows."""
 
 
 def _identifier(name: str) -> str:
@@ -60,8 +63,22 @@ def _identifier(name: str) -> str:
 
 
 def _suggest(name: str) -> str:
-    text = "".join(letter if letter.isalnum() else "_" for letter in name).strip("_") or "node"
-    return text if text[0].isalpha() else f"n_{text}"
+    text = "".join(letter if f"a{letter}".isidentifier() else "_" for letter in name).strip("_") or "node"
+    return text if text.isidentifier() else f"n_{text}"
+
+
+def _title(name: str) -> str:
+    if not _TITLE.fullmatch(name):
+        kept = "".join(letter if re.match(r"[\w .-]", letter) else "-" for letter in name[:100]).strip(" .-")
+        raise refuse(
+            "a name of at most 100 letters, digits, spaces, dots and dashes, that starts with a letter or digit",
+            f"{{key}}: {paste(kept or 'fusion')}",
+        )
+    return name
+
+
+def _in_order(split: dict[str, int | float]) -> dict[str, int | float]:
+    return {name: split[name] for name in SPLITS if name in split}
 
 
 def _wiring(value: object) -> object:
@@ -77,7 +94,9 @@ def _wiring(value: object) -> object:
         return tuple(value)  # type: ignore[arg-type]
     if isinstance(value, Mapping) and value and all(is_reference(item) or is_list(item) for item in value.values()):
         return {str(port): tuple(item) if isinstance(item, list) else item for port, item in value.items()}
-    raise refuse("a node or node.port, a list of them, or a mapping from the component's ports to them", "{key}: node.port")
+    raise refuse(
+        "a node or node.port, a list of them, or a mapping from the component's ports to them", "{key}: node.port"
+    )
 
 
 def _use(value: object) -> object:
@@ -87,6 +106,8 @@ def _use(value: object) -> object:
         return dict(value)
     raise refuse("a component's name, or a mapping with the key use", "{key}: {use: name}")
 
+
+_TITLE = re.compile(r"\w[\w .-]{0,99}")
 
 Name = Annotated[str, AfterValidator(_identifier)]
 Wiring = Annotated[Any, BeforeValidator(_wiring)]
@@ -98,7 +119,11 @@ Weight = Annotated[float, Field(ge=0)]
 
 class _Declared(Documented):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
     )
 
 
@@ -144,16 +169,20 @@ class ColumnMap(_Declared):
 class SourceNode(Node):
     """Where examples come from, and how its columns fill the fields."""
 
-    map: dict[str, str | ColumnMap]
+    map: Annotated[dict[str, str | ColumnMap], Field(examples=[{"text": "text"}])]
     """The column that fills each field: `{sentiment: label}`; the fields left out are missing for these rows."""
     where: dict[str, str | int | float | bool] = {}
     """The values that columns must have for a row to be kept."""
     distinct: str | None = None
     """A column of which each value is kept once, at its first row."""
-    split: dict[Literal["train", "validation", "test", "aside"], Annotated[int | float, Field(gt=0)]] = {}
-    """How many rows (a whole number) or what share (below 1) each split takes, in this order, from one fixed shuffle.
+    split: Annotated[
+        dict[Literal["train", "validation", "test", "aside"], Annotated[int | float, Field(gt=0)]],
+        AfterValidator(_in_order),
+    ] = {}
+    """How many rows (a whole number) or what share (below 1) each split takes, from one fixed shuffle.
 
-    Rows of `aside` are used by nothing; rows that are left go to `train`, unless `train` is named.
+    Whatever the order of the keys, `aside` takes its rows first, then `test`, `validation` and `train`. Rows of `aside`
+    are used by nothing; rows that are left go to `train`, unless `train` is named.
     """
     repeat: Annotated[int, Field(ge=1)] = 1
     """How often an epoch sees each training row."""
@@ -162,7 +191,7 @@ class SourceNode(Node):
 class InputNode(Node):
     """Runs in the data loader: fields in, tensors out."""
 
-    in_: Wiring = Field(alias="in")
+    in_: Wiring = Field(default=None, alias="in")
 
 
 class ModuleNode(Node):
@@ -171,7 +200,7 @@ class ModuleNode(Node):
     use: str = ""
     share: str | None = None
     """The module whose parameters are applied here once more, to other inputs."""
-    in_: Wiring = Field(alias="in")
+    in_: Wiring = Field(default=None, alias="in")
     tune: UseSettings = {"use": "full"}
     """Which parameters are trained: `full`, `frozen`, or a tuner such as `{use: lora, r: 8}`."""
 
@@ -190,8 +219,9 @@ class LossNode(Node):
 class MetricNode(Node):
     """A measure of evaluation."""
 
-    in_: Wiring = Field(alias="in")
-    target: str
+    in_: Wiring = Field(default=None, alias="in")
+    target: str | None = None
+    """The field or input port that the metric compares with."""
 
 
 class Objective(_Declared):
@@ -226,7 +256,7 @@ class Fusion(_Declared):
 
     consilience: Literal[1] = 1
     """The version of the file's format."""
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w][\w .-]*$")]
+    name: Annotated[str, AfterValidator(_title), Field(examples=["my-fusion"])]
     resources: dict[Name, ResourceNode] = {}
     fields: dict[Name, FieldType] = {}
     sources: dict[Name, SourceNode] = {}
@@ -240,7 +270,7 @@ class Fusion(_Declared):
     _document: Document | None = PrivateAttr(default=None)
     _base: Path = PrivateAttr(default_factory=Path)
 
-    def __init__(self, *, base: str | os.PathLike[str] | None = None, **sections: Any) -> None:
+    def __init__(self, /, *, base: str | os.PathLike[str] | None = None, **sections: Any) -> None:
         """Declares a fusion in Python; `base` is the folder that relative paths start from, here unless given."""
         try:
             super().__init__(**sections)
@@ -263,13 +293,16 @@ class Fusion(_Declared):
 
     @classmethod
     def _from_document(cls, document: Document, base: Path) -> Self:
-        missing = [] if "consilience" in document.value else [_no_version()]
+        written = dict(document.value)
+        faults = [] if "consilience" in written else [_no_version()]
+        if written.pop("base", faults) is not faults:  # a key of Python's alone: a file lies where it lies
+            faults.append(_no_base())
         try:
-            fusion = cls(base=base, **document.value)
+            fusion = cls(base=base, **written)
         except DeclarationError as error:
-            raise DeclarationError(_located(document, [*missing, *error.diagnostics])) from None
-        if missing:
-            raise DeclarationError(_located(document, missing))
+            raise DeclarationError(_located(document, [*faults, *error.diagnostics])) from None
+        if faults:
+            raise DeclarationError(_located(document, faults))
         fusion._document = document
         return fusion
 
@@ -311,3 +344,8 @@ def _located(document: Document, diagnostics: list[Diagnostic]) -> list[Diagnost
 
 def _no_version() -> Diagnostic:
     return Diagnostic("CN121", (), "no key consilience", "the version of the file's format", "consilience: 1")
+
+
+def _no_base() -> Diagnostic:
+    expected = f"one of {', '.join(Fusion.model_fields)}"
+    return Diagnostic("CN120", ("base",), "the unknown key base", expected, "# remove the key base")

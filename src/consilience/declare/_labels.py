@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from consilience.declare._validation import refuse, show
+from consilience.declare._paste import paste
+from consilience.declare._validation import refuse
 
 __all__ = ["LabelSpace"]
 
@@ -18,15 +19,15 @@ def distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
     if len(kept) < 2:
         raise refuse("a label space of at least two labels", "{key}: [first, second]")
     if len(kept) < len(labels):
-        raise refuse("labels that are not empty, each once", "{key}: " + show(kept))
+        raise refuse("labels that are not empty, each once", "{key}: " + paste(kept))
     return labels
 
 
 class LabelSpace(BaseModel):
     """Names, in order, the classes behind a dim.
 
-    `maps` gives, for another space of the same plugin, the label here of each label there (or None: it has none here), so
-    that data labelled in that space can fill a field of this one.
+    `maps` gives, for another space of the same plugin, the label here of each label there (or None: it has none here),
+    so that data labelled in that space can fill a field of this one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -11,6 +11,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
 from consilience.declare._component import Fault
+from consilience.declare._paste import paste
 from consilience.errors import nearest
 
 __all__ = ["Location"]
@@ -20,7 +21,10 @@ _PACKAGE = "pkg:"
 
 @dataclass(frozen=True)
 class Location:
-    """A path as the file writes it: absolute, relative to the fusion file, or `pkg:package/path` in an installed package."""
+    """A path as the file writes it.
+
+    It is absolute, relative to the fusion file, or `pkg:package/path` inside an installed package.
+    """
 
     text: str
     base: Path | None = None
@@ -47,13 +51,16 @@ class Location:
         if self.package is not None and _package_folder(self.package) is None:
             found = f"pkg:{self.package}, and no package {self.package} is installed"
             return Fault("CN602", key, found, wanted, f"pip install {self.package.replace('_', '-')}")
-        path = self.path
-        if path.exists():
-            return None
-        siblings = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        try:
+            path = self.path
+            if path.exists():
+                return None
+            siblings = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        except (OSError, RuntimeError, ValueError) as error:  # a name too long, a folder closed to us, ~nobody
+            return Fault("CN601", key, f"{self.text}: {error}", wanted, f"# write under {key} where {wanted} lies")
         near = nearest(path.name, siblings)
         written = self.text[: len(self.text) - len(path.name)] + near if near else None
-        fix = f"{key}: {written}" if written else f"put {wanted} at {path}, or correct {key}"
+        fix = f"{key}: {paste(written)}" if written else f"# put {wanted} at {path}, or correct {key}"
         return Fault("CN601", key, f"{self.text}: nothing lies at {path}", wanted, fix)
 
     def __str__(self) -> str:
@@ -74,6 +81,8 @@ class Location:
 
 
 def _package_folder(package: str) -> Path | None:
+    if not package.isidentifier():
+        return None  # to find a package inside another, Python would run the outer one's code
     try:
         spec = find_spec(package)
     except (ImportError, ValueError):

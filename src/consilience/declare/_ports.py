@@ -9,7 +9,9 @@ from enum import StrEnum
 
 __all__ = ["Bool", "Dim", "Dtype", "Float", "Int", "Labels", "Many", "Port", "Ports", "Text"]
 
-_DIM = re.compile(r"(?P<variadic>\*)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:=(?P<size>\d+))?|(?P<fixed>\d+)|(?P<any>\.\.\.)")
+_DIM = re.compile(
+    r"(?P<variadic>\*)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:=(?P<size>\d+))?|(?P<fixed>\d+)|(?P<any>\.\.\.)"
+)
 
 
 class Dtype(StrEnum):
@@ -144,7 +146,7 @@ Labels = _PortOf(Dtype.LABELS)
 class Ports(Mapping[str, "Port | Many"]):
     """The ports of a component by name, in order: `Ports(features=Float["batch hidden"])`."""
 
-    def __init__(self, **ports: Port | Many) -> None:
+    def __init__(self, /, **ports: Port | Many) -> None:
         for name, port in ports.items():
             if not isinstance(port, Port | Many):
                 raise TypeError(f'port {name} is {port!r}: write a type such as Float["batch hidden"]')

@@ -3,109 +3,258 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from consilience.declare._paste import paste
 from consilience.errors import Diagnostic, Path, nearest
 
 __all__ = ["diagnostics_of", "refuse", "show"]
 
-_RANGE_CODES = ("greater_than", "less_than", "finite_number", "multiple_of", "too_short", "too_long", "string_pattern")
+_RANGES = (
+    "greater_than",
+    "less_than",
+    "finite_number",
+    "multiple_of",
+    "too_short",
+    "too_long",
+    "string_too",
+    "string_pattern",
+)
+_WORDS = {
+    "bool_type": "true or false",
+    "dict_type": "keys and their values, such as {key: value}",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list, such as [first, second]",
+    "mapping_type": "keys and their values, such as {key: value}",
+    "model_type": "keys and their values, such as {key: value}",
+    "string_type": "text",
+    "tuple_type": "a list, such as [first, second]",
+}
+_PLACEHOLDERS: dict[object, object] = {int: 1, float: 1.0, bool: True, dict: {}, list: [], tuple: []}
 
 
 def show(value: object) -> str:
     """Writes a value the way the file does, shortened to one line."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError):
-        text = str(value)
+    except (TypeError, ValueError, RecursionError):
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def refuse(expected: str, fix: str) -> PydanticCustomError:
-    """Makes the error by which a validator refuses a value: what it expected, and the fix to paste after the key."""
+    """Makes the error by which a validator refuses a value: what it expected, and the fix, with `{key}` for the key."""
     return PydanticCustomError("refused", "{expected}", {"expected": expected, "fix": fix})
 
 
 def diagnostics_of(error: ValidationError, model: type[BaseModel], path: Path = ()) -> Iterable[Diagnostic]:
     """Tells every fault of a ValidationError, with the path of its key below `path`."""
+    faults: dict[Path, list[_Found]] = {}
     for detail in error.errors(include_url=False):
-        yield _diagnostic(detail, model, path)
+        found = _locate(detail, model)
+        faults.setdefault(found.choice or found.path, []).append(found)
+    for same in faults.values():
+        for found in _without_other_forms(same):
+            yield found.diagnostic(path)
 
 
-def _diagnostic(detail: ErrorDetails, model: type[BaseModel], path: Path) -> Diagnostic:
-    place = tuple(part for part in detail["loc"] if part != "[key]")
-    keys = _keys_at(model, place[:-1])
-    kind, name = detail["type"], str(place[-1]) if place else ""
-    at = (*path, *place)
-    if kind == "extra_forbidden":
-        near = nearest(name, keys)
-        known = ", ".join(keys) or "no keys"
-        fix = f"{near}: {show(detail['input'])}" if near else f"remove the key {name}"
-        return Diagnostic("CN120", at, f"the unknown key {name}", f"one of {known}", fix)
-    if kind == "missing":
-        return Diagnostic("CN121", at[:-1], f"no key {name}", f"the key {name}", f"{name}: {_example(model, place)}")
-    message = _message(detail)
-    if any(kind.startswith(prefix) for prefix in _RANGE_CODES):
-        return Diagnostic("CN123", at, show(detail["input"]), message, f"{name}: {_bound(detail)}")
-    if kind == "refused":
-        return Diagnostic("CN124", at, show(detail["input"]), message, f"{detail['ctx']['fix']}".replace("{key}", name))
-    if kind in ("literal_error", "enum", "value_error"):
-        return Diagnostic("CN124", at, show(detail["input"]), message, f"{name}: {_choice(detail)}")
-    return Diagnostic("CN122", at, show(detail["input"]), message, f"{name}: {_example(model, place)}")
+@dataclass(frozen=True)
+class _Found:
+    """One error of pydantic, with the path that the file has for it: pydantic's own names each form it tried."""
+
+    detail: ErrorDetails
+    path: Path
+    owner: type[BaseModel] | None
+    """The model whose key it is."""
+    annotation: Any
+    choice: Path | None = None
+    """The path of the value that may have several forms, when it is in one."""
+    others: tuple[str, ...] = ()
+    """What the other forms would be."""
+
+    @property
+    def name(self) -> str:
+        return str(self.path[-1]) if self.path else ""
+
+    @property
+    def info(self) -> FieldInfo | None:
+        fields = _fields(self.owner)
+        return fields.get(self.name)
+
+    def diagnostic(self, base: Path) -> Diagnostic:
+        kind, at, given = self.detail["type"], (*base, *self.path), show(self.detail["input"])
+        if kind == "extra_forbidden":
+            keys = list(_fields(self.owner))
+            near = nearest(self.name, keys)
+            fix = f"{near}: {paste(self.detail['input'])}" if near else f"# remove the key {self.name}"
+            expected = f"one of {', '.join(keys)}" if keys else "no further keys"
+            return Diagnostic("CN120", at, f"the unknown key {self.name}", expected, fix)
+        if kind == "missing":
+            fix = f"{self.name}: {paste(self.example())}"
+            return Diagnostic("CN121", at[:-1], f"no key {self.name}", f"the key {self.name}", fix)
+        if kind == "refused":
+            fix = str(self.detail["ctx"]["fix"]).replace("{key}", self.name)
+            return Diagnostic("CN124", at, given, self.message(), fix)
+        if kind.startswith(_RANGES):
+            return Diagnostic("CN123", at, given, self.message(), f"{self.name}: {paste(self.within())}")
+        if kind in ("literal_error", "enum"):
+            return Diagnostic("CN124", at, given, self.message(), f"{self.name}: {self.choose()}")
+        if kind in ("value_error", "assertion_error"):
+            return Diagnostic("CN124", at, given, self.message(), self.default_or(f"# correct {self.name}"))
+        return Diagnostic("CN122", at, given, self.message(), f"{self.name}: {paste(self.converted())}")
+
+    def message(self) -> str:
+        kind, text = self.detail["type"], self.detail["msg"]
+        for start in ("Value error, ", "Assertion failed, ", "Input should be ", "Value should be ", "a valid "):
+            text = text.removeprefix(start)
+        text = _WORDS.get(kind, text)
+        if kind == "literal_error":
+            text = f"one of {', '.join(str(choice) for choice in self.choices())}"
+        return " or ".join(dict.fromkeys([text, *self.others]))
+
+    def default_or(self, otherwise: str) -> str:
+        default = self.default()
+        return otherwise if default is None else f"{self.name}: {paste(default)}"
+
+    def default(self) -> Any:
+        if self.info is None or self.info.is_required():
+            return None
+        value = self.info.default
+        return value if isinstance(value, str | int | float | bool | dict | list) else None
+
+    def example(self) -> Any:
+        """Gives a value that the key might have: its own example, its default, or one of its type."""
+        if self.info is not None and self.info.examples:
+            return self.info.examples[0]
+        default = self.default()
+        return _placeholder(self.annotation) if default is None else default
+
+    def converted(self) -> Any:
+        """Gives the value that was likely meant by one of another type: `16` for `"16"`."""
+        given, wanted = self.detail["input"], _origin(self.annotation)
+        if wanted is str and isinstance(given, int | float):
+            return json.dumps(given) if isinstance(given, bool) else str(given)
+        try:
+            if wanted in (int, float) and isinstance(given, str | float) and not isinstance(given, bool):
+                number = float(given)
+                return int(number) if wanted is int and number == int(number) else number if wanted is float else 1
+        except (ValueError, OverflowError):
+            pass
+        if wanted is bool and isinstance(given, str | int):
+            return str(given).lower() in ("1", "yes", "on", "true", "y")
+        return self.example()
+
+    def within(self) -> Any:
+        """Gives a value within the range: the default, the bound itself, or the next one."""
+        default = self.default()
+        if default is not None:
+            return default
+        bounds: Mapping[str, Any] = self.detail.get("ctx", {})
+        for key, step in (("ge", 0), ("le", 0), ("gt", 1), ("lt", -1)):
+            if key in bounds:
+                bound = bounds[key] + step
+                return int(bound) if _origin(self.annotation) is int or bound == int(bound) else bound
+        if "pattern" in bounds or "multiple_of" in bounds:
+            return bounds.get("multiple_of", "name")
+        return self.example()
+
+    def choices(self) -> list[Any]:
+        annotation = _plain(self.annotation)
+        if get_origin(annotation) is Literal:
+            return list(get_args(annotation))
+        expected = str(self.detail.get("ctx", {}).get("expected", ""))
+        return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+
+    def choose(self) -> str:
+        choices = [str(choice) for choice in self.choices()]
+        return paste(nearest(str(self.detail["input"]), choices) or choices[0])
 
 
-def _message(detail: ErrorDetails) -> str:
-    text = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("a valid ")
-    return text.removesuffix(" type")
+def _without_other_forms(same: list[_Found]) -> list[_Found]:
+    """Keeps, of a value that may have several forms, the faults of the form it has, or one for all of them."""
+    if same[0].choice is None or len(same) == 1:
+        return same
+    deeper = [found for found in same if len(found.path) > len(found.choice or ())]
+    if deeper:
+        return deeper
+    messages = tuple(found.message() for found in same[1:])
+    [first, *_] = same
+    return [_Found(first.detail, first.path, first.owner, first.annotation, first.choice, messages)]
 
 
-def _bound(detail: ErrorDetails) -> str:
-    bounds: Mapping[str, Any] = detail.get("ctx", {})
-    for key in ("ge", "le"):
-        if key in bounds:
-            return str(bounds[key])
-    for key, word in (("gt", "a number above"), ("lt", "a number below")):
-        if key in bounds:
-            return f"# {word} {bounds[key]}"
-    return f"# {_message(detail)}"
-
-
-def _choice(detail: ErrorDetails) -> str:
-    choices = [word.strip("' ") for word in str(detail.get("ctx", {}).get("expected", "")).replace(" or ", ", ").split(",")]
-    if not choices[0]:
-        return f"# {_message(detail)}"
-    return nearest(str(detail["input"]), choices) or choices[0]
-
-
-def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    found = _model_at(model, path)
-    return [info.alias or key for key, info in found.model_fields.items()] if found else []
-
-
-def _model_at(model: type[BaseModel], path: Iterable[str | int]) -> type[BaseModel] | None:
+def _locate(detail: ErrorDetails, model: type[BaseModel]) -> _Found:
     at: Any = model
-    for part in path:
-        if isinstance(at, type) and issubclass(at, BaseModel):
-            fields = {info.alias or key: info.annotation for key, info in at.model_fields.items()}
-            at = fields.get(str(part))
-        else:
-            arguments = [argument for argument in getattr(at, "__args__", ()) if argument not in (str, type(None))]
-            at = arguments[-1] if arguments else None
-    return at if isinstance(at, type) and issubclass(at, BaseModel) else None
+    owner: type[BaseModel] | None = None
+    path: Path = ()
+    choice: Path | None = None
+    for part in detail["loc"]:
+        if part == "[key]":
+            break
+        at = _plain(at)
+        if get_origin(at) in (Union, types.UnionType):  # the part names the form that was tried
+            choice, at = path, _member(at, str(part))
+            continue
+        owner = at if isinstance(at, type) and issubclass(at, BaseModel) else None
+        info = _fields(owner).get(str(part))
+        at = info.annotation if info else _item(at, part)
+        path = (*path, part)
+    return _Found(detail, path, owner, at, choice)
 
 
-def _example(model: type[BaseModel], path: tuple[str | int, ...]) -> str:
-    owner = _model_at(model, path[:-1])
-    for key, info in owner.model_fields.items() if owner else ():
-        if path and (info.alias or key) == path[-1]:
-            if not info.is_required() and info.default not in (None, ...) and not callable(info.default):
-                return show(info.default) if isinstance(info.default, str | int | float | bool) else "{}"
-            return _PLACEHOLDERS.get(str(getattr(info.annotation, "__name__", "")), "...")
-    return "..."
+def _fields(owner: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    return {info.alias or key: info for key, info in owner.model_fields.items()} if owner else {}
 
 
-_PLACEHOLDERS = {"int": "1", "float": "1.0", "bool": "true", "str": "name", "Use": "name", "Location": "path", "dict": "{}"}
+def _plain(annotation: Any) -> Any:
+    """Takes off Annotated and None, where nothing else could be meant."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        if len(members) == 1:
+            return _plain(members[0])
+    return annotation
+
+
+def _member(union: Any, tag: str) -> Any:
+    members = [_plain(member) for member in get_args(union) if member is not type(None)]
+    named = [member for member in members if getattr(_origin(member), "__name__", "") == tag.partition("[")[0]]
+    return (named or members)[0]
+
+
+def _item(container: Any, part: str | int) -> Any:
+    arguments = list(_arguments(container))
+    if isinstance(part, int) and get_origin(container) is tuple and part < len(arguments):
+        return arguments[part]
+    return arguments[-1] if arguments else None
+
+
+def _arguments(container: Any) -> Iterator[Any]:
+    yield from (argument for argument in get_args(container) if argument is not Ellipsis)
+
+
+def _origin(annotation: Any) -> Any:
+    plain = _plain(annotation)
+    return get_origin(plain) or plain
+
+
+def _placeholder(annotation: Any) -> object:
+    plain = _plain(annotation)
+    if get_origin(plain) is Literal:
+        return get_args(plain)[0]
+    if get_origin(plain) in (Union, types.UnionType):
+        return _placeholder(get_args(plain)[0])
+    origin = _origin(plain)
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return {}
+    return _PLACEHOLDERS.get(origin, "name" if origin is not None else "value")

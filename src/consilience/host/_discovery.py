@@ -8,12 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from typing import Any
 
-__all__ = ["GROUP", "STANDARD", "Claim", "claims", "consilience_version", "innermost"]
+__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "innermost"]
 
 GROUP = "consilience.plugins"
 STANDARD = "standard"
 """The namespace of the built-in components, whose names need no prefix."""
+
+PLUGIN_ERRORS = (Exception, SystemExit)
+"""What a plugin's code may raise: some call sys.exit()."""
+
+UNKNOWN = "an unknown distribution"
 
 
 def consilience_version() -> str:
@@ -38,18 +44,24 @@ class Claim:
     @cached_property
     def distribution(self) -> str:
         """The name of the distribution that claims it."""
-        return self.entry_point.dist.name if self.entry_point.dist else "an unknown distribution"
+        return str(self._metadata("name") or UNKNOWN)
 
     @cached_property
     def version(self) -> str:
         """The version of that distribution."""
-        return self.entry_point.dist.version if self.entry_point.dist else ""
+        return str(self._metadata("version") or "")
+
+    def _metadata(self, key: str) -> Any:
+        try:
+            return getattr(self.entry_point.dist, key, None)
+        except Exception:  # a damaged METADATA file raises what it will
+            return None
 
     def unmet_requirement(self) -> str | None:
         """Gives the distribution's requirement on Consilience when this one does not meet it."""
         from packaging.requirements import InvalidRequirement, Requirement
 
-        for text in (self.entry_point.dist.requires if self.entry_point.dist else None) or ():
+        for text in self._metadata("requires") or ():
             if not text.lower().startswith("consilience"):
                 continue  # parsing all of them takes longer than all the rest
             try:
@@ -57,9 +69,9 @@ class Claim:
             except InvalidRequirement:
                 continue
             applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-            if requirement.name.lower() == "consilience" and applies:
-                if not requirement.specifier.contains(consilience_version(), prereleases=True):
-                    return f"consilience{requirement.specifier}"
+            is_met = requirement.specifier.contains(consilience_version(), prereleases=True)
+            if requirement.name.lower() == "consilience" and applies and not is_met:
+                return f"consilience{requirement.specifier}"
         return None
 
 

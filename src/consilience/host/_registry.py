@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from inspect import signature
+from json import dumps as quoted
 from typing import Any
 
 import pluggy
@@ -12,7 +14,7 @@ import pluggy
 from consilience.declare import Component, LabelSpace
 from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import _hookspecs
-from consilience.host._discovery import STANDARD, Claim, claims, consilience_version, innermost
+from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, Claim, claims, consilience_version, innermost
 
 __all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
 
@@ -51,6 +53,7 @@ class Registry:
         self._claimed: dict[str, list[Claim]] | None = None
         self._manager = pluggy.PluginManager("consilience")
         self._manager.add_hookspecs(_hookspecs)
+        self._registered: set[str] = set()
         self._faults: dict[str, Diagnostic | None] = {}
         self._offers: dict[str, Offer] = {}
         self._spaces: dict[str, LabelSpace] = {}
@@ -63,17 +66,18 @@ class Registry:
 
     def namespaces(self) -> list[str]:
         """Lists every namespace that is installed or registered, imported or not."""
-        return sorted({*self._claims, *self._faults})
+        return sorted({*self._claims, *self._registered})
 
     def register(self, plugin: object, namespace: str) -> None:
         """Takes in a plugin made in a script or a test: an object or module with hook implementations."""
         if namespace in self.namespaces():
             found = f"a second plugin for the namespace {namespace}"
-            fix = f'register(plugin, "{namespace}_2")'
+            fix = f"register(plugin, {quoted(f'{namespace}_2')})"
             raise DeclarationError(Diagnostic("CN203", (), found, "one plugin a namespace", fix))
         fault = self._take_in(plugin, namespace, "a registered plugin", "")
         if fault:
             raise DeclarationError(fault)
+        self._registered.add(namespace)
         self._faults[namespace] = None
 
     def load(self, namespace: str) -> Diagnostic | None:
@@ -106,7 +110,8 @@ class Registry:
         """Calls the report hook of the named plugins that have one; gives their rows by namespace."""
         sections = {}
         for namespace in namespaces:
-            for implementation in self._implementations("consilience_report_section", self._manager.get_plugin(namespace)):
+            plugin = self._manager.get_plugin(namespace)
+            for implementation in self._implementations("consilience_report_section", plugin):
                 sections[namespace] = implementation.function(*(measured[name] for name in implementation.argnames))
         return sections
 
@@ -128,19 +133,18 @@ class Registry:
             return self._unknown(namespace)
         if len(claimed) > 1:
             names = " and ".join(sorted(claim.distribution for claim in claimed))
-            fix = f"pip uninstall {claimed[-1].distribution}"
-            return Diagnostic("CN203", (), f"{namespace} is claimed by {names}", "one distribution a namespace", fix)
+            fix = f"pip uninstall {names.split(' and ')[-1]}"
+            return Diagnostic("CN203", (), f"{namespace}, claimed by {names}", "one distribution a namespace", fix)
         [claim] = claimed
         unmet = claim.unmet_requirement()
         if unmet:
-            found = f"{claim.distribution} {claim.version} requires {unmet}, and this is consilience {consilience_version()}"
+            here = f"this is consilience {consilience_version()}"
+            found = f"{claim.distribution} {claim.version} requires {unmet}, and {here}"
             fix = f"pip install --upgrade {claim.distribution} consilience"
             return Diagnostic("CN206", (), found, "a plugin made for this Consilience", fix)
         try:
             plugin = claim.entry_point.load()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a plugin may even call sys.exit() at import
+        except PLUGIN_ERRORS as error:
             found = f"{claim.distribution} {claim.version} fails to import: {innermost(error)}"
             fix = f"pip install --upgrade {claim.distribution}"
             return Diagnostic("CN204", (), found, f"the plugin {namespace} to import", fix)
@@ -149,11 +153,18 @@ class Registry:
     def _unknown(self, namespace: str) -> Diagnostic:
         installed = [name for name in self.namespaces() if name != STANDARD]
         near = nearest(namespace, installed)
-        known = ", ".join(installed) or "none"
-        fix = f"write {near}. instead of {namespace}." if near else f"pip install consilience-{namespace}"
-        return Diagnostic("CN202", (), f"no plugin {namespace} is installed", f"an installed plugin: {known}", fix)
+        known = ", ".join(installed) or "none is"
+        fix = f"# write {near}. instead of {namespace}." if near else f"pip install consilience-{namespace}"
+        if not namespace.isidentifier():
+            fix = "# write the namespace of an installed plugin before the dot, or no dot for a standard component"
+        found = f"the plugin {namespace}, which is not installed"
+        return Diagnostic("CN202", (), found, f"an installed plugin: {known}", fix)
 
     def _take_in(self, plugin: object, namespace: str, distribution: str, plugin_version: str) -> Diagnostic | None:
+        if self._manager.is_registered(plugin):  # two entry points of one object
+            other = self._manager.get_name(plugin)
+            found = f"{distribution} offers as {namespace} the plugin that is {other} already"
+            return Diagnostic("CN207", (), found, "a plugin of its own a namespace", f"# mend {distribution}")
         try:
             self._manager.register(plugin, namespace)
             self._manager.check_pending()
@@ -165,10 +176,10 @@ class Registry:
         except DeclarationError as error:
             self._drop(plugin)
             return error.diagnostics[0]
-        except Exception as error:
+        except PLUGIN_ERRORS as error:
             self._drop(plugin)
             found = f"{distribution} fails to tell what it offers: {innermost(error)}"
-            return Diagnostic("CN207", (), found, "hooks that return lists", f"pip install --upgrade {distribution}")
+            return Diagnostic("CN207", (), found, "hooks that return lists", f"# mend {distribution}, or upgrade it")
         self._offers.update(offers)
         self._spaces.update(spaces)
         return None
@@ -182,8 +193,8 @@ class Registry:
         marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), "consilience_impl")]
         wrong = next((name for name in marked if name not in hooks), None)
         if wrong is None:
-            found = f"{distribution}: {' '.join(str(error).split())}"
-            return Diagnostic("CN205", (), found, "a hook with the arguments of its specification", "# see docs/hooks.md")
+            found = f"{distribution}: {str(error).strip().splitlines()[-1].strip()}"
+            return Diagnostic("CN205", (), found, "hooks with the arguments that they are given", _signatures())
         near = nearest(wrong, hooks) or hooks[0]
         found = f"{distribution} implements {wrong}, which is no hook"
         return Diagnostic("CN205", (), found, f"one of {', '.join(hooks)}", f"def {near}(")
@@ -196,7 +207,7 @@ class Registry:
         for implementation in self._implementations("consilience_components", plugin):
             for component in implementation.function():
                 if not (isinstance(component, type) and issubclass(component, Component) and component.kind):
-                    raise _bad_offer(distribution, f"{component!r}, which is no component class")
+                    raise _bad_offer(distribution, f"{_shown(component)}, which is no component class")
                 name = component.component if namespace == STANDARD else f"{namespace}.{component.component}"
                 if name in offers:
                     raise _bad_offer(distribution, f"two components named {name}")
@@ -208,7 +219,7 @@ class Registry:
         for implementation in self._implementations("consilience_label_spaces", plugin):
             for space in implementation.function():
                 if not isinstance(space, LabelSpace):
-                    raise _bad_offer(distribution, f"{space!r}, which is no LabelSpace")
+                    raise _bad_offer(distribution, f"{_shown(space)}, which is no LabelSpace")
                 name = f"{namespace}.{space.name}"
                 if name in spaces:
                     raise _bad_offer(distribution, f"two label spaces named {name}")
@@ -216,9 +227,20 @@ class Registry:
         return spaces
 
 
+def _shown(value: object) -> str:
+    return value.__qualname__ if isinstance(value, type) else f"a value of type {type(value).__qualname__}"
+
+
+def _signatures() -> str:
+    hooks = [hook for name, hook in vars(_hookspecs).items() if name.startswith("consilience_")]
+    return "# " + ", ".join(f"{hook.__name__}({', '.join(signature(hook).parameters)})" for hook in hooks)
+
+
 def _bad_offer(distribution: str, what: str) -> DeclarationError:
     expected = "component classes and label spaces, each under its own name"
-    return DeclarationError(Diagnostic("CN207", (), f"{distribution} offers {what}", expected, f"# mend {distribution}"))
+    return DeclarationError(
+        Diagnostic("CN207", (), f"{distribution} offers {what}", expected, f"# mend {distribution}")
+    )
 
 
 _default: Registry | None = None
@@ -226,7 +248,7 @@ _default: Registry | None = None
 
 def default_registry() -> Registry:
     """Gives the process's registry of installed and registered plugins."""
-    global _default
+    global _default  # noqa: PLW0603 - the one registry of the process, made when it is first asked for
     if _default is None:
         _default = Registry()
     return _default

@@ -7,13 +7,15 @@ from enum import StrEnum
 
 import networkx as nx
 
-from consilience.declare import Fusion, Use
+from consilience.declare import Fusion
 from consilience.errors import DeclarationError
 from consilience.host import Registry, default_registry
+from consilience.plan._doubt import doubtful
 from consilience.plan._learning import check_learning
 from consilience.plan._plan import Edge, Plan
-from consilience.plan._resolve import Resolved, resolve, resolve_uses
-from consilience.plan._solve import Solution, solve
+from consilience.plan._resolve import Resolved, resolve
+from consilience.plan._solve import Solver
+from consilience.plan._uses import resolve_uses, uses_of
 from consilience.plan._wire import wire
 
 __all__ = ["Purpose", "check"]
@@ -41,17 +43,15 @@ def check(
     edges, broken = wire(resolved)
     references = _references(resolved)
     graph = _graph(resolved, edges, references)
-    solution = Solution({}, {})
-    if _tell_cycles(resolved, graph):
-        order: list[str] = []
-    else:
-        order = _order(resolved, graph)
-        feeding = {name: [edge.source.node for edge in edges if edge.target.node == name] for name in order}
-        resolve_uses(resolved, feeding, order)
-        if not resolved.faults or not _hides_types(resolved):
-            solution = solve(resolved, edges, order, broken)
-        if purpose is Purpose.LEARN:
-            check_learning(resolved, edges, references)
+    in_cycles = _tell_cycles(resolved, graph)
+    order = _order(resolved, graph, in_cycles)
+    resolve_uses(resolved, _feeding(edges), order, doubtful(resolved, broken))
+    solver = Solver(resolved, edges, order, doubtful(resolved, broken))
+    solution = solver.solve()
+    doubt = doubtful(resolved, broken)
+    solver.tell_open_dims(doubt)
+    if purpose is Purpose.LEARN:
+        check_learning(resolved, edges, references, doubt)
     if resolved.faults or resolved.balancer is None:
         raise DeclarationError(fusion.locate(resolved.faults))
     others = resolved.others
@@ -71,13 +71,20 @@ def check(
 
 def _references(resolved: Resolved) -> list[tuple[str, str]]:
     """Lists the nodes that keys such as `tie:` and `of:` refer to, with the node that refers."""
-    found = []
-    for name, node in resolved.nodes.items():
-        for key in type(node.declaration).uses() if node.declaration else ():
-            use = getattr(node.declaration, key)
-            if isinstance(use, Use) and use.name in resolved.nodes and not node.share:
-                found.append((use.name, name))
-    return found
+    return [
+        (other, name)
+        for name, node in resolved.nodes.items()
+        if not node.share
+        for _, other in uses_of(node.declaration)
+        if other in resolved.nodes
+    ]
+
+
+def _feeding(edges: list[Edge]) -> dict[str, list[str]]:
+    feeding: dict[str, list[str]] = {}
+    for edge in edges:
+        feeding.setdefault(edge.target.node, []).append(edge.source.node)
+    return feeding
 
 
 def _graph(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]]) -> nx.MultiDiGraph[str]:
@@ -93,18 +100,19 @@ def _graph(resolved: Resolved, edges: list[Edge], references: list[tuple[str, st
     return graph
 
 
-def _tell_cycles(resolved: Resolved, graph: nx.MultiDiGraph[str]) -> bool:
-    """Notes every cycle, once, at the first of its nodes in the file."""
-    names = list(resolved.nodes)
+def _tell_cycles(resolved: Resolved, graph: nx.MultiDiGraph[str]) -> set[str]:
+    """Notes every cycle, once, at the first of its nodes in the file; gives the nodes in them, and those behind."""
+    position = {name: index for index, name in enumerate(resolved.nodes)}
     cyclic = [part for part in nx.strongly_connected_components(graph) if len(part) > 1 or _feeds_itself(graph, part)]
     for part in cyclic:
-        first = min(part, key=names.index)
+        first = min(part, key=position.__getitem__)
         way = [first] if len(part) == 1 else _way_round(graph, part, first)
         found = " -> ".join([*way, first])
         node = resolved.nodes[first]
         fix = f"# let {first} read something that does not come from {way[-1]}"
         resolved.fault("CN304", (node.section, first, "in"), found, "nodes that do not feed themselves", fix)
-    return bool(cyclic)
+    members = {name for part in cyclic for name in part}
+    return members.union(*(nx.descendants(graph, min(part)) for part in cyclic))
 
 
 def _feeds_itself(graph: nx.MultiDiGraph[str], part: set[str]) -> bool:
@@ -118,16 +126,15 @@ def _way_round(graph: nx.MultiDiGraph[str], part: set[str], first: str) -> list[
     return list(nx.shortest_path(within, first, back))
 
 
-def _order(resolved: Resolved, graph: nx.MultiDiGraph[str]) -> list[str]:
-    """Orders the nodes so that each comes after what it needs: section by section, then by name, whatever the file's order."""
+def _order(resolved: Resolved, graph: nx.MultiDiGraph[str], left_out: set[str]) -> list[str]:
+    """Orders the nodes so that each comes after what it needs.
+
+    Section by section, then by name, so that the order of the file's keys means nothing.
+    """
     rank = {"fields": 0, "inputs": 1, "modules": 2, "losses": 3, "metrics": 4}
 
     def key(name: str) -> str:
         return f"{rank[resolved.nodes[name].section]}{name}"
 
-    return list(nx.lexicographical_topological_sort(graph, key=key))
-
-
-def _hides_types(resolved: Resolved) -> bool:
-    """Tells whether a node lacks its declaration, or a key its node: then sizes would be missing for that reason alone."""
-    return any(fault.code in ("CN121", "CN209", "CN210") and fault.path[0] == "resources" for fault in resolved.faults)
+    free = graph.subgraph(name for name in graph if name not in left_out) if left_out else graph
+    return list(nx.lexicographical_topological_sort(free, key=key))

@@ -20,7 +20,7 @@ class Fact:
     reason: str
 
     def __str__(self) -> str:
-        value = "any size" if self.value is None else str(self.value)
+        value = "a varying size" if self.value is None else str(self.value)
         return f"{value} {self.reason}"
 
 
@@ -75,10 +75,9 @@ class DimVariables:
         first, second = self._root(found), self._root(expected)
         if first == second:
             return
-        merged = DimClass(
-            _agree(self._classes[first].size, self._classes[second].size),
-            _agree(self._classes[first].space, self._classes[second].space),
-        )
+        one, other = self._classes[first], self._classes[second]
+        space = _agree(one.space, other.space)  # of two label spaces, the names tell more than how many they are
+        merged = DimClass(_agree(one.size, other.size), space)
         self._parents[second] = first
         self._classes[first] = merged
         del self._classes[second]
@@ -87,10 +86,11 @@ class DimVariables:
         """States a size or a label space; tells whether that is news; raises `Conflict` when it cannot be."""
         known = self.known(variable)
         if isinstance(fact.value, LabelSpace):
-            merged = _agree(known.space, fact)
+            space = _agree(known.space, fact)
+            size = _agree(known.size, Fact(len(fact.value), fact.reason))
             news = known.space is None
-            known.space = merged
-            return self.state(variable, Fact(len(fact.value), fact.reason)) or news
+            known.space, known.size = space, size
+            return news
         news = known.size is None
         known.size = _agree(known.size, fact)
         return news

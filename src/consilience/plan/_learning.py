@@ -4,48 +4,73 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path as FilePath
 
 import networkx as nx
 
-from consilience.declare import Port
-from consilience.errors import nearest
+from consilience.declare import Module, Port
+from consilience.declare._paste import paste
+from consilience.errors import Path, nearest
 from consilience.plan._plan import TARGET, Edge, PlanNode
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolve import Resolved, discipline_of
 
 __all__ = ["check_learning"]
 
+_OWN_WORDS = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size"}
+"""The transformers arguments that the file says in other words."""
+
 _OWNED = {
     "output_dir": "runs are kept where --runs says",
-    "num_train_epochs": "write epochs",
-    "per_device_train_batch_size": "write batch_size",
     "remove_unused_columns": "the collator keeps what the plan needs",
     "label_names": "targets are declared by the losses",
 }
-"""The transformers arguments that the file says in other words, or not at all."""
+"""The transformers arguments that the file does not say."""
 
 
-def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]]) -> None:
-    """Notes dead modules, losses with nothing to train, targets that nothing fills, and weights that name nobody."""
-    graph = _gradient_graph(resolved, edges, references)
-    losses = [node for node in resolved.nodes.values() if node.section == "losses"]
-    if not losses:
-        resolved.fault("CN405", (), "no loss", "at least one loss", _a_loss(resolved))
-        return
-    for node in losses:
-        behind = [resolved.nodes[name] for name in nx.ancestors(graph, node.name)] + [node]
-        if not any(other.is_trained for other in behind):
-            _nothing_to_train(resolved, node, behind)
-    reached = set().union(*(nx.ancestors(graph, node.name) for node in losses))
-    for node in resolved.nodes.values():
-        owner_reached = any(other in reached for other in _applications(resolved, node.name))
-        if node.section == "modules" and node.is_trained and not owner_reached and not node.share:
-            found = f"{node.name}, which is trained and reaches no loss"
-            fix = f"tune: frozen  # or give {node.name} a loss, or remove it"
-            resolved.fault("CN401", ("modules", node.name), found, "a module that some loss reads", fix)
-    _check_weights(resolved, losses)
+def check_learning(
+    resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]], doubtful: frozenset[str]
+) -> None:
+    """Notes dead modules, losses with nothing to train, targets that nothing fills, and weights that name nobody.
+
+    Of `doubtful` nodes a fault told elsewhere keeps from knowing what they reach.
+    """
+    if resolved.fusion.losses:
+        _check_reach(resolved, _gradient_graph(resolved, edges, references), doubtful)
+        _check_weights(resolved)
+    else:
+        path: Path = ("losses",) if "losses" in resolved.fusion.model_fields_set else ()
+        resolved.fault("CN405", path, "no loss", "at least one loss", _a_loss(resolved))
     _check_filled(resolved, edges)
     check_training_keys(resolved)
+
+
+def _check_reach(resolved: Resolved, graph: nx.DiGraph[str], doubtful: frozenset[str]) -> None:
+    nodes = resolved.nodes
+    losses = [node for node in nodes.values() if node.section == "losses"]
+    reached = _reachable(graph.reverse(copy=False), [node.name for node in losses])
+    trained = [node.name for node in nodes.values() if node.is_trained]
+    moved = _reachable(graph, trained)
+    for node in losses:
+        if node.name not in moved and node.name not in doubtful:
+            behind = [nodes[name] for name in sorted(nx.ancestors(graph, node.name))]
+            _nothing_to_train(resolved, node, behind)
+    for name in trained:
+        node = nodes[name]
+        if node.section == "modules" and not node.share and name not in reached and name not in doubtful:
+            found = f"{name}, which is trained and reaches no loss"
+            fix = f"tune: frozen  # or give {name} a loss, or remove it"
+            resolved.fault("CN401", ("modules", name), found, "a module that some loss reads", fix)
+
+
+def _reachable(graph: nx.DiGraph[str], starts: list[str]) -> set[str]:
+    found = set(starts)
+    waiting = list(starts)
+    while waiting:
+        news = set(graph.successors(waiting.pop())) - found
+        found |= news
+        waiting += news
+    return found
 
 
 def _gradient_graph(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]]) -> nx.DiGraph[str]:
@@ -63,48 +88,63 @@ def _gradient_graph(resolved: Resolved, edges: list[Edge], references: list[tupl
     return graph
 
 
-def _applications(resolved: Resolved, name: str) -> list[str]:
-    return [name, *(node.name for node in resolved.nodes.values() if node.share == name)]
-
-
 def _nothing_to_train(resolved: Resolved, loss: PlanNode, behind: list[PlanNode]) -> None:
-    frozen = [node.name for node in behind if node.section == "modules" and node.tuner and not node.tuner.trains]
+    frozen = [
+        node.name
+        for node in behind
+        if isinstance(node.declaration, Module)
+        and node.declaration.has_parameters
+        and node.tuner
+        and not node.tuner.trains
+        and not node.share
+    ]
     found = f"{loss.name}, which reaches nothing that is trained"
     if frozen:
-        found += f" ({', '.join(sorted(frozen))}: frozen)"
-    fix = f"tune: full  # under modules.{sorted(frozen)[0]}" if frozen else f"remove the loss {loss.name}"
+        found += f" ({', '.join(frozen)}: frozen)"
+    fix = f"tune: full  # under modules.{frozen[0]}" if frozen else f"# remove the loss {loss.name}"
     resolved.fault("CN402", ("losses", loss.name), found, "a loss whose gradient reaches a trained module", fix)
 
 
-def _check_weights(resolved: Resolved, losses: list[PlanNode]) -> None:
+def _check_weights(resolved: Resolved) -> None:
     objective = resolved.fusion.objective
-    disciplines = sorted({node.discipline for node in losses})
+    losses = resolved.fusion.losses
+    owners = {name: discipline_of(node) for name, node in losses.items()}
+    disciplines = sorted(set(owners.values()))
     for name in objective.weights:
         if name not in disciplines:
             near = nearest(name, disciplines) or disciplines[0]
             path = ("objective", "weights", name)
             fix = f"{near}: {objective.weights[name]:g}"
             resolved.fault("CN403", path, f"{name}, which brings no loss", f"one of {', '.join(disciplines)}", fix)
-    weights = [
-        resolved.fusion.losses[node.name].weight * objective.weights.get(node.discipline, 1.0) for node in losses
-    ]
-    if not any(weights):
-        fix = f"weight: 1.0  # under losses.{losses[0].name}"
+    weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
+    for name, weight in weights.items():
+        if not isfinite(weight):
+            expected = "a weight that is finite, times that of its discipline too"
+            resolved.fault("CN403", ("losses", name), "a weight too large to count with", expected, "weight: 1.0")
+    if not any(weights.values()):
+        first = next(iter(losses))
+        fix = f"weight: 1.0  # under losses.{first}"
+        if losses[first].weight:
+            fix = f"{owners[first]}: 1.0  # under objective.weights"
         resolved.fault("CN403", ("losses",), "losses whose weights are all zero", "a weight above zero", fix)
 
 
 def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
     """Sees that every field that is read is filled by some source."""
     sources = resolved.fusion.sources
-    filled = {field for source in sources.values() for field in source.map}
+    told = {field for source in sources.values() for field in source.map}
     if not sources:
-        resolved.fault("CN406", (), "no source", "at least one source", "sources: {examples: {use: table, path: train.csv, map: {text: text}}}")
+        columns = ", ".join(f"{field}: {field}" for field in resolved.fusion.fields) or "text: text"
+        fix = f"sources: {{examples: {{use: table, path: examples.csv, map: {{{columns}}}}}}}"
+        path: Path = ("sources",) if "sources" in resolved.fusion.model_fields_set else ()
+        resolved.fault("CN406", path, "no source", "at least one source", fix)
         return
     for edge in edges:
         field = edge.source.node
-        if resolved.nodes[field].section == "fields" and field not in filled:
+        if resolved.nodes[field].section == "fields" and field not in told:
+            told.add(field)
             expected = "a field that some source maps"
-            fix = f"{field}: column  # under sources.{next(iter(sources))}.map"
+            fix = f"{field}: {field}  # under sources.{next(iter(sources))}.map"
             resolved.fault("CN404", edge.key, f"{field}, which no source fills", expected, fix)
 
 
@@ -116,19 +156,26 @@ def check_training_keys(resolved: Resolved) -> None:
     known = _training_arguments()
     for key in written:
         path = ("train", key)
-        if key in _OWNED:
-            resolved.fault("CN120", path, f"the key {key}", f"another key: {_OWNED[key]}", f"remove the key {key}")
+        if key in _OWN_WORDS:
+            fix = f"{_OWN_WORDS[key]}: {paste(written[key])}"
+            resolved.fault("CN120", path, f"the key {key}", f"the key {_OWN_WORDS[key]}", fix)
+        elif key in _OWNED:
+            expected = f"no such key: {_OWNED[key]}"
+            resolved.fault("CN120", path, f"the key {key}", expected, f"# remove the key {key}")
         elif known and key not in known:
             own = ["epochs", "batch_size", "learning_rate", "seed"]
-            near = nearest(key, [*own, *sorted(known - set(_OWNED))])
-            fix = f"{near}: {written[key]}" if near else f"remove the key {key}"
+            near = nearest(key, [*own, *sorted(known - set(_OWNED) - set(_OWN_WORDS))])
+            fix = f"{near}: {paste(written[key])}" if near else f"# remove the key {key}"
             expected = "epochs, batch_size, learning_rate, seed, or a transformers TrainingArguments field"
             resolved.fault("CN120", path, f"the unknown key {key}", expected, fix)
 
 
 def _training_arguments() -> set[str]:
     """Reads the names of the fields from transformers' source: importing it would take seconds."""
-    spec = find_spec("transformers")
+    try:
+        spec = find_spec("transformers")
+    except (ImportError, ValueError):
+        return set()
     folders = list(spec.submodule_search_locations or []) if spec else []
     source = FilePath(folders[0]) / "training_args.py" if folders else None
     if source is None or not source.is_file():
@@ -138,5 +185,5 @@ def _training_arguments() -> set[str]:
 
 def _a_loss(resolved: Resolved) -> str:
     module = next((name for name, node in resolved.nodes.items() if node.section == "modules"), "module")
-    field = next(iter(resolved.spaces), "field")
+    field = next(iter(resolved.spaces or resolved.fusion.fields), "field")
     return f"losses: {{{module}_loss: {{use: cross_entropy, in: {module}, target: {field}}}}}"

@@ -30,8 +30,9 @@ from consilience.declare import (
     Tuner,
 )
 from consilience.host import STANDARD, Registry
+from consilience.plan._names import named, namespace_of
 
-__all__ = ["TASK", "Edge", "Plan", "PlanNode", "Ref"]
+__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref", "ports_of"]
 
 TASK = "task"
 """The discipline of standard components, and of standard losses that name no other."""
@@ -42,13 +43,18 @@ TARGET = "target"
 
 @dataclass(frozen=True, order=True)
 class Ref:
-    """One port of one node; a field's port has the field's own name."""
+    """One port of one node; a field has one port, without a name."""
 
     node: str
-    port: str
+    port: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a port must be called to be fed by it where ports are matched by name."""
+        return self.port or self.node
 
     def __str__(self) -> str:
-        return self.node if self.node == self.port else f"{self.node}.{self.port}"
+        return f"{self.node}.{self.port}" if self.port else self.node
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,9 @@ class PlanNode:
 class Plan:
     """A checked fusion: the one thing that is built, trained, evaluated and served.
 
-    `graph` is a networkx MultiDiGraph over node names, each edge's `edge` an `Edge` (None where a key such as `tie:` refers
-    to a node without a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each comes
-    after what it needs; `solved` gives each node's dims, `varying` the common name of those that vary with the batch.
+    `graph` is a networkx MultiDiGraph over node names, each edge's `edge` an `Edge` (None where a key such as `tie:`
+    refers to a node without a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each
+    comes after what it needs; `solved` gives each node's dims, `varying` the common name of those that vary with the batch.
     """
 
     fusion: Fusion
@@ -105,6 +111,10 @@ class Plan:
     sources: Mapping[str, Source]
     balancer: Balancer
 
+    def __deepcopy__(self, memo: object) -> Plan:
+        """Gives the plan itself: a copied model follows the same plan, which nothing changes."""
+        return self
+
     @property
     def fields(self) -> Mapping[str, FieldType]:
         """The fields by name."""
@@ -117,9 +127,9 @@ class Plan:
     @cached_property
     def _edges_into(self) -> dict[str, list[Edge]]:
         into: dict[str, list[Edge]] = {name: [] for name in self.nodes}
-        for _, target, edge in self.graph.edges(data="edge"):
-            if edge is not None:
-                into[target].append(edge)
+        for _, target, data in self.graph.edges(data=True):
+            if data["edge"] is not None:
+                into[target].append(data["edge"])
         return {name: sorted(edges, key=lambda edge: (edge.target.port, edge.index)) for name, edges in into.items()}
 
     def wiring(self, node: str) -> dict[str, tuple[Ref, ...]]:
@@ -176,9 +186,7 @@ class Plan:
     @cached_property
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces of the plugins that the fusion names, sorted."""
-        names = [node.component for node in self.nodes.values() if node.component]
-        names += [written.use for _, _, written in self.fusion.nodes()]
-        return tuple(sorted({namespace_of(name) for name in names if name} - {STANDARD}))
+        return tuple(sorted({namespace_of(name) for name, _ in named(self.fusion)} - {STANDARD}))
 
     def weight(self, loss: str) -> float:
         """Gives a loss's weight in the objective: its own times its discipline's lambda."""
@@ -212,8 +220,8 @@ class Plan:
         node = self.nodes[ref.node]
         port = cast("Port", node.outputs[ref.port])
         dims = self.solved[ref.node]
-        words = [f"{dim.name}={dims[dim.name]}" if dim.name in dims else str(dim) for dim in port.dims]
-        bound = f" below {port.bound}={dims[port.bound]}" if port.bound in dims else ""
+        words = [f"{dim.name}={dims[dim.name]}" if dim.name and dim.name in dims else str(dim) for dim in port.dims]
+        bound = f" below {port.bound}={dims[port.bound]}" if port.bound and port.bound in dims else ""
         return f"{port.dtype}[{' '.join(words)}]{bound}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -251,7 +259,8 @@ class Plan:
         if node.share:
             written["share"] = node.share
         if node.tuner:
-            written["tune"] = {"use": self.fusion.modules[node.name].tune["use"], **_settings(node.tuner)}
+            owner = node.share or node.name
+            written["tune"] = {"use": self.fusion.modules[owner].tune["use"], **_settings(node.tuner)}
         if isinstance(node.declaration, Loss):
             written["weight"] = self.weight(node.name)
         return written
@@ -259,12 +268,6 @@ class Plan:
 
 def _settings(component: Component) -> dict[str, Any]:
     return component.model_dump(mode="json")
-
-
-def namespace_of(name: str) -> str:
-    """Gives the namespace of a component's or label space's full name."""
-    namespace, dot, _ = name.partition(".")
-    return namespace if dot else STANDARD
 
 
 def ports_of(component: Component | None) -> tuple[Ports, Ports]:
@@ -282,5 +285,5 @@ def ports_of(component: Component | None) -> tuple[Ports, Ports]:
 class _AnyPorts(Ports):
     """The ports of a loss with its target: a variadic port may stand beside it."""
 
-    def __init__(self, **ports: Port | Many) -> None:
+    def __init__(self, /, **ports: Port | Many) -> None:
         self._ports = dict(ports)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,12 +22,14 @@ from consilience.declare import (
     Use,
     diagnostics_of,
 )
+from consilience.declare._paste import paste
 from consilience.errors import Diagnostic, Path, nearest
 from consilience.host import STANDARD, Registry
-from consilience.host._discovery import innermost
-from consilience.plan._plan import TASK, PlanNode, namespace_of, ports_of
+from consilience.host._discovery import PLUGIN_ERRORS, innermost
+from consilience.plan._names import named, namespace_of
+from consilience.plan._plan import TASK, PlanNode, ports_of
 
-__all__ = ["Resolved", "resolve"]
+__all__ = ["Resolved", "discipline_of", "resolve", "tell_own_faults"]
 
 
 @dataclass
@@ -67,27 +68,10 @@ def resolve(fusion: Fusion, registry: Registry) -> Resolved:
     return resolved
 
 
-def _named(fusion: Fusion) -> Iterator[tuple[str, Path]]:
-    """Gives every full name that a plugin resolves, with the key that holds it."""
-    for section, name, node in fusion.nodes():
-        if node.use:
-            yield node.use, (section, name, "use")
-        if isinstance(node, ModuleNode) and not node.share:
-            yield node.tune["use"], (section, name, "tune")
-    yield fusion.objective.balance["use"], ("objective", "balance")
-    for name, kind in fusion.fields.items():
-        if isinstance(kind.labels, str) and "." in kind.labels:
-            yield kind.labels, ("fields", name, kind.word)
-    for name, source in fusion.sources.items():
-        for field_name, column in source.map.items():
-            if isinstance(column, ColumnMap) and column.space and "." in column.space:
-                yield column.space, ("sources", name, "map", field_name, "space")
-
-
 def _load_namespaces(resolved: Resolved) -> set[str]:
     """Imports the plugins that the file names; tells each fault once, where the namespace is first named."""
     first: dict[str, Path] = {STANDARD: ()}
-    for name, path in _named(resolved.fusion):
+    for name, path in named(resolved.fusion):
         first.setdefault(namespace_of(name), path)
     broken = set()
     for namespace, path in first.items():
@@ -105,13 +89,22 @@ def _check_names(resolved: Resolved) -> None:
         for name in getattr(resolved.fusion, section):
             if name in owner:
                 found = f"{name}, which stands under {owner[name]} too"
-                resolved.fault("CN213", (section, name), found, "a name that means one thing", f"{name}_{section}:")
+                fix = f"{_free_name(resolved.fusion, name, section)}:"
+                resolved.fault("CN213", (section, name), found, "a name that means one thing", fix)
             owner.setdefault(name, section)
+
+
+def _free_name(fusion: Fusion, name: str, section: str) -> str:
+    taken = {*fusion.fields, *(other for _, other, _ in fusion.nodes())}
+    names = [f"{name}_{SECTIONS[section].kind if section in SECTIONS else 'field'}"]
+    while names[-1] in taken:
+        names.append(f"{names[0]}_{len(names) + 1}")
+    return names[-1]
 
 
 def _resolve_fields(resolved: Resolved, broken: set[str]) -> None:
     for name, kind in resolved.fusion.fields.items():
-        resolved.nodes[name] = PlanNode(name, "fields", TASK, outputs=Ports(**{name: kind.port}))
+        resolved.nodes[name] = PlanNode(name, "fields", TASK, outputs=Ports(**{"": kind.port}))
         if isinstance(kind.labels, tuple):
             resolved.spaces[name] = LabelSpace(name=name, labels=kind.labels)
         elif kind.labels is not None and namespace_of(kind.labels) not in broken:
@@ -130,8 +123,9 @@ def _resolve_fields(resolved: Resolved, broken: set[str]) -> None:
 def _unknown_field(resolved: Resolved, path: Path, name: str) -> None:
     fields = list(resolved.fusion.fields)
     near = nearest(name, fields)
-    fix = f"{near}:" if near else f"fields: {{{name}: text}}"
-    resolved.fault("CN212", path, f"the field {name}, which is not declared", f"one of {', '.join(fields) or 'none'}", fix)
+    fix = f"{near}:" if near else f"{name}: text  # under fields"
+    expected = f"one of {', '.join(fields)}" if fields else "a field that is declared under fields"
+    resolved.fault("CN212", path, f"the field {name}, which is not declared", expected, fix)
 
 
 def find_space(resolved: Resolved, name: str, path: Path) -> LabelSpace | None:
@@ -141,6 +135,8 @@ def find_space(resolved: Resolved, name: str, path: Path) -> LabelSpace | None:
         known = resolved.registry.label_spaces()
         near = nearest(name, known)
         fix = f"{path[-1]}: {near}" if near else f"{path[-1]}: [first, second]"
+        if path[-1] == "space":
+            fix = f"space: {near}" if near else "# remove the key space"
         expected = f"one of {', '.join(known)}" if known else "a list of labels"
         resolved.fault("CN208", path, f"the unknown label space {name}", expected, fix)
     return space
@@ -152,16 +148,24 @@ def _check_mapping(resolved: Resolved, field_name: str, name: str, path: Path) -
         return
     known = ", ".join(own.maps) or "none"
     found = f"{name}, from which no mapping leads to the labels of {field_name}"
-    resolved.fault("CN208", path, found, f"a space that is mapped: {known}", "values: {theirs: ours}")
+    values = ", ".join(f"{paste(theirs)}: {paste(own.labels[0])}" for theirs in space.labels)
+    fix = f"values: {{{values}}}"
+    resolved.fault("CN208", path, found, f"a space that is mapped: {known}", fix)
 
 
 def _is_well_formed(resolved: Resolved, name: str, node: ModuleNode) -> bool:
     if bool(node.use) != bool(node.share):
         return True
     found = "both use and share" if node.use else "neither use nor share"
-    fix = f"share: {node.share}" if node.use else "use: classifier"
+    fix = "# remove the key use" if node.use else "use: classifier"
     resolved.fault("CN121", ("modules", name), found, "one of the keys use and share", fix)
     return False
+
+
+def discipline_of(node: Node) -> str:
+    """Tells whose a node is: what its own key says, its plugin's, or the task's."""
+    namespace = namespace_of(node.use)
+    return getattr(node, "discipline", None) or (TASK if namespace == STANDARD else namespace)
 
 
 def _resolve_node(resolved: Resolved, section: str, name: str, node: Node) -> None:
@@ -172,8 +176,7 @@ def _resolve_node(resolved: Resolved, section: str, name: str, node: Node) -> No
     if section in resolved.others:
         resolved.others[section][name] = declaration
         return
-    namespace = namespace_of(node.use)
-    discipline = getattr(node, "discipline", None) or (TASK if namespace == STANDARD else namespace)
+    discipline = discipline_of(node)
     tuner = None
     if isinstance(node, ModuleNode):
         found = declare(resolved, node.tune, "tuner", (section, name, "tune"))
@@ -194,12 +197,14 @@ def _resolve_shares(resolved: Resolved) -> None:
         if node.share not in owners:
             near = nearest(node.share, owners)
             expected = f"a module with a component of its own: {', '.join(owners) or 'none'}"
-            resolved.fault("CN210", path, node.share, expected, f"share: {near or (owners or ['module'])[0]}")
+            fix = f"share: {near or owners[0]}" if owners else "use: text_encoder"
+            resolved.fault("CN210", path, f"the unknown module {node.share}", expected, fix)
         elif base is not None:
             extra = [*node.settings, *(["tune"] if "tune" in node.model_fields_set else [])]
             if extra:
                 expected = f"share and in alone: the settings are those of {node.share}"
-                resolved.fault("CN120", ("modules", name, extra[0]), f"the key {extra[0]}", expected, f"remove the key {extra[0]}")
+                at, found = ("modules", name, extra[0]), f"the key {extra[0]}"
+                resolved.fault("CN120", at, found, expected, f"# remove the key {extra[0]}")
             resolved.nodes[name] = replace(base, name=name, share=node.share)
 
 
@@ -207,16 +212,18 @@ def declare(resolved: Resolved, written: dict[str, Any], kind: str, path: Path) 
     """Makes the component that a mapping with `use:` declares, or notes what is wrong with it."""
     name = written["use"]
     offer = resolved.registry.component(name)
-    use_path = path if path[-1] in ("tune", "balance") else (*path, "use")
+    is_section = SECTIONS.get(str(path[0])) is not None and len(path) == 2
+    key, use_path = ("use", (*path, "use")) if is_section else (str(path[-1]), path)
     if offer is None:
         if resolved.registry.load(namespace_of(name)) is None:
-            _unknown_component(resolved, name, kind, use_path)
+            _unknown_component(resolved, name, kind, key, use_path)
         return None
     if offer.component.kind != kind:
         names = [found.name for found in resolved.registry.components(kind)]
-        near = nearest(name, names) or (names or ["?"])[0]
+        near = nearest(name, names) or next(iter(names), None)
         found = f"{name}, which is a {offer.component.kind}"
-        resolved.fault("CN209", use_path, found, f"a {kind}: {', '.join(names)}", f"use: {near}")
+        fix = f"{key}: {near}" if near else f"# install a plugin that offers a {kind}"
+        resolved.fault("CN209", use_path, found, f"a {kind}: {', '.join(names) or 'none is installed'}", fix)
         return None
     settings = {key: value for key, value in written.items() if key != "use"}
     try:
@@ -225,99 +232,46 @@ def declare(resolved: Resolved, written: dict[str, Any], kind: str, path: Path) 
     except ValidationError as error:
         resolved.faults.extend(diagnostics_of(error, offer.component, path))
         return None
-    _own_faults(resolved, declaration, offer.distribution, path)
+    except (TypeError, ValueError, RecursionError):  # what Python can say and a file cannot
+        expected = "keys and values that a file can hold"
+        resolved.fault("CN122", path, "a value that is no text, number, list or mapping", expected, f"use: {name}")
+        return None
+    except PLUGIN_ERRORS as error:
+        _tell_failure(resolved, offer.distribution, offer.component, path, error)
+        return None
+    if not type(declaration).uses():
+        tell_own_faults(resolved, declaration, name, path)
     return declaration
 
 
-def _own_faults(resolved: Resolved, declaration: Component, distribution: str, path: Path) -> None:
+def tell_own_faults(resolved: Resolved, declaration: Component, name: str, path: Path) -> None:
+    """Notes what a component finds wrong with its own settings, once it knows the nodes that they name."""
     try:
-        for fault in declaration.faults():
-            resolved.fault(fault.code, (*path, fault.key), fault.found, fault.expected, fault.fix)
-    except Exception as error:
-        found = f"{distribution} fails to check {declaration.component}: {innermost(error)}"
-        resolved.fault("CN207", path, found, "a component that can be checked", f"pip install --upgrade {distribution}")
+        faults = [
+            Diagnostic(str(fault.code), (*path, fault.key), fault.found, fault.expected, fault.fix)
+            for fault in declaration.faults()
+        ]
+    except PLUGIN_ERRORS as error:
+        offer = resolved.registry.component(name)
+        _tell_failure(resolved, offer.distribution if offer else name, type(declaration), path, error)
+    else:
+        resolved.faults.extend(faults)
 
 
-def _unknown_component(resolved: Resolved, name: str, kind: str, path: Path) -> None:
+def _tell_failure(
+    resolved: Resolved, distribution: str, component: type[Component], path: Path, error: BaseException
+) -> None:
+    found = f"{distribution} fails to check {component.component}: {innermost(error)}"
+    fix = f"# mend {distribution}, or upgrade it"
+    resolved.fault("CN207", path, found, "a component that can be checked", fix)
+
+
+def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> None:
     names = [offer.name for offer in resolved.registry.components(kind)]
     if "." in name:
         namespace = name.partition(".")[0] + "."
         names = [other for other in names if other.startswith(namespace)] or names
     near = nearest(name, names)
     expected = f"a {kind}: {', '.join(names) or 'none is installed'}"
-    fix = f"use: {near}" if near else "consilience plugins  # lists what is installed"
+    fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
     resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
-
-
-def resolve_uses(resolved: Resolved, feeding: dict[str, list[str]], order: list[str]) -> None:
-    """Fills every `Use` key with the component that it names; a key left to `upstream()` takes what feeds the node."""
-    for section in ("resources", "sources"):
-        for name, declaration in resolved.others[section].items():
-            resolved.others[section][name] = _with_uses(resolved, declaration, (section, name), [])
-    for name in order:
-        node = resolved.nodes[name]
-        if node.declaration is None or node.share:
-            continue
-        above = [resolved.nodes[other].declaration for other in feeding.get(name, [])]
-        declaration = _with_uses(resolved, node.declaration, (node.section, name), above)
-        resolved.nodes[name] = replace(node, declaration=declaration)
-    for name, node in resolved.nodes.items():
-        if node.share:
-            resolved.nodes[name] = replace(node, declaration=resolved.nodes[node.share].declaration)
-
-
-def _with_uses(resolved: Resolved, declaration: Component, path: Path, above: list[Component | None]) -> Component:
-    found: dict[str, Any] = {}
-    for key, wanted in type(declaration).uses().items():
-        use = getattr(declaration, key)
-        if use is None:
-            continue
-        if use.name is None:
-            use = _from_above(resolved, key, wanted, path, above)
-        target = _target(resolved, use.name) if use else None
-        if use is None:
-            continue
-        if isinstance(target, wanted):
-            found[key] = Use(use.name, target)
-        else:
-            _wrong_use(resolved, key, use.name, wanted, target, path)
-    return declaration.model_copy(update=found) if found else declaration
-
-
-def _target(resolved: Resolved, name: str) -> Component | None:
-    if name in resolved.others["resources"]:
-        target: Component = resolved.others["resources"][name]
-        return target
-    return resolved.nodes[name].declaration if name in resolved.nodes else None
-
-
-def _from_above(
-    resolved: Resolved, key: str, wanted: type[Component], path: Path, above: list[Component | None]
-) -> Use[Any] | None:
-    for component in above:
-        use = getattr(component, key, None)
-        if isinstance(use, Use) and use.name and isinstance(_target(resolved, use.name), wanted):
-            return use
-    names = _names_of(resolved, wanted)
-    found = f"no key {key}, and nothing that feeds the node has one"
-    resolved.fault("CN121", path, found, f"a {wanted.component or wanted.kind}: {', '.join(names) or 'none is declared'}", f"{key}: {(names or ['name'])[0]}")
-    return None
-
-
-def _names_of(resolved: Resolved, wanted: type[Component]) -> list[str]:
-    names = [name for name, item in resolved.others["resources"].items() if isinstance(item, wanted)]
-    return names + [name for name, node in resolved.nodes.items() if isinstance(node.declaration, wanted)]
-
-
-def _wrong_use(
-    resolved: Resolved, key: str, name: str, wanted: type[Component], target: Component | None, path: Path
-) -> None:
-    declared = {other for section, other, _ in resolved.fusion.nodes() if section != "sources"}
-    if target is None and name in declared:
-        return  # its own fault is told already
-    names = _names_of(resolved, wanted)
-    near = nearest(name, names) or (names or ["name"])[0]
-    found = f"{name}, which is a {target.kind}" if target else f"the unknown node {name}"
-    code = "CN209" if target else "CN210"
-    word = wanted.component if wanted.component not in ("", wanted.kind) else wanted.kind
-    resolved.fault(code, (*path, key), found, f"a {word}: {', '.join(names) or 'none is declared'}", f"{key}: {near}")

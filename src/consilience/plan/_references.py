@@ -1,0 +1,155 @@
+"""Finds the ports that the references of one node mean, and those that it could mean instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from consilience.declare import SECTIONS, Fusion, Many, Port
+from consilience.declare._paste import paste
+from consilience.errors import Path, nearest
+from consilience.plan._plan import TARGET, PlanNode, Ref
+from consilience.plan._resolve import Resolved
+
+__all__ = ["READABLE", "References", "is_alike", "rewired"]
+
+READABLE = {
+    "inputs": ("fields", "inputs"),
+    "modules": ("inputs", "modules"),
+    "losses": ("fields", "inputs", "modules"),
+    "metrics": ("fields", "inputs", "modules"),
+}
+"""The sections that the nodes of each section may read."""
+
+
+def rewired(fusion: Fusion, key: Path, reference: object, index: int = 0) -> str:
+    """Writes the key of an edge anew, with another reference in its place: what a fix pastes over it."""
+    section, name, *rest = key
+    if len(rest) < 2:
+        return f"{rest[0] if rest else 'in'}: {reference}"
+    written = getattr(fusion, str(section))[name].in_
+    last = rest[-1]
+    place, listed = (last, written) if isinstance(last, int) else (index, written.get(last))
+    if isinstance(listed, str) or listed is None:
+        return f"{last}: {reference}"
+    changed = [str(reference) if position == place else other for position, other in enumerate(listed)]
+    return f"{'in' if isinstance(last, int) else last}: {paste(changed)}"
+
+
+def is_alike(port: Port | Many, wanted: Port | Many) -> bool:
+    """Tells whether a port could feed another, as far as both say it themselves."""
+    wanted = wanted.port if isinstance(wanted, Many) else wanted
+    if isinstance(port, Many) or port.dtype is not wanted.dtype or (wanted.bound and not port.bound):
+        return False
+    fixed = sum(not dim.variadic for dim in wanted.dims)
+    more = len(port.dims) - fixed
+    return more >= 0 if any(dim.variadic for dim in wanted.dims) else more == 0
+
+
+class References:
+    """Looks up what one node may read."""
+
+    def __init__(self, resolved: Resolved, node: PlanNode) -> None:
+        self._resolved = resolved
+        self._node = node
+        self._sections = READABLE[node.section]
+
+    def single(self, reference: str, key: Path, port: str, index: int = 0) -> Ref | None:
+        """Finds the one port that a reference means: a node's only one, or the one named as the port that it feeds."""
+        offered = self.offered(reference, key, port, index)
+        if offered is None:
+            return None
+        named = [ref for ref in offered if ref.port == port]
+        if len(offered) == 1 or named:
+            return (named or offered)[0]
+        fitting = self._alike(offered, port)
+        expected = f"one port: {', '.join(str(ref) for ref in fitting)}"
+        fix = rewired(self._resolved.fusion, key, fitting[0], index)
+        self._resolved.fault("CN310", key, f"{reference}, which has {len(offered)} ports", expected, fix)
+        return None
+
+    def offered(self, reference: str, key: Path, port: str | None, index: int = 0) -> list[Ref] | None:
+        """Lists the ports that a reference offers, or notes why it offers none."""
+        name, dot, output = reference.partition(".")
+        node = self._resolved.nodes.get(name)
+        if node is None:
+            self._tell_unknown(name, reference, key, port, index)
+            return None
+        if node.section not in self._sections:
+            self._tell_section(name, node.section, key, port, index)
+            return None
+        outputs = list(node.outputs)
+        if not outputs:
+            fix = self._instead(key, port, index)
+            self._resolved.fault("CN310", key, f"{name}, which gives nothing", "a node with a port that it gives", fix)
+            return None
+        if dot and output not in outputs:
+            near = nearest(output, outputs) or self._alike([Ref(name, other) for other in outputs], port)[0].port
+            fix = rewired(self._resolved.fusion, key, Ref(name, near), index)
+            expected = f"one of {', '.join(str(Ref(name, other)) for other in outputs)}"
+            self._resolved.fault("CN211", key, f"the unknown port {reference}", expected, fix)
+            return None
+        return [Ref(name, output)] if dot else [Ref(name, other) for other in outputs]
+
+    def suggestion(self, port: str) -> Ref | None:
+        """Finds something that could feed a port: by the port's own name, or by its type."""
+        wanted = self._node.inputs[port]
+        refs = list(self._readable(port))
+        alike = [ref for ref in refs if is_alike(self._resolved.nodes[ref.node].outputs[ref.port], wanted)]
+        return next((ref for ref in alike if ref.port == port), alike[0] if alike else None)
+
+    def best(self, offered: list[Ref], port: str | None) -> Ref:
+        """Picks the offered port that fits a port best."""
+        return self._alike(offered, port)[0]
+
+    def _alike(self, offered: list[Ref], port: str | None) -> list[Ref]:
+        wanted = self._node.inputs.get(port) if port else None
+        if wanted is None:
+            return offered
+        return sorted(offered, key=lambda ref: not is_alike(self._resolved.nodes[ref.node].outputs[ref.port], wanted))
+
+    def _readable(self, port: str) -> Iterator[Ref]:
+        """Lists what the node could read without a cycle, the nearest above it first; for a target, fields first."""
+        above = []
+        for node in self._resolved.nodes.values():
+            if node.name == self._node.name:
+                break
+            if node.section in self._sections:
+                above.append(node)
+        if port == TARGET:
+            above = [node for node in reversed(above) if node.section != "modules"]
+        for node in reversed(above):
+            yield from (Ref(node.name, output) for output in node.outputs)
+
+    def _instead(self, key: Path, port: str | None, index: int) -> str:
+        ports = [port] if port else [name for name, kind in self._node.inputs.items() if not kind.is_optional]
+        ref = next((ref for name in ports if (ref := self.suggestion(name))), None)
+        if ref is None:
+            return f"# declare what {self._node.name} shall read, under {' or '.join(self._sections)}"
+        return rewired(self._resolved.fusion, key, ref, index)
+
+    def _tell_unknown(self, name: str, reference: str, key: Path, port: str | None, index: int) -> None:
+        section = self._section_of(name)
+        if section in self._sections:
+            return  # the node is declared, and its own fault is told already
+        if section is not None:
+            self._tell_section(name, section, key, port, index)
+            return
+        known = [node.name for node in self._resolved.nodes.values() if node.section in self._sections]
+        near = nearest(name, known)
+        fix = self._instead(key, port, index)
+        if near:
+            fix = rewired(self._resolved.fusion, key, near + reference[len(name) :], index)
+        expected = f"one of {', '.join(known)}" if known else f"a node under {' or '.join(self._sections)}"
+        self._resolved.fault("CN210", key, f"the unknown node {name}", expected, fix)
+
+    def _tell_section(self, name: str, section: str, key: Path, port: str | None, index: int) -> None:
+        expected = f"a node of the {' or '.join(self._sections)}"
+        found = f"{name}, which stands under {section}"
+        self._resolved.fault("CN305", key, found, expected, self._instead(key, port, index))
+
+    def _section_of(self, name: str) -> str | None:
+        declared: dict[str, Any] = {section: getattr(self._resolved.fusion, section) for section in SECTIONS}
+        sections = ["fields", *self._sections, *SECTIONS]
+        declared["fields"] = self._resolved.fusion.fields
+        return next((section for section in sections if name in declared[section]), None)

@@ -1,0 +1,155 @@
+"""Fills the keys by which components name other nodes: `checkpoint: minilm`, `tie: encoder`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import networkx as nx
+
+from consilience.declare import Component, Tuner, Use
+from consilience.errors import Path, nearest
+from consilience.plan._resolve import Resolved, tell_own_faults
+
+__all__ = ["resolve_uses", "uses_of"]
+
+ComponentT = TypeVar("ComponentT", bound=Component)
+
+
+def uses_of(declaration: Component | None) -> Iterator[tuple[str, str]]:
+    """Lists the keys of a component that name another node, with the node's name."""
+    for key in type(declaration).uses() if declaration else ():
+        use = getattr(declaration, key)
+        if isinstance(use, Use) and use.name:
+            yield key, use.name
+
+
+def resolve_uses(
+    resolved: Resolved, feeding: Mapping[str, list[str]], order: Iterable[str], doubtful: frozenset[str]
+) -> None:
+    """Fills every `Use` key with the component that it names; a key left to `upstream()` takes what feeds the node.
+
+    Only now do components that name others tell their own faults. What feeds a `doubtful` node may be missing because
+    of a fault told elsewhere.
+    """
+    for name in _resource_order(resolved):
+        path: Path = ("resources", name)
+        resources = resolved.others["resources"]
+        resources[name] = _with_uses(resolved, resources[name], resolved.fusion.resources[name].use, path)
+    for name, source in resolved.others["sources"].items():
+        written = resolved.fusion.sources[name].use
+        resolved.others["sources"][name] = _with_uses(resolved, source, written, ("sources", name))
+    for name in order:
+        node = resolved.nodes[name]
+        if node.declaration is None or node.share:
+            continue
+        above = None if name in doubtful else [resolved.nodes[other].declaration for other in feeding.get(name, [])]
+        declaration = _with_uses(resolved, node.declaration, node.component, (node.section, name), above)
+        resolved.nodes[name] = replace(node, declaration=declaration, tuner=_tuner(resolved, name))
+    for name, node in resolved.nodes.items():
+        if node.share:
+            owner = resolved.nodes[node.share]
+            resolved.nodes[name] = replace(node, declaration=owner.declaration, tuner=owner.tuner)
+    if resolved.balancer:
+        balance = resolved.fusion.objective.balance["use"]
+        resolved.balancer = _with_uses(resolved, resolved.balancer, balance, ("objective", "balance"))
+
+
+def _tuner(resolved: Resolved, name: str) -> Tuner | None:
+    tuner = resolved.nodes[name].tuner
+    if tuner is None:
+        return None
+    return _with_uses(resolved, tuner, resolved.fusion.modules[name].tune["use"], ("modules", name, "tune"))
+
+
+def _resource_order(resolved: Resolved) -> list[str]:
+    """Orders the resources so that each comes after those that it names; notes the cycles among them."""
+    resources = resolved.others["resources"]
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(resources)
+    for name, resource in resources.items():
+        graph.add_edges_from((other, name) for _, other in uses_of(resource) if other in resources)
+    groups = list(nx.strongly_connected_components(graph))
+    for group in groups:
+        first = next(name for name in resources if name in group)
+        if len(group) > 1 or graph.has_edge(first, first):
+            key = next(key for key, other in uses_of(resources[first]) if other in group)
+            found = " -> ".join([first, *sorted(group - {first}), first])
+            fix = f"# name under {key} a resource that does not need {first}"
+            resolved.fault("CN304", ("resources", first, key), found, "resources that do not need themselves", fix)
+    position = {name: index for index, name in enumerate(resources)}
+    whole = nx.condensation(graph, groups)
+    members = whole.nodes(data="members")
+    return [name for part in nx.topological_sort(whole) for name in sorted(members[part], key=position.__getitem__)]
+
+
+def _with_uses(
+    resolved: Resolved, declaration: ComponentT, name: str, path: Path, above: Iterable[Component | None] | None = ()
+) -> ComponentT:
+    found: dict[str, Any] = {}
+    lacking = len(resolved.faults)
+    for key, wanted in type(declaration).uses().items():
+        use = getattr(declaration, key)
+        if use is None:
+            continue
+        if use.name is None:
+            use = _from_above(resolved, key, wanted, path, above) if above is not None else None
+        if use is None:
+            continue
+        target = _target(resolved, use.name)
+        if isinstance(target, wanted):
+            found[key] = Use(use.name, target)
+        else:
+            _wrong_use(resolved, key, use.name, wanted, target, path)
+    if not found:
+        return declaration
+    filled = declaration.model_copy(update=found)
+    if len(resolved.faults) == lacking:
+        tell_own_faults(resolved, filled, name, path)
+    return filled
+
+
+def _target(resolved: Resolved, name: str) -> Component | None:
+    if name in resolved.others["resources"]:
+        target: Component = resolved.others["resources"][name]
+        return target
+    return resolved.nodes[name].declaration if name in resolved.nodes else None
+
+
+def _from_above(
+    resolved: Resolved, key: str, wanted: type[Component], path: Path, above: Iterable[Component | None]
+) -> Use[Any] | None:
+    for component in above:
+        use = getattr(component, key, None)
+        if isinstance(use, Use) and use.name and isinstance(_target(resolved, use.name), wanted):
+            return use
+    found = f"no key {key}, and nothing that feeds the node has one"
+    expected, fix = _wanted(resolved, key, "", wanted)
+    resolved.fault("CN121", path, found, expected, fix)
+    return None
+
+
+def _wanted(resolved: Resolved, key: str, name: str, wanted: type[Component]) -> tuple[str, str]:
+    """Tells what a key may name, and the fix that names it."""
+    names = _names_of(resolved, wanted)
+    word = "node" if wanted is Component else wanted.component or wanted.kind
+    near = nearest(name, names) or next(iter(names), None)
+    fix = f"{key}: {near}" if near else f"# declare a {word}, and name it under {key}"
+    return f"a {word}: {', '.join(names) or 'none is declared'}", fix
+
+
+def _names_of(resolved: Resolved, wanted: type[Component]) -> list[str]:
+    names = [name for name, item in resolved.others["resources"].items() if isinstance(item, wanted)]
+    return names + [name for name, node in resolved.nodes.items() if isinstance(node.declaration, wanted)]
+
+
+def _wrong_use(
+    resolved: Resolved, key: str, name: str, wanted: type[Component], target: Component | None, path: Path
+) -> None:
+    declared = {other for section, other, _ in resolved.fusion.nodes() if section != "sources"}
+    if target is None and name in declared:
+        return  # its own fault is told already
+    found = f"{name}, which is a {target.kind}" if target else f"the unknown node {name}"
+    expected, fix = _wanted(resolved, key, name, wanted)
+    resolved.fault("CN209" if target else "CN210", (*path, key), found, expected, fix)
