@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Progress(ProgressCallback):
             measured = {name: value for name, value in logs.items() if name.startswith("eval_")}
             if measured:
                 text = ", ".join(f"{name.removeprefix('eval_')} {_short(value)}" for name, value in measured.items())
-                self.training_bar.write(f"epoch {state.epoch:.3g}: validation {text}")
+                self.training_bar.write(f"epoch {state.epoch:.3g}: validation {text}", file=sys.stderr)
 
 
 class LogFile(TrainerCallback):
