@@ -1,0 +1,5 @@
+"""The command `consilience`."""
+
+from consilience.cli._main import main
+
+__all__ = ["main"]

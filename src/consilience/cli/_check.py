@@ -1,0 +1,93 @@
+"""What the commands do that need no torch: check, graph, plugins."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consilience.errors import Diagnostic, RunError
+from consilience.host import PluginInfo, default_registry
+from consilience.plan import Plan, check
+
+__all__ = ["check_file", "draw_file", "list_plugins", "summary"]
+
+_COUNTED = {"inputs": "input", "modules": "module", "losses": "loss", "metrics": "metric"}
+
+
+def check_file(file: str) -> None:
+    """Checks a file, and tells in two lines what it is."""
+    click.echo(summary(check(file)))
+
+
+def summary(plan: Plan) -> str:
+    """Says in two lines what a fusion is made of: nodes, plugins, losses with their disciplines and weights."""
+    counts = Counter(node.section for node in plan.nodes.values())
+    nodes = ", ".join(_count(counts[section], word) for section, word in _COUNTED.items() if counts[section])
+    plugins = f", with {', '.join(plan.namespaces)}" if plan.namespaces else ""
+    losses = ", ".join(f"{plan.weight(name):g} {name} ({plan.nodes[name].discipline})" for name in plan.fusion.losses)
+    return f"{plan.fusion.name}: no fault in {nodes}{plugins}\n  objective  {losses}"
+
+
+def _count(number: int, word: str) -> str:
+    plural = f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{number} {word if number == 1 else plural}"
+
+
+def draw_file(file: str, form: str | None, output: str | None) -> None:
+    """Draws a file, to standard output or into another file, whose suffix tells the form unless one is given."""
+    from consilience.plan import to_mermaid, to_svg
+
+    if form is None:
+        form = "svg" if output is not None and Path(output).suffix.lower() == ".svg" else "mermaid"
+    plan = check(file)
+    text = to_svg(plan) if form == "svg" else to_mermaid(plan)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        found = f"{output}: {error.strerror or error}"
+        raise RunError(
+            Diagnostic("CN709", ("output",), found, "a file that can be written", "--output graph.svg")
+        ) from None
+
+
+def list_plugins(as_json: bool) -> None:
+    """Lists the installed plugins; exits with 1 when one is at fault."""
+    found = default_registry().plugins()
+    click.echo(json.dumps([_written(info) for info in found], indent=2) if as_json else _table(found))
+    faults = [info.fault for info in found if info.fault is not None]
+    for fault in faults:
+        click.echo(str(fault), err=True)
+    if faults:
+        click.get_current_context().exit(1)
+
+
+def _written(info: PluginInfo) -> dict[str, Any]:
+    return {
+        "namespace": info.namespace,
+        "distribution": info.distribution,
+        "version": info.version,
+        "components": list(info.components),
+        "label_spaces": list(info.label_spaces),
+        "fault": str(info.fault) if info.fault else None,
+    }
+
+
+def _table(found: list[PluginInfo]) -> str:
+    rows = [("namespace", "distribution", "version", "components"), *(_row(info) for info in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
+        for row in rows
+    )
+
+
+def _row(info: PluginInfo) -> tuple[str, str, str, str]:
+    names = ", ".join(name.removeprefix(f"{info.namespace}.") for name in info.components)
+    return info.namespace, info.distribution, info.version, f"({info.fault.code})" if info.fault else names

@@ -1,0 +1,41 @@
+"""What the commands do that learn and measure: train, evaluate."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from consilience.cli._quiet import quiet
+
+__all__ = ["evaluate_run", "say", "train_file"]
+
+
+def say(text: str) -> None:
+    """Tells the user, on standard error, what goes on."""
+    click.echo(text, err=True)
+
+
+def train_file(file: str, runs: str) -> None:
+    """Trains a file, and prints where its run lies."""
+    from consilience.plan import check
+
+    plan = check(file)  # before torch is imported: a fault is told at once
+    quiet()
+    from consilience.train import train
+
+    run = train(plan, runs, announce=say)
+    click.echo(str(run.path))
+
+
+def evaluate_run(path: str, split: str, as_json: bool) -> None:
+    """Evaluates a run, and prints the report."""
+    from consilience.train._run import Run
+
+    run = Run.open(path)
+    quiet()
+    from consilience.evidence import evaluate
+
+    report = evaluate(run, split, announce=say)
+    click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else report.to_text())
+    say(f"kept in {run.path / f'report-{split}.json'}")

@@ -1,0 +1,135 @@
+"""The command's entry: what each subcommand is called with. A room is imported when a subcommand needs it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from consilience.errors import ConsilienceError
+
+__all__ = ["main"]
+
+_EPILOG = "Exit codes: 0 well; 1 faults were found, and told on standard error; 2 wrong usage; 130 interrupted."
+
+_RUNS = click.option(
+    "--runs", type=click.Path(), default="runs", show_default=True, help="The directory that runs are kept in."
+)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leaves garbage alone: looking for it among the many objects of imports takes a fifth of a check's time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Commands(click.Group):
+    """Turns what Consilience raises into diagnostics; a fault of the program keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ConsilienceError as error:
+            click.echo(str(error), err=True)
+            context.exit(1)
+        except KeyboardInterrupt:
+            context.exit(130)
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="consilience", prog_name="consilience", message="%(prog)s %(version)s")
+def main() -> None:
+    """Lets several disciplines shape one model, declared in one file.
+
+    Results go to standard output; progress and diagnostics to standard error.
+    """
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("file", type=click.Path())
+def check(file: str) -> None:
+    """Checks a fusion FILE as a whole; trains and downloads nothing."""
+    with _uncollected():
+        from consilience.cli._check import check_file
+
+        check_file(file)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("file", type=click.Path())
+@click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), help="Told by --output's suffix if left out.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False), help="Where to write it, instead of standard output.")
+def graph(file: str, form: str | None, output: str | None) -> None:
+    """Draws the graph of a fusion FILE: nodes by discipline, solved shapes on the edges."""
+    with _uncollected():
+        from consilience.cli._check import draw_file
+
+        draw_file(file, form, output)
+
+
+@main.command(epilog=_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Writes one JSON array.")
+def plugins(as_json: bool) -> None:
+    """Lists the installed plugins, and what is wrong with one."""
+    with _uncollected():
+        from consilience.cli._check import list_plugins
+
+        list_plugins(as_json)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("file", type=click.Path())
+@_RUNS
+def train(file: str, runs: str) -> None:
+    """Checks, builds and trains a fusion FILE; prints the directory of its run."""
+    from consilience.cli._learn import train_file
+
+    train_file(file, runs)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("run", type=click.Path())
+@click.option("--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Prints the report as JSON.")
+def evaluate(run: str, split: str, as_json: bool) -> None:
+    """Measures the model of a RUN on a split; keeps the report in the run."""
+    from consilience.cli._learn import evaluate_run
+
+    evaluate_run(run, split, as_json)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("run", type=click.Path())
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--text", "plain", is_flag=True, help="Each line of standard input is a text, not JSON.")
+@click.option("--output", "-o", "outputs", multiple=True, help="A node or node.port to give; all answers if left out.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
+def predict(run: str, texts: tuple[str, ...], plain: bool, outputs: tuple[str, ...], batch_size: int) -> None:
+    """Answers with the model of a RUN, or of a saved model's directory.
+
+    Asks about each TEXT, or about each line of standard input: a JSON object from field to value, such as {"text": "a
+    fine film"}. Prints one JSON object for each, in order. What cannot be read gives {"error": ...} in its place, and
+    exit code 1 at the end.
+    """
+    from consilience.cli._predict import predict_with
+
+    predict_with(run, texts, plain, outputs, batch_size)
+
+
+@main.command(epilog=_EPILOG)
+@_RUNS
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many seeds to train with.")
+def demo(runs: str, seeds: int) -> None:
+    """Fuses four disciplines on film reviews, and compares with the same file taught by the labels alone."""
+    from consilience.cli._demo import run_demo
+
+    run_demo(runs, seeds)
