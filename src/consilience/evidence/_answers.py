@@ -77,9 +77,7 @@ def _category(answer: Answer, scores: Tensor, values: Mapping[str, Tensor]) -> l
 
 def _categories(answer: Answer, scores: Tensor, values: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     rows = [_named(answer, row) for row in scores.sigmoid().tolist()]
-    return [
-        {"labels": [name for name, share in row.items() if share >= CHOSEN], "probabilities": row} for row in rows
-    ]
+    return [{"labels": [name for name, share in row.items() if share >= CHOSEN], "probabilities": row} for row in rows]
 
 
 def _number(answer: Answer, scores: Tensor, values: Mapping[str, Tensor]) -> list[dict[str, Any]]:

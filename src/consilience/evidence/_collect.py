@@ -53,13 +53,13 @@ class Collected:
         """Measures what was collected: a classification report, or r, squared and absolute error."""
         true = torch.cat(self.true).numpy()
         predicted = torch.cat(self.predicted).numpy()
-        counted = {"answer": self.answer.name, "field": self.answer.field, "kind": self.answer.kind.word}
+        name, kind = (self.answer.name, self.answer.field), self.answer.kind.word
         if not len(true):
-            return AnswerReport(**counted, count=0, measured={}, text="no example has the target")
-        if self.answer.kind.word in ("number", "numbers"):
+            return AnswerReport(*name, kind, 0, {}, "no example has the target")
+        if kind in ("number", "numbers"):
             measured = _regression(self.answer, true, predicted)
-            return AnswerReport(**counted, count=len(true), measured=measured, text=_lines(measured))
-        return AnswerReport(**counted, count=len(true), **_classification(self.answer, true, predicted))
+            return AnswerReport(*name, kind, len(true), measured, _lines(measured))
+        return AnswerReport(*name, kind, len(true), **_classification(self.answer, true, predicted))
 
 
 def _classification(answer: Answer, true: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def evaluate(
     say = announce or (lambda text: None)
     if split not in _SPLITS:
         fix = f"--split {nearest(split, _SPLITS) or 'test'}"
-        raise RunError(Diagnostic("CN707", ("split",), f"the unknown split {split}", f"one of {', '.join(_SPLITS)}", fix))
+        raise RunError(
+            Diagnostic("CN707", ("split",), f"the unknown split {split}", f"one of {', '.join(_SPLITS)}", fix)
+        )
     run = run if isinstance(run, Run) else Run.open(run)
     plan = run.plan
     if not plan.of("metrics") and not plan.answers():
@@ -48,7 +50,8 @@ def evaluate(
         raise RunError(Diagnostic("CN708", ("metrics",), found, "something to measure", fix))
     say(f"reading {', '.join(plan.sources)}")
     loader = evaluation_loader(plan, prepare(plan), split)
-    model = run.model().to(device or best_device()).eval()
+    model = run.model()
+    torch.nn.Module.to(model, device or best_device())
     rows = len(loader.dataset)  # type: ignore[arg-type]
     say(f"evaluating {rows:,} rows of {split} on {describe_device(model.device)}")
     started = time.monotonic()

@@ -22,7 +22,9 @@ def read_line(line: str, place: Place) -> Mapping[str, Any]:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         found = f"{_short(line)}, which is not JSON: {error}"
-        raise _error("CN801", _WHOLE, found, 'one JSON object a line, such as {"text": "..."}', _object(line), place) from None
+        raise _error(
+            "CN801", _WHOLE, found, 'one JSON object a line, such as {"text": "..."}', _object(line), place
+        ) from None
     if not isinstance(value, dict):
         found = f"{_short(line.strip())}, which is {_kind(value)}"
         fix = _object(value) if isinstance(value, str) else '{"text": "..."}'
@@ -75,12 +77,16 @@ class ExampleReader:
             return texts[0]
         words = f"{len(texts)} text fields: {', '.join(texts)}" if texts else "no text field"
         fix = json.dumps(dict.fromkeys(texts or self.needed, "..."))
-        raise _error("CN808", _WHOLE, f"a text alone, for a fusion that reads {words}", "a value for each by name", fix, place)
+        raise _error(
+            "CN808", _WHOLE, f"a text alone, for a fusion that reads {words}", "a value for each by name", fix, place
+        )
 
     def _unknown(self, key: object, place: Place) -> Diagnostic:
         near = nearest(str(key), self.plan.fields) or next(iter(self.needed), next(iter(self.plan.fields)))
         expected = f"one of the fields {', '.join(self.plan.fields)}"
-        return Diagnostic("CN805", (_short(key),), f"the unknown field {_short(key)}", expected, f'"{near}": ...', place)
+        return Diagnostic(
+            "CN805", (_short(key),), f"the unknown field {_short(key)}", expected, f'"{near}": ...', place
+        )
 
     def _missing(self, name: str, place: Place) -> Diagnostic:
         kind = self.plan.fields[name].word
@@ -102,7 +108,9 @@ class ExampleReader:
         whole = " ".join(words)
         if any("\ud800" <= letter <= "\udfff" for letter in whole):
             fix = f'"{name}": {json.dumps(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))[:80]}'
-            raise _error("CN806", (name,), "a lone surrogate, which stands for no character", "Unicode text", fix, place)
+            raise _error(
+                "CN806", (name,), "a lone surrogate, which stands for no character", "Unicode text", fix, place
+            )
         if not whole.strip():
             raise _error("CN807", (name,), "an empty text", "a text with a letter in it", f'"{name}": "..."', place)
         return value.split() if isinstance(value, str) and name in self.as_words else value
@@ -166,7 +174,14 @@ def _error(code: str, path: Path, found: str, expected: str, fix: str, place: Pl
 
 
 def _kind(value: object) -> str:
-    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    kinds = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
     return "null" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
 
 
