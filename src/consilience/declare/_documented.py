@@ -17,8 +17,8 @@ __all__ = ["Documented"]
 class Documented(BaseModel):
     """Knows its fields' docstrings: its JSON Schema has them as descriptions.
 
-    pydantic's `use_attribute_docstrings` parses the source of every class as it is made, which is half of the time that a
-    check takes; here they are read when they are asked for.
+    pydantic's `use_attribute_docstrings` parses the source of every class as it is made, which would take a third of
+    the time of a check; here they are read when they are asked for.
     """
 
     @classmethod

@@ -1,8 +1,9 @@
-"""Checks a fusion: names, wiring, dims, label spaces, learning; draws what it found.
+"""Checks a fusion: names, wiring, dims, label spaces, learning; draws what it found; reduces it to some losses.
 
-The drawing is imported when it is asked for, so that a check alone does not wait for it.
+Drawing and reducing are imported when they are asked for, so that a check alone does not wait for them.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, check
@@ -10,18 +11,15 @@ from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
 
 if TYPE_CHECKING:
     from consilience.plan._mermaid import to_mermaid
+    from consilience.plan._reduce import reduced
     from consilience.plan._svg import to_svg
 
-__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Purpose", "Ref", "check", "to_mermaid", "to_svg"]
+__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Purpose", "Ref", "check", "reduced", "to_mermaid", "to_svg"]
+
+_MODULES = {"reduced": "_reduce", "to_mermaid": "_mermaid", "to_svg": "_svg"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "to_mermaid":
-        from consilience.plan._mermaid import to_mermaid
-
-        return to_mermaid
-    if name == "to_svg":
-        from consilience.plan._svg import to_svg
-
-        return to_svg
-    raise AttributeError(f"module 'consilience.plan' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'consilience.plan' has no attribute {name!r}")
+    return getattr(import_module(f"consilience.plan.{_MODULES[name]}"), name)
