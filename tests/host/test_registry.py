@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from consilience import Fusion, check
+from consilience.declare import Float, Module, Ports, hookimpl
+from consilience.errors import DeclarationError, Diagnostic
+from consilience.host import Registry, consilience_version
+
+Install = Callable[..., None]
+Make = Callable[[], Registry]
+
+GOOD = """
+    from consilience.declare import Float, Module, Ports, hookimpl
+
+    class Doubler(Module):
+        inputs = Ports(x=Float["batch width"])
+        outputs = Ports(y=Float["batch width"])
+
+    @hookimpl
+    def consilience_components():
+        return [Doubler]
+
+    @hookimpl
+    def consilience_label_spaces():
+        return [LabelSpace(name="moods", labels=("dull", "fine"))]
+"""
+
+
+def told(fault: Diagnostic | None, site: Path) -> str:
+    """Writes a diagnostic without the machine's paths."""
+    assert fault is not None
+    return str(fault).replace(str(site), "SITE")
+
+
+def test_a_plugin_offers_components_and_label_spaces_under_its_namespace(install: Install, registry: Make) -> None:
+    install("own", GOOD)
+    host = registry()
+    assert host.load("own") is None
+    offer = host.component("own.doubler")
+    assert offer is not None
+    assert (offer.name, offer.namespace, offer.distribution, offer.version) == ("own.doubler", "own", "own-own", "1.2")
+    assert host.label_spaces() == ["own.moods"]
+    space = host.label_space("own.moods")
+    assert space is not None
+    assert space.labels == ("dull", "fine")
+    assert host.component("doubler") is None
+
+
+def test_a_component_needs_no_docstring_to_be_offered(install: Install, registry: Make) -> None:
+    install("own", GOOD)
+    host = registry()
+    host.load("own")
+    assert [offer.component.__doc__ for offer in host.components("module")] == [None]
+
+
+def test_only_the_namespaces_that_are_named_are_imported(install: Install, registry: Make) -> None:
+    install("wanted", GOOD)
+    install("other", "raise RuntimeError('nobody asked for me')")
+    host = registry()
+    host.load("wanted")
+    assert "consilience_own_own_wanted" in sys.modules
+    assert "consilience_own_own_other" not in sys.modules
+    assert host.namespaces() == ["other", "wanted"]
+
+
+def test_a_plugin_is_imported_once(install: Install, registry: Make, site: Path) -> None:
+    install("own", f"open({str(site / 'log')!r}, 'a').write('imported ')\n")
+    host = registry()
+    assert [host.load("own"), host.load("own")] == [None, None]
+    assert (site / "log").read_text() == "imported "
+
+
+def test_two_distributions_claim_one_namespace(install: Install, registry: Make, site: Path) -> None:
+    install("own", GOOD, name="first-own")
+    install("own", GOOD, name="second-own")
+    assert told(registry().load("own"), site) == (
+        "error CN203 at the file\n"
+        "  found     own, claimed by first-own and second-own\n"
+        "  expected  one distribution a namespace\n"
+        "  fix       pip uninstall second-own"
+    )
+    assert not [name for name in sys.modules if name.startswith("consilience_own_")]
+
+
+def test_a_plugin_that_is_not_installed_has_a_near_name(install: Install, registry: Make, site: Path) -> None:
+    install("psychology", GOOD)
+    assert told(registry().load("psycology"), site) == (
+        "error CN202 at the file\n"
+        "  found     the plugin psycology, which is not installed\n"
+        "  expected  an installed plugin: psychology\n"
+        "  fix       # write psychology. instead of psycology."
+    )
+
+
+def test_a_plugin_that_is_not_installed_has_a_command(registry: Make, site: Path) -> None:
+    assert told(registry().load("biology"), site) == (
+        "error CN202 at the file\n"
+        "  found     the plugin biology, which is not installed\n"
+        "  expected  an installed plugin: none is\n"
+        "  fix       pip install consilience-biology"
+    )
+
+
+def test_no_text_of_the_file_enters_a_command(registry: Make) -> None:
+    fault = registry().load("x; rm -rf ~")
+    assert fault is not None
+    assert fault.fix.startswith("# ")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3"),
+        ("raise ValueError", "ValueError: no message"),
+        ("raise ValueError('first\\n  second')", "ValueError: first second"),
+    ],
+)
+def test_a_plugin_fails_to_import(install: Install, registry: Make, site: Path, code: str, error: str) -> None:
+    install("own", code)
+    line = code.count("\n") + 1
+    assert told(registry().load("own"), site) == (
+        "error CN204 at the file\n"
+        f"  found     own-own 1.2 fails to import: {error} (SITE/consilience_own_own_own.py:{line})\n"
+        "  expected  the plugin own to import\n"
+        "  fix       pip install --upgrade own-own"
+    )
+
+
+def test_an_entry_point_names_what_its_module_lacks(install: Install, registry: Make, site: Path) -> None:
+    install("own", GOOD, attribute=":plugin")
+    text = told(registry().load("own"), site)
+    assert "error CN204" in text
+    assert "own-own 1.2 fails to import: AttributeError" in text
+
+
+def test_a_syntax_error_is_placed(install: Install, registry: Make, site: Path) -> None:
+    install("own", "def broken(:\n")
+    text = told(registry().load("own"), site)
+    assert "error CN204" in text
+    assert "SyntaxError: invalid syntax (consilience_own_own_own.py, line 1)" in text
+
+
+def test_a_hook_is_misspelt(install: Install, registry: Make, site: Path) -> None:
+    install("own", GOOD.replace("consilience_components", "consilience_component"))
+    host = registry()
+    assert told(host.load("own"), site) == (
+        "error CN205 at the file\n"
+        "  found     own-own implements consilience_component, which is no hook\n"
+        "  expected  one of consilience_components, consilience_label_spaces, consilience_report_section\n"
+        "  fix       def consilience_components("
+    )
+    assert host.label_spaces() == []
+
+
+def test_a_hook_asks_for_what_it_is_not_given(install: Install, registry: Make, site: Path) -> None:
+    install("own", GOOD.replace("consilience_components()", "consilience_components(torch)"))
+    assert told(registry().load("own"), site) == (
+        "error CN205 at the file\n"
+        "  found     own-own: Argument(s) {'torch'} are declared in the hookimpl but can not be found in the hookspec\n"
+        "  expected  hooks with the arguments that they are given\n"
+        "  fix       # consilience_components(), consilience_label_spaces(), consilience_report_section(model, batch)"
+    )
+
+
+def test_a_misspelt_hook_does_not_hurt_the_next_plugin(install: Install, registry: Make) -> None:
+    install("bad", GOOD.replace("consilience_components", "consilience_component"))
+    install("good", GOOD)
+    host = registry()
+    assert host.load("bad") is not None
+    assert host.load("good") is None
+
+
+@pytest.mark.parametrize("requirement", ["consilience>=99", "Consilience >= 99", 'consilience>=99; python_version>"3"'])
+def test_a_plugin_requires_another_consilience(install: Install, registry: Make, site: Path, requirement: str) -> None:
+    install("own", "raise RuntimeError('imported')", requires=("numpy", "not a requirement !", requirement))
+    assert told(registry().load("own"), site) == (
+        "error CN206 at the file\n"
+        f"  found     own-own 1.2 requires consilience>=99, and this is consilience {consilience_version()}\n"
+        "  expected  a plugin made for this Consilience\n"
+        "  fix       pip install --upgrade own-own consilience"
+    )
+
+
+@pytest.mark.parametrize(
+    "requirement", ["consilience>=0.1", "consilience", 'consilience>=99; extra=="dev"', "consilience-tools>=99"]
+)
+def test_a_plugin_requires_this_consilience(install: Install, registry: Make, requirement: str) -> None:
+    install("own", GOOD, requires=(requirement,))
+    assert registry().load("own") is None
+
+
+OFFERS = {
+    "an instance": ("return [3]", "own-own offers a value of type int, which is no component class"),
+    "another class": ("return [dict]", "own-own offers dict, which is no component class"),
+    "one name twice": ("return [Doubler, Doubler]", "own-own offers two components named own.doubler"),
+}
+
+
+@pytest.mark.parametrize(("code", "found"), OFFERS.values(), ids=OFFERS)
+def test_a_plugin_offers_what_is_no_component(
+    install: Install, registry: Make, site: Path, code: str, found: str
+) -> None:
+    install("own", GOOD.replace("return [Doubler]", code))
+    host = registry()
+    assert told(host.load("own"), site) == (
+        "error CN207 at the file\n"
+        f"  found     {found}\n"
+        "  expected  component classes and label spaces, each under its own name\n"
+        "  fix       # mend own-own"
+    )
+    assert host.components() == []
+
+
+SPACES = {
+    "a dictionary": ('[{"name": "moods"}]', "own-own offers a value of type dict, which is no LabelSpace"),
+    "one name twice": ('[LabelSpace(name="m", labels=("a", "b"))] * 2', "own-own offers two label spaces named own.m"),
+}
+
+
+@pytest.mark.parametrize(("code", "found"), SPACES.values(), ids=SPACES)
+def test_a_plugin_offers_what_is_no_label_space(install: Install, registry: Make, code: str, found: str) -> None:
+    install("own", GOOD.replace('[LabelSpace(name="moods", labels=("dull", "fine"))]', code))
+    fault = registry().load("own")
+    assert fault is not None
+    assert (fault.code, fault.found) == ("CN207", found)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("raise KeyError('lost')", "KeyError: 'lost' (SITE/consilience_own_own_own.py:10)"),
+        ("import sys; sys.exit('gone')", "SystemExit: gone (SITE/consilience_own_own_own.py:10)"),
+        ("return None", "TypeError: 'NoneType' object is not iterable"),
+    ],
+)
+def test_a_hook_fails(install: Install, registry: Make, site: Path, code: str, error: str) -> None:
+    install("own", GOOD.replace("return [Doubler]", code))
+    host = registry()
+    text = told(host.load("own"), site)
+    assert text.startswith(f"error CN207 at the file\n  found     own-own fails to tell what it offers: {error}")
+    assert text.endswith("\n  expected  hooks that return lists\n  fix       # mend own-own, or upgrade it")
+    assert host.components() == []
+    assert host.label_spaces() == []
+
+
+def test_two_entry_points_of_one_module_are_two_claims_to_one_plugin(install: Install, registry: Make) -> None:
+    install("own", GOOD)
+    install(
+        "also", "from consilience_own_own_own import *\nimport consilience_own_own_own as plugin", attribute=":plugin"
+    )
+    host = registry()
+    assert host.load("own") is None
+    fault = host.load("also")
+    assert fault is not None
+    assert (fault.code, fault.found) == ("CN207", "own-also offers as also the plugin that is own already")
+    assert host.component("own.doubler") is not None
+
+
+def test_names_may_be_of_any_script(install: Install, registry: Make) -> None:
+    install("σύνεση", GOOD.replace("Doubler", "Διπλασιαστής").replace('"moods"', '"διαθέσεις"'))
+    host = registry()
+    assert host.load("σύνεση") is None
+    assert [offer.name for offer in host.components()] == ["σύνεση.διπλασιαστής"]
+    assert host.label_spaces() == ["σύνεση.διαθέσεις"]
+
+
+def test_plugins_lists_what_each_offers_or_what_is_wrong_with_it(install: Install, registry: Make) -> None:
+    install("good", GOOD)
+    install("bad", "import no_such_module")
+    [bad, good] = registry().plugins()
+    assert (good.namespace, good.distribution, good.version, good.components, good.label_spaces, good.fault) == (
+        "good",
+        "own-good",
+        "1.2",
+        ("good.doubler",),
+        ("good.moods",),
+        None,
+    )
+    assert bad.fault is not None
+    assert (bad.namespace, bad.components, bad.fault.code) == ("bad", (), "CN204")
+
+
+def test_a_damaged_distribution_is_still_named_somehow(install: Install, registry: Make, site: Path) -> None:
+    install("own", "import no_such_module")
+    (site / "own_own-1.2.dist-info" / "METADATA").unlink()
+    fault = registry().load("own")
+    assert fault is not None
+    assert fault.code == "CN204"
+
+
+class Halver(Module):
+    """Halves."""
+
+    inputs = Ports(x=Float["batch width"])
+    outputs = Ports(y=Float["batch width"])
+
+
+def plugin_of(*components: type) -> object:
+    return SimpleNamespace(consilience_components=hookimpl(specname="consilience_components")(lambda: list(components)))
+
+
+def test_a_plugin_made_in_a_script_is_registered(registry: Make) -> None:
+    host = registry()
+    host.register(plugin_of(Halver), "mine")
+    assert [offer.name for offer in host.components()] == ["mine.halver"]
+    assert [(info.namespace, info.distribution) for info in host.plugins()] == [("mine", "registered in this process")]
+
+
+def test_a_namespace_is_registered_once(registry: Make, site: Path) -> None:
+    host = registry()
+    host.register(plugin_of(Halver), "mine")
+    with pytest.raises(DeclarationError) as caught:
+        host.register(plugin_of(), "mine")
+    assert told(caught.value.diagnostics[0], site) == (
+        "error CN203 at the file\n"
+        "  found     a second plugin for the namespace mine\n"
+        "  expected  one plugin a namespace\n"
+        '  fix       register(plugin, "mine_2")'
+    )
+    assert [offer.name for offer in host.components()] == ["mine.halver"]
+
+
+def test_an_installed_namespace_is_not_registered_again(install: Install, registry: Make) -> None:
+    install("own", GOOD)
+    with pytest.raises(DeclarationError, match="CN203"):
+        registry().register(plugin_of(), "own")
+
+
+def test_a_namespace_that_was_looked_for_in_vain_can_be_registered(registry: Make) -> None:
+    host = registry()
+    assert host.load("mine") is not None
+    assert host.namespaces() == []
+    host.register(plugin_of(Halver), "mine")
+    assert host.load("mine") is None
+
+
+def test_a_plugin_that_was_refused_can_be_registered_mended(registry: Make) -> None:
+    host = registry()
+    with pytest.raises(DeclarationError, match="CN207"):
+        host.register(plugin_of(int), "mine")
+    host.register(plugin_of(Halver), "mine")
+    assert [offer.name for offer in host.components()] == ["mine.halver"]
+
+
+def test_a_broken_plugin_stops_no_file_that_does_not_name_it(install: Install, site: Path) -> None:
+    install("bad", "import no_such_module")
+    host = Registry()  # what is installed, the folder's own included
+    assert "bad" in host.namespaces()
+    with pytest.raises(DeclarationError) as caught:
+        check(Fusion(name="none"), host)
+    assert {fault.code for fault in caught.value.diagnostics} == {"CN405", "CN406"}
+
+
+def test_a_broken_plugin_is_told_once_where_the_file_first_names_it(install: Install, site: Path) -> None:
+    install("bad", "import no_such_module")
+    text = (
+        "consilience: 1\nname: two\nfields: {text: text}\n"
+        "inputs:\n  first: {use: bad.one, in: text}\n  second: {use: bad.two, in: text}\n"
+    )
+    with pytest.raises(DeclarationError) as caught:
+        check(Fusion.parse(text), Registry())
+    [fault] = [fault for fault in caught.value.diagnostics if fault.code.startswith("CN2")]
+    assert (fault.code, fault.where, str(fault.place)) == ("CN204", "inputs.first.use", "<text>:5")
