@@ -73,7 +73,14 @@ def test_only_what_the_outputs_need_runs_and_each_node_once(plan: Plan, batch: d
     assert output.losses == {}
     seen.clear()
     model(outputs=["mark_loss", "words_loss"], **batch)
-    assert sorted(seen) == ["encoder", "encoder", "logits", "mark_loss", "words", "words_loss"]  # reread is a second pass
+    assert sorted(seen) == [
+        "encoder",
+        "encoder",
+        "logits",
+        "mark_loss",
+        "words",
+        "words_loss",
+    ]  # reread is a second pass
 
 
 def test_share_applies_the_same_parameters_and_saves_them_once(plan: Plan) -> None:
@@ -288,4 +295,3 @@ def test_any_name_will_do_for_a_node(plan: Plan, batch: dict[str, torch.Tensor])
     output = model(**batch)
     assert output.tensors["keys.logits"].shape == (6, 2)
     assert output.tensors["größe.logits"].shape == (6, 2)
-

@@ -212,5 +212,3 @@ def test_several_processes_average_to_the_gradient_of_one_big_batch(plan: Plan) 
         terms.total.backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
     assert torch.allclose(whole, sum(gradients) / 2, rtol=0, atol=1e-10)
-
-

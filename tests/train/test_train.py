@@ -13,7 +13,16 @@ from consilience.declare import Float, Loss, Module, Ports, hookimpl
 from consilience.host import Registry
 from consilience.train import Run, train
 
-TEXTS = ["a fine film", "the dull plot", "a film", "the plot was dull !", "fine plot", "a dull film", "fine !", "dull !"]
+TEXTS = [
+    "a fine film",
+    "the dull plot",
+    "a film",
+    "the plot was dull !",
+    "fine plot",
+    "a dull film",
+    "fine !",
+    "dull !",
+]
 
 
 @pytest.fixture
@@ -76,7 +85,8 @@ def test_a_run_learns_and_leaves_a_whole_directory(fusion: Fusion, tmp_path: Pat
     record = opened.record
     assert record["training"]["rows"] == {"train": 24, "validation": 8, "test": 8}
     assert record["training"]["steps"] == 24
-    assert record["sources"]["rows"]["rows.csv"] and record["resources"]["tiny"]["model.safetensors"]
+    assert record["sources"]["rows"]["rows.csv"]
+    assert record["resources"]["tiny"]["model.safetensors"]
     assert record["plugins"]["standard"]["distribution"] == "consilience"
 
 

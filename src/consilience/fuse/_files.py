@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -33,7 +33,9 @@ def relocated(plan: Plan, folder: Path) -> dict[str, Any]:
     for name, resource in plan.resources.items():
         place = folder / "resources" / name
         place.mkdir(parents=True, exist_ok=True)
-        changed = {key: _within(resource, key, value, f"resources/{name}") for key, value in resource.save(place).items()}
+        changed = {
+            key: _within(resource, key, value, f"resources/{name}") for key, value in resource.save(place).items()
+        }
         written["resources"][name] = {**written["resources"][name], **changed}
     return written
 
@@ -53,8 +55,8 @@ def load(path: Any, options: dict[str, Any]) -> FusedModel:
     config.name_or_path = str(folder)
     model = FusedModel(config)
     _fill(model, _read_weights(folder), folder)
-    model.to(dtype=_dtype(dtype), device=_device(device))
-    model.eval()
+    torch.nn.Module.to(model, device=_device(device), dtype=_dtype(dtype))
+    model.train(False)
     return model
 
 

@@ -34,7 +34,7 @@ def check_honour(model: FusedModel, plan: Plan) -> None:
     """
     sizes = _Sizes(plan)
     was_training = model.training
-    model.eval()
+    model.train(False)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
             values = {str(ref): _fake(port, sizes, ref.node) for ref, port in _given(plan)}
@@ -105,7 +105,9 @@ def _compare(plan: Plan, node: PlanNode, given: Mapping[str, Any], sizes: _Sizes
         if isinstance(port, Port) and not _fits(node.name, port, tensor, sizes, plan):
             found = f"{name}: {_kind(tensor)}[{' '.join(map(str, tensor.shape))}] from {node.component}"
             fix = f"# mend the forward of {node.component}, or its ports"
-            yield Diagnostic("CN312", (node.section, node.name), found, f"{name}: {_sized(node.name, port, sizes)}", fix)
+            yield Diagnostic(
+                "CN312", (node.section, node.name), found, f"{name}: {_sized(node.name, port, sizes)}", fix
+            )
 
 
 def _fits(node: str, port: Port, tensor: Tensor, sizes: _Sizes, plan: Plan) -> bool:

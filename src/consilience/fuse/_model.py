@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from consilience.declare import Loss, Many
 from consilience.errors import Diagnostic, RunError
@@ -25,7 +25,10 @@ __all__ = ["FusedModel", "FusedOutput", "Step", "fuse"]
 
 @dataclass
 class FusedOutput(ModelOutput):
-    """What a forward gives: `tensors` by port (`opinion.logits`), and `losses` by loss, one sum an example or one number."""
+    """What a forward gives: `tensors` by port (`opinion.logits`), and `losses` by name.
+
+    A loss is one sum an example (`Float["batch"]`), or one number.
+    """
 
     tensors: dict[str, Tensor] | None = None
     losses: dict[str, Tensor] | None = None
@@ -70,8 +73,8 @@ class _Nodes(nn.Module):
 class FusedModel(PreTrainedModel):
     """The disciplines' modules and losses as one transformers model.
 
-    `forward` takes a batch by name (`tokens.ids`, `sentiment`, `sentiment.present`, ...) and runs, once and in order, the nodes
-    that the asked outputs need. Made by `fuse(plan)`, or by `from_pretrained`.
+    `forward` takes a batch by name (`tokens.ids`, `sentiment`, `sentiment.present`, ...) and runs, once and in order,
+    the nodes that the asked outputs need. Made by `fuse(plan)`, or by `from_pretrained`.
     """
 
     config_class = FusedConfig
@@ -79,7 +82,6 @@ class FusedModel(PreTrainedModel):
     main_input_name = "outputs"
     _supports_sdpa = True
     _supports_flash_attn = True
-    _no_split_modules: ClassVar[list[str]] = []
 
     def __init__(self, config: FusedConfig, plan: Plan | None = None) -> None:
         super().__init__(config)
@@ -88,7 +90,7 @@ class FusedModel(PreTrainedModel):
         self.nodes = _Nodes({name: module for name, module in built.items() if not self.plan.nodes[name].share})
         self.balancer = self._build_balancer()
         self._steps: dict[tuple[str, ...], list[Step]] = {}
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _build_balancer(self) -> nn.Module:
         losses = tuple(node.name for node in self.plan.of("losses"))
@@ -128,9 +130,7 @@ class FusedModel(PreTrainedModel):
             if unknown:
                 raise RunError(_unknown_output(unknown[0], self.plan))
             needed = [self.plan.nodes[name] for name in self.plan.needed(outputs)]
-            self._steps[outputs] = [
-                _step(self.plan, node) for node in needed if node.section in ("modules", "losses")
-            ]
+            self._steps[outputs] = [_step(self.plan, node) for node in needed if node.section in ("modules", "losses")]
         return self._steps[outputs]
 
     def run_step(self, step: Step, values: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -170,7 +170,7 @@ class FusedModel(PreTrainedModel):
             present = present & mask
         return present
 
-    def save_pretrained(self, save_directory: Any, **arguments: Any) -> None:
+    def save_pretrained(self, save_directory: Any, **arguments: Any) -> None:  # type: ignore[override]
         """Saves weights (safetensors), configuration, and what the resources need; the directory stands alone."""
         original = self.config.fusion
         self.config.fusion = relocated(self.plan, Path(save_directory))
@@ -184,11 +184,11 @@ class FusedModel(PreTrainedModel):
         """Loads a saved fused model from a directory or a hub id, in evaluation mode.
 
         Takes transformers' `config`, `dtype`, `device_map` (one device), `revision`, `cache_dir`, `token` and
-        `local_files_only`. Raises `RunError` when the directory is none of a fused model, or a weight is missing, superfluous
-        or of another shape.
+        `local_files_only`. Raises `RunError` when the directory is none of a fused model, or a weight is missing,
+        superfluous or of another shape.
         """
-        # transformers builds on the meta device and fills only what the file holds: what components compute when they are
-        # built would be lost.
+        # transformers builds on the meta device and fills only what the file holds: what components compute when
+        # they are built would be lost.
         loaded: FusedModel = load(pretrained_model_name_or_path, options)
         return loaded
 
@@ -228,7 +228,9 @@ def _named(step: Step, given: Any) -> dict[str, Tensor]:
 def _unknown_output(name: str, plan: Plan) -> Diagnostic:
     known: Iterable[str] = plan.answers()
     expected = f"one of {', '.join(known) or 'the modules'}"
-    return Diagnostic("CN702", ("outputs",), f"the unknown output {name}", expected, f"outputs: [{next(iter(known), '')}]")
+    return Diagnostic(
+        "CN702", ("outputs",), f"the unknown output {name}", expected, f"outputs: [{next(iter(known), '')}]"
+    )
 
 
 AutoConfig.register(FusedConfig.model_type, FusedConfig)

@@ -36,7 +36,7 @@ def measure(
     metrics = {node.name: _built(node.declaration, plan, node.name).to(model.device) for node in plan.of("metrics")}
     asked = tuple(dict.fromkeys([*(ref.node for name in metrics for ref in _read(plan, name)), *outputs]))
     was_training = model.training
-    model.eval()
+    model.train(False)
     try:
         for batch in batches:
             on_device = to_device(batch, model.device)

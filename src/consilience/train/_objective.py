@@ -38,8 +38,8 @@ class Terms:
 class Objective:
     """Computes sum_d lambda_d L_d for a fused model.
 
-    Each loss is sum(values) / sum(counts) over the examples that have what the loss needs, across the micro-batches and the
-    processes of one optimizer step, so that neither accumulation nor missing targets change the gradient.
+    Each loss is sum(values) / sum(counts) over the examples that have what the loss needs, across the micro-batches and
+    the processes of one optimizer step, so that neither accumulation nor missing targets change the gradient.
     """
 
     def __init__(self, model: FusedModel) -> None:

@@ -16,7 +16,17 @@ from consilience.plan import Plan
 
 __all__ = ["describe_device", "fingerprint", "record_of"]
 
-_LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "peft", "torchmetrics", "safetensors", "networkx", "pydantic")
+_LIBRARIES = (
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "peft",
+    "torchmetrics",
+    "safetensors",
+    "networkx",
+    "pydantic",
+)
 
 
 def record_of(plan: Plan, device: torch.device) -> dict[str, Any]:

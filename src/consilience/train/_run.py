@@ -47,7 +47,9 @@ class Run:
         try:
             return dict(json.loads((self.path / "record.json").read_text(encoding="utf-8")))
         except (ValueError, OSError) as error:
-            fault = Diagnostic("CN704", (), f"{self.path / 'record.json'}: {error}", "a readable record", "# train again")
+            fault = Diagnostic(
+                "CN704", (), f"{self.path / 'record.json'}: {error}", "a readable record", "# train again"
+            )
             raise RunError(fault) from None
 
     @cached_property

@@ -123,7 +123,9 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
         text = " ".join(str(error).split())
         key = next((key for key in settings.arguments if key in text), "")
         path = ("train", key) if key else ("train",)
-        fault = Diagnostic("CN130", path, text, "values that transformers' TrainingArguments takes", f"# mend {'.'.join(path)}")
+        fault = Diagnostic(
+            "CN130", path, text, "values that transformers' TrainingArguments takes", f"# mend {'.'.join(path)}"
+        )
         raise DeclarationError(plan.fusion.locate([fault])) from None
 
 

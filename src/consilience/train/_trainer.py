@@ -21,7 +21,9 @@ __all__ = ["FusionTrainer"]
 class FusionTrainer(Trainer):
     """Trains a `FusedModel` on the objective; logs every loss and every discipline's share without a sync each step."""
 
-    def __init__(self, *, sampler: Sampler[int] | None, measure: Callable[[], dict[str, float]] | None, **options: Any) -> None:
+    def __init__(
+        self, *, sampler: Sampler[int] | None, measure: Callable[[], dict[str, float]] | None, **options: Any
+    ) -> None:
         super().__init__(**options)
         assert isinstance(self.model, FusedModel)
         self._objective = Objective(self.model)
@@ -33,7 +35,9 @@ class FusionTrainer(Trainer):
         # The objective divides by the whole window's counts: the loss must not be divided once more.
         self.model_accepts_loss_kwargs = True
 
-    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
         """Collects the micro-batches of a step, and counts what each loss averages over in all of them."""
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         counts = self._objective.counts(batches)
@@ -89,7 +93,9 @@ class FusionTrainer(Trainer):
         for name, value in losses.items():
             if not math.isfinite(value):
                 raise RunError(_not_finite(name.removeprefix("loss/"), value, self.state.global_step, self._plan.nodes))
-        return losses | self._shares({name.removeprefix("weighted/"): value for name, value in means.items() if name.startswith("weighted/")})
+        return losses | self._shares(
+            {name.removeprefix("weighted/"): value for name, value in means.items() if name.startswith("weighted/")}
+        )
 
     def _shares(self, weighted: Mapping[str, float]) -> dict[str, float]:
         """Gives each discipline's share of the weighted sum, by size: a loss may be negative."""

@@ -21,8 +21,8 @@ def _precise(tensor: Tensor) -> Tensor:
 class CrossEntropy(nn.Module):
     """Sums the cross-entropy of an example's labels; a label of -100 is ignored.
 
-    logits (batch *more classes), target (batch *more) -> value (batch), in float32 at least. The sum of the values over the sum
-    of `count` equals torch's `cross_entropy`, with class weights too.
+    logits (batch *more classes), target (batch *more) -> value (batch), in float32 at least. The sum of the values over
+    the sum of `count` equals torch's `cross_entropy`, with class weights too.
     """
 
     class_weights: Tensor | None
@@ -55,7 +55,10 @@ class CrossEntropy(nn.Module):
 
 
 class BinaryCrossEntropy(nn.Module):
-    """Averages the binary cross-entropy over classes: logits, target (batch classes) -> value (batch), in float32 at least."""
+    """Averages the binary cross-entropy over classes.
+
+    logits, target (batch classes) -> value (batch), in float32 at least.
+    """
 
     pos_weight: Tensor | None
 
