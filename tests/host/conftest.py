@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
 from importlib.metadata import distributions
 from pathlib import Path
 from textwrap import dedent
@@ -42,6 +43,7 @@ def install(site: Path) -> Install:
         (info / "METADATA").write_text(metadata, encoding="utf-8")
         points = f"[consilience.plugins]\n{namespace} = {module}{attribute}\n"
         (info / "entry_points.txt").write_text(points, encoding="utf-8")
+        invalidate_caches()
 
     return write
 

@@ -16,7 +16,7 @@ Install = Callable[..., None]
 Make = Callable[[], Registry]
 
 GOOD = """
-    from consilience.declare import Float, Module, Ports, hookimpl
+    from consilience.declare import Float, LabelSpace, Module, Ports, hookimpl
 
     class Doubler(Module):
         inputs = Ports(x=Float["batch width"])

@@ -104,7 +104,7 @@ def _use(value: object) -> object:
         return {"use": value}
     if isinstance(value, Mapping) and isinstance(value.get("use"), str):
         return dict(value)
-    raise refuse("a component's name, or a mapping with the key use", "{key}: {use: name}")
+    raise refuse("a component's name, or a mapping with the key use", "# remove the key {key}")
 
 
 _TITLE = re.compile(r"\w[\w .-]{0,99}")
@@ -117,7 +117,7 @@ UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
 Weight = Annotated[float, Field(ge=0)]
 
 
-class _Declared(Documented):
+class _Declared(Documented, BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -63,8 +63,10 @@ def diagnostics_of(error: ValidationError, model: type[BaseModel], path: Path = 
     for detail in error.errors(include_url=False):
         found = _locate(detail, model)
         faults.setdefault(found.choice or found.path, []).append(found)
-    for same in faults.values():
-        for found in _without_other_forms(same):
+    told = [found for same in faults.values() for found in _without_other_forms(same)]
+    renamed = {(found.path[:-1], found.near()) for found in told if found.detail["type"] == "extra_forbidden"}
+    for found in told:
+        if found.detail["type"] != "missing" or (found.path[:-1], found.name) not in renamed:
             yield found.diagnostic(path)
 
 
@@ -81,6 +83,8 @@ class _Found:
     """The path of the value that may have several forms, when it is in one."""
     others: tuple[str, ...] = ()
     """What the other forms would be."""
+    is_key: bool = False
+    """Whether the key is at fault, and not its value."""
 
     @property
     def name(self) -> str:
@@ -94,8 +98,7 @@ class _Found:
     def diagnostic(self, base: Path) -> Diagnostic:
         kind, at, given = self.detail["type"], (*base, *self.path), show(self.detail["input"])
         if kind == "extra_forbidden":
-            keys = list(_fields(self.owner))
-            near = nearest(self.name, keys)
+            keys, near = list(_fields(self.owner)), self.near()
             fix = f"{near}: {paste(self.detail['input'])}" if near else f"# remove the key {self.name}"
             expected = f"one of {', '.join(keys)}" if keys else "no further keys"
             return Diagnostic("CN120", at, f"the unknown key {self.name}", expected, fix)
@@ -108,16 +111,20 @@ class _Found:
         if kind.startswith(_RANGES):
             return Diagnostic("CN123", at, given, self.message(), f"{self.name}: {paste(self.within())}")
         if kind in ("literal_error", "enum"):
-            return Diagnostic("CN124", at, given, self.message(), f"{self.name}: {self.choose()}")
+            fix = f"{self.choose()}:" if self.is_key else f"{self.name}: {self.choose()}"
+            return Diagnostic("CN124", at, given, self.message(), fix)
         if kind in ("value_error", "assertion_error"):
             return Diagnostic("CN124", at, given, self.message(), self.default_or(f"# correct {self.name}"))
         return Diagnostic("CN122", at, given, self.message(), f"{self.name}: {paste(self.converted())}")
+
+    def near(self) -> str | None:
+        return nearest(self.name, _fields(self.owner))
 
     def message(self) -> str:
         kind, text = self.detail["type"], self.detail["msg"]
         for start in ("Value error, ", "Assertion failed, ", "Input should be ", "Value should be ", "a valid "):
             text = text.removeprefix(start)
-        text = _WORDS.get(kind, text)
+        text = _WORDS.get(kind, f"a number {text}" if kind.startswith(("greater_than", "less_than")) else text)
         if kind == "literal_error":
             text = f"one of {', '.join(str(choice) for choice in self.choices())}"
         return " or ".join(dict.fromkeys([text, *self.others]))
@@ -189,7 +196,7 @@ def _without_other_forms(same: list[_Found]) -> list[_Found]:
         return deeper
     messages = tuple(found.message() for found in same[1:])
     [first, *_] = same
-    return [_Found(first.detail, first.path, first.owner, first.annotation, first.choice, messages)]
+    return [replace(first, others=messages)]
 
 
 def _locate(detail: ErrorDetails, model: type[BaseModel]) -> _Found:
@@ -208,7 +215,7 @@ def _locate(detail: ErrorDetails, model: type[BaseModel]) -> _Found:
         info = _fields(owner).get(str(part))
         at = info.annotation if info else _item(at, part)
         path = (*path, part)
-    return _Found(detail, path, owner, at, choice)
+    return _Found(detail, path, owner, at, choice, is_key="[key]" in detail["loc"])
 
 
 def _fields(owner: type[BaseModel] | None) -> dict[str, FieldInfo]:

@@ -97,7 +97,8 @@ class Plan:
 
     `graph` is a networkx MultiDiGraph over node names, each edge's `edge` an `Edge` (None where a key such as `tie:`
     refers to a node without a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each
-    comes after what it needs; `solved` gives each node's dims, `varying` the common name of those that vary with the batch.
+    comes after what it needs; `solved` gives each node's dims, `varying` the common name of those that vary with the
+    batch.
     """
 
     fusion: Fusion

@@ -98,6 +98,10 @@ class References:
         alike = [ref for ref in refs if is_alike(self._resolved.nodes[ref.node].outputs[ref.port], wanted)]
         return next((ref for ref in alike if ref.port == port), alike[0] if alike else None)
 
+    def shortest(self, ref: Ref) -> str:
+        """Writes a reference by its node alone, where that has one port."""
+        return ref.node if len(self._resolved.nodes[ref.node].outputs) == 1 else str(ref)
+
     def best(self, offered: list[Ref], port: str | None) -> Ref:
         """Picks the offered port that fits a port best."""
         return self._alike(offered, port)[0]
@@ -126,7 +130,7 @@ class References:
         ref = next((ref for name in ports if (ref := self.suggestion(name))), None)
         if ref is None:
             return f"# declare what {self._node.name} shall read, under {' or '.join(self._sections)}"
-        return rewired(self._resolved.fusion, key, ref, index)
+        return rewired(self._resolved.fusion, key, self.shortest(ref), index)
 
     def _tell_unknown(self, name: str, reference: str, key: Path, port: str | None, index: int) -> None:
         section = self._section_of(name)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from consilience.declare import Dim, Many, Port
 from consilience.plan._dims import Conflict, DimVariables, Fact
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
-from consilience.plan._references import READABLE, rewired
+from consilience.plan._references import READABLE, is_alike, rewired
 from consilience.plan._resolve import Resolved
 
 __all__ = ["Unifier", "port_of"]
@@ -142,22 +141,27 @@ class Unifier:
         readable: tuple[str, ...] = (own.section,)
         if edge.target.port == TARGET:
             readable = tuple(section for section in READABLE["losses"] if section != "modules")
-        above: list[PlanNode] = []
+        above: list[PlanNode] = [] if edge.target.port == TARGET else [own]
         for node in nodes.values():
             if node.name == edge.target.node:
                 break
             if node.section in readable and node is not own:
-                above.append(node)
-        for node in (own, *reversed(above)):
+                above.insert(len(above) if edge.target.port == TARGET else 1, node)
+        for node in above:
             for name, port in node.outputs.items():
                 if isinstance(port, Port):
                     yield Ref(node.name, name), port
 
     def _fits(self, node: str, port: Port, wanted: Port, edge: Edge) -> bool:
-        same = port.dtype is wanted.dtype and bool(port.bound) == bool(wanted.bound)
-        if not same or len(port.dims) != len(wanted.dims):
+        if not is_alike(port, wanted):
             return False
-        pairs = [(dim.name, other.name) for dim, other in zip_longest(port.dims, wanted.dims)]
+        variadic = next((dim.name for dim in wanted.dims if dim.variadic), None)
+        bound = self._variadic.get((edge.target.node, variadic)) if variadic else None
+        if bound is not None and len(port.dims) != len(wanted.dims) - 1 + len(bound):
+            return False
+        pairs = (
+            [] if variadic else [(mine.name, theirs.name) for mine, theirs in zip(port.dims, wanted.dims, strict=False)]
+        )
         for mine, theirs in [*pairs, (port.bound, wanted.bound)]:
             if mine and theirs:
                 given = self._variables.known((node, mine))

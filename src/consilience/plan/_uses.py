@@ -120,10 +120,12 @@ def _target(resolved: Resolved, name: str) -> Component | None:
 def _from_above(
     resolved: Resolved, key: str, wanted: type[Component], path: Path, above: Iterable[Component | None]
 ) -> Use[Any] | None:
-    for component in above:
-        use = getattr(component, key, None)
-        if isinstance(use, Use) and use.name and isinstance(_target(resolved, use.name), wanted):
+    given = [use for component in above if isinstance(use := getattr(component, key, None), Use)]
+    for use in given:
+        if use.name and isinstance(_target(resolved, use.name), wanted):
             return use
+    if given:
+        return None  # that it names nothing of the kind is told already
     found = f"no key {key}, and nothing that feeds the node has one"
     expected, fix = _wanted(resolved, key, "", wanted)
     resolved.fault("CN121", path, found, expected, fix)

@@ -77,7 +77,11 @@ class Wirer:
         if written is None:
             fields = ", ".join(self._resolved.fusion.fields) or "none is declared"
             ref = self._references.suggestion(TARGET)
-            fix = f"target: {ref}" if ref else f"# declare a field of {self._node.inputs[TARGET]} for target"
+            fix = (
+                f"target: {self._references.shortest(ref)}"
+                if ref
+                else f"# declare a field of {self._node.inputs[TARGET]} for target"
+            )
             self._fault("CN309", self._path, "no key target", f"a field or an input's port: {fields}", fix)
             return
         found_ref = self._single(written, path, TARGET)
@@ -156,12 +160,13 @@ class Wirer:
         """Writes `in:` anew, with something for every port that must be fed."""
         wanted = [port for port, kind in self._ports.items() if not kind.is_optional or port in fed]
         found = {port: fed[port][0][0] if fed.get(port) else self._references.suggestion(port) for port in wanted}
-        lacking = [port for port, ref in found.items() if ref is None]
-        if lacking:
+        written = {port: self._references.shortest(ref) for port, ref in found.items() if ref is not None}
+        if len(written) < len(wanted):
+            lacking = [port for port in wanted if port not in written]
             return f"# declare a node that gives {self._wanted(lacking)}, and name it under in"
         if len(wanted) == 1:
-            return f"in: {found[wanted[0]]}"
-        return "in: {" + ", ".join(f"{port}: {ref}" for port, ref in found.items()) + "}"
+            return f"in: {written[wanted[0]]}"
+        return "in: {" + ", ".join(f"{port}: {ref}" for port, ref in written.items()) + "}"
 
     def _wanted(self, ports: Iterable[str]) -> str:
         return ", ".join(f"{port}: {self._node.inputs[port]}" for port in ports)
