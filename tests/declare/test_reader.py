@@ -49,7 +49,7 @@ GOLDEN = {
 error CN101 at the file (film.yaml:1)
   found     mapping values are not allowed here
   expected  readable YAML
-  fix       put a value that holds ": " in quotes, or begin the key on a line of its own""",
+  fix       # put a value that holds ": " in quotes, or begin the key on a line of its own""",
     ),
     "CN101 a tab": (
         "a:\n\tb: 2",
@@ -57,7 +57,7 @@ error CN101 at the file (film.yaml:1)
 error CN101 at a (film.yaml:2)
   found     character '\\t' that cannot start any token, while scanning for the next token
   expected  readable YAML
-  fix       put spaces in place of the tab""",
+  fix       # put spaces in place of the tab""",
     ),
     "CN101 a bracket": (
         "a: [1\nb: 2",
@@ -65,7 +65,7 @@ error CN101 at a (film.yaml:2)
 error CN101 at a.1 (film.yaml:2)
   found     expected ',' or ']', but got ':', while parsing a flow sequence
   expected  readable YAML
-  fix       write the missing comma or closing bracket""",
+  fix       # write the missing comma or closing bracket""",
     ),
     "CN101 an escape": (
         'a: "\\UFFFFFFFF"',
@@ -73,7 +73,7 @@ error CN101 at a.1 (film.yaml:2)
 error CN101 at a (film.yaml:1)
   found     an escape or a version whose number is too large
   expected  readable YAML
-  fix       write a backslash in double quotes twice (\\\\), or put the text in single quotes""",
+  fix       # write a backslash in double quotes twice (\\\\), or put the text in single quotes""",
     ),
     "CN102": (
         "train: {rate: 1,\n  rate: 2}",
@@ -81,7 +81,7 @@ error CN101 at a (film.yaml:1)
 error CN102 at train.rate (film.yaml:2)
   found     `rate` a second time (first on line 1, column 9)
   expected  every key once
-  fix       delete one of the two, or give one another name, such as `rate_2`""",
+  fix       # delete one of the two, or give one another name, such as `rate_2`""",
     ),
     "CN103": (
         "a: &x !!python/object/apply:os.system [ls]",
@@ -89,7 +89,7 @@ error CN102 at train.rate (film.yaml:2)
 error CN103 at a (film.yaml:1)
   found     the tag `!!python/object/apply:os.system`
   expected  plain data, without tags
-  fix       delete `!!python/object/apply:os.system`""",
+  fix       # delete `!!python/object/apply:os.system`""",
     ),
     "CN103 a string": (
         "a: !!str 12",
@@ -97,7 +97,7 @@ error CN103 at a (film.yaml:1)
 error CN103 at a (film.yaml:1)
   found     the tag `!!str`
   expected  plain data, without tags
-  fix       write it in quotes: "12\"""",
+  fix       # write it in quotes: "12\"""",
     ),
     "CN104 misspelt": (
         "a: &encoder 1\nb: *encodr",
@@ -113,7 +113,7 @@ error CN104 at b (film.yaml:2)
 error CN101 at a (film.yaml:1)
   found     expected alphabetic or numeric character, but found '*', while scanning an alias
   expected  readable YAML
-  fix       indent this line as its neighbours are, and close every quote and bracket above it""",
+  fix       # indent this line as its neighbours are, and close every quote and bracket above it""",
     ),
     "CN104 no anchor": (
         "a: *bold",
@@ -121,7 +121,7 @@ error CN101 at a (film.yaml:1)
 error CN104 at a (film.yaml:1)
   found     the alias *bold, with no &bold above it
   expected  an anchor
-  fix       write the value here, or put text in quotes: "*bold\"""",
+  fix       # write the value here, or put text in quotes: "*bold\"""",
     ),
     "CN104 inside itself": (
         "a: &a [*a]",
@@ -129,7 +129,7 @@ error CN104 at a (film.yaml:1)
 error CN104 at a.0 (film.yaml:1)
   found     the alias *a inside what it stands for
   expected  a value that ends
-  fix       write a value in place of *a""",
+  fix       # write a value in place of *a""",
     ),
     "CN104 too many": (
         "a: &a [" + "x," * 4999 + "]\nb: [*a, *a]",
@@ -137,7 +137,7 @@ error CN104 at a.0 (film.yaml:1)
 error CN104 at b.0.4997 (film.yaml:2)
   found     more than 10,000 values, with the aliases written out
   expected  at most 10,000
-  fix       keep long lists in a file of their own, and write only the aliases that are needed""",
+  fix       # keep long lists in a file of their own, and write only the aliases that are needed""",
     ),
     "CN105": (
         "a: &a {x: 1}\nb: {<<: *a, y: 2}",
@@ -145,7 +145,7 @@ error CN104 at b.0.4997 (film.yaml:2)
 error CN105 at b (film.yaml:2)
   found     the merge key `<<`
   expected  keys that are written out
-  fix       write the keys out in place of `<<`, or give each value an anchor of its own: `rate: &rate 0.1`""",
+  fix       # write the keys out in place of `<<`, or give each value an anchor of its own: `rate: &rate 0.1`""",
     ),
     "CN106": (
         "a: " + "[" * MOST_LEVELS,
@@ -153,7 +153,7 @@ error CN105 at b (film.yaml:2)
 error CN106 at a{".0" * (MOST_LEVELS - 1)} (film.yaml:1)
   found     more than 64 levels
   expected  at most 64
-  fix       take the inner value out, and give it a name of its own at the top of the file""",
+  fix       # take the inner value out, and give it a name of its own at the top of the file""",
     ),
     "CN107 a list": (
         "a: {[b]: 1}",
@@ -161,7 +161,7 @@ error CN106 at a{".0" * (MOST_LEVELS - 1)} (film.yaml:1)
 error CN107 at a (film.yaml:1)
   found     a list as a key
   expected  a name
-  fix       write a name before the colon, as in `name: value`; put text that holds braces in quotes: "{{...}}\"""",
+  fix       # write a name before the colon, as in `name: value`; put text that holds braces in quotes: "{{...}}\"""",
     ),
     "CN107 null": (
         "~: 1",
@@ -169,7 +169,7 @@ error CN107 at a (film.yaml:1)
 error CN107 at the file (film.yaml:1)
   found     the key `~`, which is null
   expected  a name
-  fix       put the name in quotes: "~":""",
+  fix       # put the name in quotes: "~":""",
     ),
     "CN107 too long": (
         "? " + "k" * 2000 + "\n: 1",
@@ -177,7 +177,7 @@ error CN107 at the file (film.yaml:1)
 error CN107 at the file (film.yaml:1)
   found     a key of 2,000 characters
   expected  at most 1,024
-  fix       shorten it: kkkkkkkkkkkkkkkkk...:""",
+  fix       # shorten it: kkkkkkkkkkkkkkkkk...:""",
     ),
     "CN108 empty": (
         "# nothing\n",
@@ -185,7 +185,7 @@ error CN107 at the file (film.yaml:1)
 error CN108 at the file (film.yaml:1)
   found     nothing
   expected  keys and their values
-  fix       begin the file with `consilience: 1`, and write its other keys below""",
+  fix       # begin the file with `consilience: 1`, and write its other keys below""",
     ),
     "CN108 a list": (
         "\n- a",
@@ -193,7 +193,7 @@ error CN108 at the file (film.yaml:1)
 error CN108 at the file (film.yaml:2)
   found     a list
   expected  keys and their values
-  fix       begin the file with `consilience: 1`, and write its other keys below""",
+  fix       # begin the file with `consilience: 1`, and write its other keys below""",
     ),
     "CN108 two documents": (
         "a: 1\n---\nb: 1",
@@ -201,7 +201,7 @@ error CN108 at the file (film.yaml:2)
 error CN108 at the file (film.yaml:2)
   found     a second document
   expected  one document
-  fix       delete the `---` or `...` that ends the first, or keep the rest in a file of its own""",
+  fix       # delete the `---` or `...` that ends the first, or keep the rest in a file of its own""",
     ),
     "CN109 NUL": (
         "a: 1\nb: \x00",
@@ -209,7 +209,7 @@ error CN108 at the file (film.yaml:2)
 error CN109 at the file (film.yaml:2)
   found     the character U+0000, which cannot be seen
   expected  text
-  fix       delete it, and save the file as UTF-8""",
+  fix       # delete it, and save the file as UTF-8""",
     ),
     "CN109 a control character": (
         "a: \x1b[31m",
@@ -217,7 +217,7 @@ error CN109 at the file (film.yaml:2)
 error CN109 at the file (film.yaml:1)
   found     the character U+001B, which cannot be seen
   expected  text
-  fix       delete it, or write it as an escape in double quotes: "\\x1b\"""",
+  fix       # delete it, or write it as an escape in double quotes: "\\x1b\"""",
     ),
     "CN109 an escaped NUL": (
         'a: "b\\0"',
@@ -225,7 +225,7 @@ error CN109 at the file (film.yaml:1)
 error CN109 at a (film.yaml:1)
   found     the character U+0000, which no text holds
   expected  text
-  fix       write it without that: "b\"""",
+  fix       # write it without that: "b\"""",
     ),
     "CN109 a key": (
         '"a\\eb": 1',
@@ -233,7 +233,7 @@ error CN109 at a (film.yaml:1)
 error CN109 at the file (film.yaml:1)
   found     control characters in the key a\\x1bb
   expected  printable text
-  fix       write it without them: "ab":""",
+  fix       # write it without them: "ab":""",
     ),
     "CN109 too large": (
         "a: " + "b" * (1 << 20),
@@ -241,7 +241,7 @@ error CN109 at the file (film.yaml:1)
 error CN109 at the file (film.yaml:1)
   found     more than 1 MiB
   expected  a file of at most 1 MiB
-  fix       keep long lists and data in files of their own, and name them by their path""",
+  fix       # keep long lists and data in files of their own, and name them by their path""",
     ),
     "CN110": (
         "rate: 1e999",
@@ -249,7 +249,7 @@ error CN109 at the file (film.yaml:1)
 error CN110 at rate (film.yaml:1)
   found     1e999
   expected  a finite number that a 64-bit float can hold
-  fix       write a finite number, or put it in quotes if it is text: "1e999\"""",
+  fix       # write a finite number, or put it in quotes if it is text: "1e999\"""",
     ),
 }
 
@@ -318,7 +318,7 @@ def test_a_tab_between_values_is_refused_where_it_stands(text: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         read_text(text)
     (fault,) = caught.value.diagnostics
-    assert fault.fix == "put spaces in place of the tab"
+    assert fault.fix == "# put spaces in place of the tab"
     assert fault.place == Place("<text>", 1 + text.count("\n"), 1 + text.splitlines()[-1].index("\t"))
 
 
@@ -475,13 +475,13 @@ error CN601 at the file (flim.yaml:1)
   fix       film.yaml"""
     assert refusal("flim.yaml") == expected
     assert refusal(folder / "flim.yaml").endswith(f"fix       {folder / 'film.yaml'}")
-    assert refusal("music.txt").endswith("fix       give the path of a file that can be read")
+    assert refusal("music.txt").endswith("fix       # give the path of a file that can be read")
 
 
 def test_a_directory_is_no_file(folder: Path) -> None:
     (folder / "films").mkdir()
     assert "found     films: a directory\n" in refusal("films")
-    assert refusal("films").endswith("fix       give the path of a file that can be read")
+    assert refusal("films").endswith("fix       # give the path of a file that can be read")
     (folder / "films" / "fusion.yaml").write_text("a: 1")
     assert refusal("films").endswith("fix       films/fusion.yaml")
 

@@ -57,7 +57,7 @@ def refused_character(match: re.Match[str], file: str) -> Diagnostic:
     """Tells where a character stands that no one could see."""
     char, before = match[0], match.string[: match.start()]
     found = f"the character U+{ord(char):04X}, which cannot be seen"
-    fix = f'delete it, or write it as an escape in double quotes: "{escape(char)}"'
+    fix = f'# delete it, or write it as an escape in double quotes: "{escape(char)}"'
     if char == "\x00" or "\ud800" <= char <= "\udfff":
-        fix = "delete it, and save the file as UTF-8"
+        fix = "# delete it, and save the file as UTF-8"
     return Diagnostic("CN109", (), found, "text", fix, place_after(before, file))

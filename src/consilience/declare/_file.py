@@ -44,12 +44,12 @@ def _not_utf8(data: bytes, start: int, file: str) -> Diagnostic:
 
 def too_large(file: str) -> Diagnostic:
     """Tells that a file, or a text under a file's name, is larger than it may be."""
-    fix = "keep long lists and data in files of their own, and name them by their path"
+    fix = "# keep long lists and data in files of their own, and name them by their path"
     return Diagnostic("CN109", (), "more than 1 MiB", "a file of at most 1 MiB", fix, Place(file, 1, 1))
 
 
 def _unreadable(path: Path, shown: str, reason: str) -> Diagnostic:
-    fix = "give the path of a file that can be read"
+    fix = "# give the path of a file that can be read"
     try:
         folder = path if path.is_dir() else path.parent
         with os.scandir(folder) as entries:

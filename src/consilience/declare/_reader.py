@@ -35,15 +35,15 @@ LONGEST_KEY = 1024
 _WRITTEN_TAG = re.compile(r"(?:&\S+\s+)?(!\S*)")
 
 _SYNTAX_FIXES = {
-    "'\\t'": "put spaces in place of the tab",
-    "cannot start any token": 'put the value in quotes: "..."',
-    "mapping values are not allowed": 'put a value that holds ": " in quotes, or begin the key on a line of its own',
-    "could not find expected ':'": "write `: ` and a value after the key, or indent the line below its key",
-    "<document start>": "delete the line above that begins with `...` or `%`",
-    "<block end>": "begin every key on a line of its own, indented as the others are",
-    "expected ',' or": "write the missing comma or closing bracket",
-    "unexpected end of stream": "write the closing quote or bracket",
-    "escape": "write a backslash in double quotes twice (\\\\), or put the text in single quotes",
+    "'\\t'": "# put spaces in place of the tab",
+    "cannot start any token": '# put the value in quotes: "..."',
+    "mapping values are not allowed": '# put a value that holds ": " in quotes, or begin the key on a line of its own',
+    "could not find expected ':'": "# write `: ` and a value after the key, or indent the line below its key",
+    "<document start>": "# delete the line above that begins with `...` or `%`",
+    "<block end>": "# begin every key on a line of its own, indented as the others are",
+    "expected ',' or": "# write the missing comma or closing bracket",
+    "unexpected end of stream": "# write the closing quote or bracket",
+    "escape": "# write a backslash in double quotes twice (\\\\), or put the text in single quotes",
 }
 
 
@@ -129,7 +129,7 @@ class _Reader:
                 self.read_node(event)
         if not isinstance(self.root, dict):
             found = {list: "a list", type(None): "nothing"}.get(type(self.root), "a single value")
-            fix = "begin the file with `consilience: 1`, and write its other keys below"
+            fix = "# begin the file with `consilience: 1`, and write its other keys below"
             self.report("CN108", (), self.values.get(()), found, "keys and their values", fix)
         if self.faults:
             raise DeclarationError(self.faults)
@@ -149,7 +149,7 @@ class _Reader:
 
     def stop_at_syntax(self, problem: str, mark: Any) -> None:
         fixes = (fix for part, fix in _SYNTAX_FIXES.items() if part in problem)
-        fix = next(fixes, "indent this line as its neighbours are, and close every quote and bracket above it")
+        fix = next(fixes, "# indent this line as its neighbours are, and close every quote and bracket above it")
         path = self.next_path() if self.open else ()
         self.stop("CN101", path, self.place(mark), show(problem, 200), "readable YAML", fix)
 
@@ -157,7 +157,7 @@ class _Reader:
         self.documents += 1
         if self.documents > 1:
             place = self.place(event.start_mark)
-            fix = "delete the `---` or `...` that ends the first, or keep the rest in a file of its own"
+            fix = "# delete the `---` or `...` that ends the first, or keep the rest in a file of its own"
             self.stop("CN108", (), place, "a second document", "one document", fix)
 
     def read_node(self, event: yaml.NodeEvent) -> None:
@@ -186,7 +186,7 @@ class _Reader:
         elif key in mapping.seen:
             first = mapping.seen[key]
             found = f"`{show(key)}` a second time (first on line {first.line}, column {first.column})"
-            fix = f"delete one of the two, or give one another name, such as `{show(key, 40)}_2`"
+            fix = f"# delete one of the two, or give one another name, such as `{show(key, 40)}_2`"
             self.report("CN102", path, place, found, "every key once", fix)
         if event.anchor:
             self.anchors[event.anchor] = _Anchored(key, path, place)
@@ -198,22 +198,26 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent):
             is_mapping, is_list = isinstance(event, yaml.MappingStartEvent), isinstance(event, yaml.SequenceStartEvent)
             found = f"{'a mapping' if is_mapping else 'a list' if is_list else 'an alias'} as a key"
-            fix = 'write a name before the colon, as in `name: value`; put text that holds braces in quotes: "{{...}}"'
+            fix = (
+                '# write a name before the colon, as in `name: value`; put text that holds braces in quotes: "{{...}}"'
+            )
             self.report("CN107", parent, place, found, "a name", fix)
             return f"key at {place.line}:{place.column}"
         key = join_pairs(event.value)
         is_plain = event.style is None
         if is_plain and key == "<<":
-            fix = "write the keys out in place of `<<`, or give each value an anchor of its own: `rate: &rate 0.1`"
+            fix = "# write the keys out in place of `<<`, or give each value an anchor of its own: `rate: &rate 0.1`"
             self.report("CN105", parent, place, "the merge key `<<`", "keys that are written out", fix)
         elif is_plain and key in WORDS and WORDS[key] is None:
-            fix = f'put the name in quotes: "{key}":' if key else "write a name before the colon, as in `name: value`"
+            fix = (
+                f'# put the name in quotes: "{key}":' if key else "# write a name before the colon, as in `name: value`"
+            )
             self.report("CN107", parent, place, f"the key `{key}`, which is null" if key else "no key", "a name", fix)
         elif len(key) > LONGEST_KEY:
-            fix = f"shorten it: {show(key, 20)}:"
+            fix = f"# shorten it: {show(key, 20)}:"
             self.report("CN107", parent, place, f"a key of {len(key):,} characters", f"at most {LONGEST_KEY:,}", fix)
         elif REFUSED_IN_KEY.search(key):
-            fix = f"write it without them: {quote(REFUSED_IN_KEY.sub('', key))}:"
+            fix = f"# write it without them: {quote(REFUSED_IN_KEY.sub('', key))}:"
             self.report("CN109", parent, place, f"control characters in the key {show(key)}", "printable text", fix)
         else:
             return key
@@ -257,9 +261,9 @@ class _Reader:
             return
         written = _WRITTEN_TAG.match(self.text, getattr(event.start_mark, "index", 0))
         shown = show(written[1] if written else tag)
-        fix = f"delete `{shown}`"
+        fix = f"# delete `{shown}`"
         if isinstance(event, yaml.ScalarEvent) and tag in ("!", "tag:yaml.org,2002:str"):
-            fix = f"write it in quotes: {quote(event.value)}"
+            fix = f"# write it in quotes: {quote(event.value)}"
         place = self.place(event.start_mark)
         self.report("CN103", path, place, f"the tag `{shown}`", "plain data, without tags", fix)
 
@@ -268,7 +272,7 @@ class _Reader:
             try:
                 return plain_value(event.value)
             except ValueError:
-                fix = f"write a finite number, or put it in quotes if it is text: {quote(event.value)}"
+                fix = f"# write a finite number, or put it in quotes if it is text: {quote(event.value)}"
                 expected = "a finite number that a 64-bit float can hold"
                 self.report("CN110", path, place, show(event.value), expected, fix)
                 return None
@@ -277,7 +281,7 @@ class _Reader:
         if refused:
             found = f"the character U+{ord(refused[0]):04X}, which no text holds"
             self.report(
-                "CN109", path, place, found, "text", f"write it without that: {quote(REFUSED_ESCAPE.sub('', value))}"
+                "CN109", path, place, found, "text", f"# write it without that: {quote(REFUSED_ESCAPE.sub('', value))}"
             )
         return value
 
@@ -286,10 +290,10 @@ class _Reader:
         name = show(event.anchor or "")
         if anchored is None:
             close = nearest(name, islice(self.anchors, 100))
-            fix = f"*{close}" if close else f"write the value here, or put text in quotes: {quote('*' + name)}"
+            fix = f"*{close}" if close else f"# write the value here, or put text in quotes: {quote('*' + name)}"
             self.report("CN104", path, place, f"the alias *{name}, with no &{name} above it", "an anchor", fix)
         elif any(collection.value is anchored.value for collection in self.open):
-            fix = f"write a value in place of *{name}"
+            fix = f"# write a value in place of *{name}"
             self.report("CN104", path, place, f"the alias *{name} inside what it stands for", "a value that ends", fix)
         else:
             self.values[path] = anchored.place
@@ -314,13 +318,13 @@ class _Reader:
         self.count += 1
         if self.count > MOST_VALUES:
             found = f"more than {MOST_VALUES:,} values, with the aliases written out"
-            fix = "keep long lists in a file of their own, and write only the aliases that are needed"
+            fix = "# keep long lists in a file of their own, and write only the aliases that are needed"
             self.stop("CN104", path, place, found, f"at most {MOST_VALUES:,}", fix)
 
     def enter(self, path: Path, place: Place) -> None:
         """Stops at a collection that lies too deep."""
         if len(path) >= MOST_LEVELS:
-            fix = "take the inner value out, and give it a name of its own at the top of the file"
+            fix = "# take the inner value out, and give it a name of its own at the top of the file"
             self.stop("CN106", path, place, f"more than {MOST_LEVELS} levels", f"at most {MOST_LEVELS}", fix)
 
     def place(self, mark: Any) -> Place:

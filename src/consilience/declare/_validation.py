@@ -184,7 +184,9 @@ class _Found:
 
     def choose(self) -> str:
         choices = [str(choice) for choice in self.choices()]
-        return paste(nearest(str(self.detail["input"]), choices) or choices[0])
+        default = self.default()
+        usual = str(default) if str(default) in choices else choices[0]
+        return paste(nearest(str(self.detail["input"]), choices) or usual)
 
 
 def _without_other_forms(same: list[_Found]) -> list[_Found]:

@@ -49,6 +49,8 @@ def check(
     solver = Solver(resolved, edges, order, doubtful(resolved, broken))
     solution = solver.solve()
     doubt = doubtful(resolved, broken)
+    if broken:  # what a node would read whose wiring is at fault, nobody knows
+        doubt |= frozenset(resolved.nodes)
     solver.tell_open_dims(doubt)
     if purpose is Purpose.LEARN:
         check_learning(resolved, edges, references, doubt)
@@ -71,13 +73,13 @@ def check(
 
 def _references(resolved: Resolved) -> list[tuple[str, str]]:
     """Lists the nodes that keys such as `tie:` and `of:` refer to, with the node that refers."""
-    return [
-        (other, name)
-        for name, node in resolved.nodes.items()
-        if not node.share
-        for _, other in uses_of(node.declaration)
-        if other in resolved.nodes
-    ]
+    found = []
+    for name, node in resolved.nodes.items():
+        wanted = type(node.declaration).uses() if node.declaration and not node.share else {}
+        for key, other in uses_of(node.declaration) if wanted else ():
+            if other in resolved.nodes and isinstance(resolved.nodes[other].declaration, wanted[key]):
+                found.append((other, name))
+    return found
 
 
 def _feeding(edges: list[Edge]) -> dict[str, list[str]]:

@@ -133,6 +133,9 @@ def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
     """Sees that every field that is read is filled by some source."""
     sources = resolved.fusion.sources
     told = {field for source in sources.values() for field in source.map}
+    told |= {
+        str(nearest(field, resolved.fusion.fields)) for field in told - set(resolved.fusion.fields)
+    }  # told already
     if not sources:
         columns = ", ".join(f"{field}: {field}" for field in resolved.fusion.fields) or "text: text"
         fix = f"sources: {{examples: {{use: table, path: examples.csv, map: {{{columns}}}}}}}"
@@ -184,6 +187,7 @@ def _training_arguments() -> set[str]:
 
 
 def _a_loss(resolved: Resolved) -> str:
-    module = next((name for name, node in resolved.nodes.items() if node.section == "modules"), "module")
+    modules = [name for name, node in resolved.nodes.items() if node.section == "modules" and not node.share]
+    module = modules[-1] if modules else "module"
     field = next(iter(resolved.spaces or resolved.fusion.fields), "field")
     return f"losses: {{{module}_loss: {{use: cross_entropy, in: {module}, target: {field}}}}}"

@@ -78,8 +78,17 @@ def _load_namespaces(resolved: Resolved) -> set[str]:
         fault = resolved.registry.load(namespace)
         if fault:
             broken.add(namespace)
-            resolved.faults.append(replace(fault, path=path))
+            resolved.faults.append(replace(fault, path=path, fix=_near_plugin(resolved, namespace, path) or fault.fix))
     return broken
+
+
+def _near_plugin(resolved: Resolved, namespace: str, path: Path) -> str | None:
+    """Writes the name at a path with the namespace that was likely meant."""
+    near = nearest(namespace, resolved.registry.namespaces())
+    name = next(name for name, other in named(resolved.fusion) if other == path) if path else ""
+    if namespace in resolved.registry.namespaces() or near in (None, STANDARD) or path[-1] in ("tune", "balance"):
+        return None
+    return f"{path[-1]}: {near}{name[len(namespace) :]}"
 
 
 def _check_names(resolved: Resolved) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from consilience.declare import Dim, Many, Port
 from consilience.plan._dims import Conflict, DimVariables, Fact
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
-from consilience.plan._references import READABLE, is_alike, rewired
+from consilience.plan._references import is_alike, rewired
 from consilience.plan._resolve import Resolved
 
 __all__ = ["Unifier", "port_of"]
@@ -138,16 +138,14 @@ class Unifier:
         """Lists the ports that could stand there instead, none that comes after the node itself."""
         nodes = self._resolved.nodes
         own = nodes[edge.source.node]
-        readable: tuple[str, ...] = (own.section,)
-        if edge.target.port == TARGET:
-            readable = tuple(section for section in READABLE["losses"] if section != "modules")
-        above: list[PlanNode] = [] if edge.target.port == TARGET else [own]
+        section = "fields" if edge.target.port == TARGET else own.section
+        above: list[PlanNode] = []
         for node in nodes.values():
             if node.name == edge.target.node:
                 break
-            if node.section in readable and node is not own:
-                above.insert(len(above) if edge.target.port == TARGET else 1, node)
-        for node in above:
+            if node.section == section and node is not own:
+                above.append(node)
+        for node in (own, *reversed(above)):
             for name, port in node.outputs.items():
                 if isinstance(port, Port):
                     yield Ref(node.name, name), port

@@ -115,6 +115,7 @@ class Wirer:
 
     def _by_name(self, listed: tuple[str, ...], keys: list[Path]) -> Fed:
         fed: Fed = {}
+        doubled: dict[Path, list[str]] = {}
         required = [port for port, kind in self._ports.items() if not kind.is_optional]
         only = required if len(required) == 1 else list(self._ports) if len(self._ports) == 1 else []
         for reference, key in zip(listed, keys, strict=True):
@@ -129,10 +130,11 @@ class Wirer:
                 self._no_match(reference, offered, listed, key)
             for port, ref in matched.items():
                 if port in fed:
-                    found = f"{port} from both {fed[port][0][0]} and {ref}"
-                    self._fault("CN303", key, found, "one tensor a port", self._feed({**fed, port: [(ref, key)]}))
+                    doubled.setdefault(key, []).append(f"{port} from both {fed[port][0][0]} and {ref}")
                 else:
                     fed[port] = [(ref, key)]
+        for key, found in doubled.items():
+            self._fault("CN303", key, ", ".join(found), "one tensor a port", self._feed(fed))
         return fed
 
     def _unknown_port(self, port: str, references: Any, left: list[str], key: Path) -> None:
