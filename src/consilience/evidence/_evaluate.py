@@ -23,6 +23,8 @@ from consilience.train import Run, describe_device, evaluation_loader, measure, 
 __all__ = ["evaluate"]
 
 _SPLITS = ("test", "validation", "train")
+_FEW = 8
+"""The rows of the batch that plugins measure the model on: some run it many times."""
 
 
 def evaluate(
@@ -37,28 +39,27 @@ def evaluate(
     Raises `RunError` when the run, the split or its rows are missing, `DataError` when the data changed for the worse.
     """
     say = announce or (lambda text: None)
-    if split not in _SPLITS:
-        fix = f"--split {nearest(split, _SPLITS) or 'test'}"
-        raise RunError(
-            Diagnostic("CN707", ("split",), f"the unknown split {split}", f"one of {', '.join(_SPLITS)}", fix)
-        )
     run = run if isinstance(run, Run) else Run.open(run)
     plan = run.plan
-    if not plan.of("metrics") and not plan.answers():
-        fix = "metrics: {accuracy: {use: accuracy, in: module, target: field}}"
-        found = "no metric, and no loss with a field for its target"
-        raise RunError(Diagnostic("CN708", ("metrics",), found, "something to measure", fix))
+    _check(plan, split)
     say(f"reading {', '.join(plan.sources)}")
-    loader = evaluation_loader(plan, prepare(plan), split)
+    prepared = prepare(plan)
+    loader = evaluation_loader(plan, prepared, split)
     model = run.model()
     torch.nn.Module.to(model, device or best_device())
     rows = len(loader.dataset)  # type: ignore[arg-type]
     say(f"evaluating {rows:,} rows of {split} on {describe_device(model.device)}")
     started = time.monotonic()
-    watched = _Watched(plan)
-    metrics = measure(model, plan, _shown(loader, split, progress), list(watched.answers), watched)
+    answers = {name: Collected.of(plan, answer) for name, answer in answers_of(plan).items()}
+
+    def collect(values: Mapping[str, Tensor]) -> None:
+        for collected in answers.values():
+            collected.add(values)
+
+    metrics = measure(model, plan, _shown(loader, split, progress), list(answers), collect)
     seconds = time.monotonic() - started
-    sections, notes = _sections(plan, model, watched.first)
+    say("measuring what the plugins report")
+    sections, notes = _sections(plan, model, next(iter(evaluation_loader(plan, prepared, split, _FEW))))
     report = Report(
         name=plan.fusion.name,
         run=str(run.path),
@@ -66,7 +67,7 @@ def evaluate(
         rows=rows,
         seed=plan.fusion.train.seed,
         metrics={name: _labelled(plan, name, value) for name, value in metrics.items()},
-        answers={name: collected.report() for name, collected in watched.answers.items()},
+        answers={name: collected.report() for name, collected in answers.items()},
         sections=sections,
         notes=notes,
         seconds=round(seconds, 3),
@@ -76,19 +77,16 @@ def evaluate(
     return report
 
 
-class _Watched:
-    """Collects every answer as the metrics are measured, and keeps the first batch."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.answers = {name: Collected.of(plan, answer) for name, answer in answers_of(plan).items()}
-        self.first: Mapping[str, Tensor] = {}
-        self._modules = set(plan.fusion.modules)
-
-    def __call__(self, values: Mapping[str, Tensor]) -> None:
-        if not self.first:
-            self.first = {name: value for name, value in values.items() if name.partition(".")[0] not in self._modules}
-        for collected in self.answers.values():
-            collected.add(values)
+def _check(plan: Plan, split: str) -> None:
+    if split not in _SPLITS:
+        fix = f"--split {nearest(split, _SPLITS) or 'test'}"
+        raise RunError(
+            Diagnostic("CN707", ("split",), f"the unknown split {split}", f"one of {', '.join(_SPLITS)}", fix)
+        )
+    if not plan.of("metrics") and not plan.answers():
+        fix = "metrics: {accuracy: {use: accuracy, in: module, target: field}}"
+        found = "no metric, and no loss with a field for its target"
+        raise RunError(Diagnostic("CN708", ("metrics",), found, "something to measure", fix))
 
 
 def _shown(batches: Any, split: str, progress: bool) -> Iterable[Mapping[str, Tensor]]:
