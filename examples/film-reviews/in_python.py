@@ -1,6 +1,6 @@
 """Declares the fusion of `fusion.yaml` in Python alone, checks that both are one plan, and trains it.
 
-    python examples/film-reviews/in_python.py [--steps 20] [--runs runs]
+python examples/film-reviews/in_python.py [--steps 20] [--runs runs]
 """
 
 from __future__ import annotations
