@@ -55,7 +55,7 @@ class FieldType(BaseModel):
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
         if isinstance(self.labels, tuple):
-            distinct(self.labels)
+            distinct(self.labels, self.word)
         return self
 
     @model_serializer

@@ -13,13 +13,20 @@ from consilience.declare._validation import refuse
 __all__ = ["LabelSpace"]
 
 
-def distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuses a list of labels that is too short, has an empty label, or has one twice."""
+def distinct(labels: tuple[str, ...], word: str = "") -> tuple[str, ...]:
+    """Refuses a list of labels that is too short, has an empty label, or has one twice.
+
+    `word` is the key under which the labels stand, where the fix must write it too.
+    """
+
+    def fix(better: list[str]) -> str:
+        return "{key}: " + paste({word: better} if word else better)
+
     kept = list(dict.fromkeys(label for label in labels if label.strip()))
     if len(kept) < 2:
-        raise refuse("a label space of at least two labels", "{key}: [first, second]")
+        raise refuse("a label space of at least two labels", fix(["first", "second"]))
     if len(kept) < len(labels):
-        raise refuse("labels that are not empty, each once", "{key}: " + paste(kept))
+        raise refuse("labels that are not empty, each once", fix(kept))
     return labels
 
 

@@ -6,6 +6,7 @@ import json
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -169,11 +170,19 @@ class _Found:
         bounds: Mapping[str, Any] = self.detail.get("ctx", {})
         for key, step in (("ge", 0), ("le", 0), ("gt", 1), ("lt", -1)):
             if key in bounds:
-                bound = bounds[key] + step
-                return int(bound) if _origin(self.annotation) is int or bound == int(bound) else bound
+                bound = self.inside(bounds[key] + step)
+                return int(bound) if bound == int(bound) else bound
         if "pattern" in bounds or "multiple_of" in bounds:
             return bounds.get("multiple_of", "name")
         return self.example()
+
+    def inside(self, value: float) -> float:
+        """Gives the value, or the middle of the range when it lies outside."""
+        metadata = self.info.metadata if self.info else []
+        low = max((getattr(item, "ge", getattr(item, "gt", -inf)) for item in metadata), default=-inf)
+        high = min((getattr(item, "le", getattr(item, "lt", inf)) for item in metadata), default=inf)
+        is_closed = any(getattr(item, "le", None) == value or getattr(item, "ge", None) == value for item in metadata)
+        return value if low < value < high or is_closed else (low + high) / 2
 
     def choices(self) -> list[Any]:
         annotation = _plain(self.annotation)

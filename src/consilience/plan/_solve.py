@@ -52,11 +52,13 @@ class Solver:
         fed = [node for node in self._order if node.section in ("fields", "inputs")]
         for node in fed:
             self._unify_into(node)
+            self._follow(node)
         self._settle(fed)
         self._state_varying(fed)
         rest = [node for node in self._order if node.section not in ("fields", "inputs")]
         for node in rest:
             self._unify_into(node)
+            self._follow(node)  # at once: what does not fit a size is then told at the edge that brings it
         self._compare_shares()
         self._settle(self._order)
         return Solution({node.name: self._dims_of(node) for node in self._order}, self._varying())
@@ -138,7 +140,10 @@ class Solver:
         while news:
             news = False
             for node in nodes:
-                news |= self._share(node, node.share) if node.share else self._ask(node)
+                news |= self._follow(node)
+
+    def _follow(self, node: PlanNode) -> bool:
+        return self._share(node, node.share) if node.share else self._ask(node)
 
     def _ask(self, node: PlanNode) -> bool:
         declaration = node.declaration

@@ -1,0 +1,173 @@
+"""The shape of a fusion: each fault with its code, its place and a fix that can be pasted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from consilience.declare import Field, Float, Fusion, Location, Module, Ports, Use, diagnostics_of
+from consilience.declare._paste import paste
+from consilience.declare._reader import read_text
+from consilience.errors import DeclarationError
+
+
+def faults_of(text: str) -> list[tuple[str, str, str]]:
+    with pytest.raises(DeclarationError) as caught:
+        Fusion.parse(text)
+    return [(fault.code, fault.where, fault.fix) for fault in caught.value.diagnostics]
+
+
+HEAD = "consilience: 1\nname: x\n"
+SHAPES: dict[str, tuple[str, str, str, str]] = {
+    "a list for a section": ("fields: [text]", "CN122", "fields", "fields: {}"),
+    "nothing for a section": ("sources:", "CN122", "sources", "sources: {}"),
+    "a number for a component": ("modules: {m: {use: 3, in: x}}", "CN122", "modules.m.use", 'use: "3"'),
+    "an empty component": ("modules: {m: {use: 3.5, in: x}}", "CN122", "modules.m.use", 'use: "3.5"'),
+    "nothing in": ("modules: {m: {use: a, in: []}}", "CN124", "modules.m.in", "in: node.port"),
+    "a number in": ("modules: {m: {use: a, in: 3}}", "CN124", "modules.m.in", "in: node.port"),
+    "a tuner of a number": (
+        "modules: {m: {use: a, in: x, tune: 5}}",
+        "CN124",
+        "modules.m.tune",
+        "# remove the key tune",
+    ),
+    "an empty tuner": ("modules: {m: {use: a, in: x, tune: {}}}", "CN124", "modules.m.tune", "# remove the key tune"),
+    "a balancer of a number": (
+        "objective: {balance: {use: 3}}",
+        "CN124",
+        "objective.balance",
+        "# remove the key balance",
+    ),
+    "a negative lambda": ("objective: {weights: {x: -1}}", "CN123", "objective.weights.x", "x: 0"),
+    "a split below nothing": (
+        "sources: {s: {use: t, map: {}, split: {test: 0}}}",
+        "CN123",
+        "sources.s.split.test",
+        "test: 1",
+    ),
+    "a misspelt split": (
+        "sources: {s: {use: t, map: {}, split: {tests: 3}}}",
+        "CN124",
+        "sources.s.split.tests",
+        "test:",
+    ),
+    "a misspelt column": (
+        "sources: {s: {use: t, map: {a: {colum: b}}}}",
+        "CN120",
+        "sources.s.map.a.colum",
+        "column: b",
+    ),
+    "a number for a column": ("sources: {s: {use: t, map: {a: 3}}}", "CN122", "sources.s.map.a", 'a: "3"'),
+    "no map": ("sources: {s: {use: t}}", "CN121", "sources.s", "map: {text: text}"),
+    "a name with a dash": ("modules: {a-b: {use: c, in: x}}", "CN124", "modules.a-b", "a_b:"),
+    "a name of a number": ("modules: {1: {use: c, in: x}}", "CN124", "modules.1", "n_1:"),
+    "a raised digit": ("modules: {²: {use: c, in: x}}", "CN124", "modules.²", "node:"),
+    "no field type": ("fields: {t: 3}", "CN124", "fields.t", "t: text"),
+    "a field type with labels": ("fields: {t: {text: [a, b]}}", "CN124", "fields.t", "t: text"),
+    "a category without labels": ("fields: {t: category}", "CN124", "fields.t", "t: {category: [first, second]}"),
+    "one label": ("fields: {t: {category: [a]}}", "CN124", "fields.t", "t: {category: [first, second]}"),
+    "a key of python alone": ("base: /etc", "CN120", "base", "# remove the key base"),
+    "a key named self": ("self: 1", "CN120", "self", "# remove the key self"),
+    "half an epoch below nothing": ("train: {epochs: -0.5}", "CN123", "train.epochs", "epochs: 3"),
+    "a word for a number": ("train: {batch_size: many}", "CN122", "train.batch_size", "batch_size: 16"),
+    "a text of a number": ('train: {batch_size: "8"}', "CN122", "train.batch_size", "batch_size: 8"),
+    "a fraction of a row": ("train: {batch_size: 8.0}", "CN122", "train.batch_size", "batch_size: 8"),
+}
+
+
+@pytest.mark.parametrize(("text", "code", "where", "fix"), SHAPES.values(), ids=SHAPES)
+def test_a_fault_of_shape(text: str, code: str, where: str, fix: str) -> None:
+    assert faults_of(HEAD + text) == [(code, where, fix)]
+
+
+def test_a_version_is_asked_for_beside_other_faults() -> None:
+    found = faults_of("name: film/reviews\nbase: x\n")
+    assert found == [
+        ("CN121", "the file", "consilience: 1"),
+        ("CN124", "name", "name: film-reviews"),
+        ("CN120", "base", "# remove the key base"),
+    ]
+
+
+def test_python_may_declare_what_a_file_can() -> None:
+    text = HEAD + "modules: {m: {use: a, in: x, rate: 0.5}}"
+    python = Fusion(name="x", modules={"m": {"use": "a", "in": "x", "rate": 0.5}})
+    assert python.to_dict() == Fusion.parse(text).to_dict()
+
+
+class Sized(Module):
+    """Has keys of many types."""
+
+    count: int = Field(4, ge=1, le=8)
+    rate: float = Field(gt=0, lt=1)
+    width: int | None = None
+    word: Literal["one", "two"] | int = "two"
+    names: list[str] = Field(["a"], min_length=1)
+    tie: Use[Module] | None = None
+    outputs = Ports(x=Float["batch"])
+
+
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "out of range": ({"rate": 0.5, "count": 9}, "CN123", "count: 4"),
+    "out of an open range": ({"rate": 0}, "CN123", "rate: 0.5"),
+    "neither form": ({"rate": 0.5, "word": "three"}, "CN124", "word: two"),
+    "null for a list": ({"rate": 0.5, "names": None}, "CN122", "names: [a]"),
+    "an empty list": ({"rate": 0.5, "names": []}, "CN123", "names: [a]"),
+    "a text for a number or none": ({"rate": 0.5, "width": "9"}, "CN122", "width: 9"),
+    "a number for a name": ({"rate": 0.5, "tie": 9}, "CN122", "tie: name"),
+    "a missing key": ({}, "CN121", "rate: 1.0"),
+}
+
+
+@pytest.mark.parametrize(("given_", "code", "fix"), WRONG.values(), ids=WRONG)
+def test_a_fault_of_a_component(given_: dict[str, Any], code: str, fix: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Sized.model_validate_json(json.dumps(given_))
+    [fault] = diagnostics_of(caught.value, Sized, ("modules", "m"))
+    assert (fault.code, fault.fix) == (code, fix)
+    assert fault.path[:2] == ("modules", "m")
+
+
+plain = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Cn", "Cf", "Co"]))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False) | plain,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_what_is_pasted_is_read_back(value: object) -> None:
+    text = paste({"key": value})
+    assert "\n" not in text
+    assert read_text(text).value == {"key": value}
+
+
+def test_a_location_runs_no_code_to_find_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer" / "__init__.py").write_text("raise SystemExit('ran')")
+    (tmp_path / "outer" / "inner").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    fault = Location("pkg:outer.inner/file").fault()
+    assert fault is not None
+    assert fault.code == "CN602"
+    assert Location("pkg:outer/inner").fault() is None
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "~nobody_of_that_name/x", "a\0b", "pkg:", "pkg:/x"])
+def test_a_path_that_no_disk_can_hold_is_a_fault_in_words(text: str) -> None:
+    fault = Location(text).fault()
+    assert fault is not None
+    assert fault.code in ("CN601", "CN602")
+    assert fault.fix.startswith(("#", "pip install", "path: "))
+
+
+@pytest.mark.parametrize("name", ["self", "class", "keys"])
+def test_a_port_may_have_any_name(name: str) -> None:
+    assert list(Ports(**{name: Float["batch"]})) == [name]
