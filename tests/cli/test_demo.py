@@ -79,4 +79,11 @@ def test_the_whole_way(small_fusion: Path, tmp_path: Path, monkeypatch: pytest.M
     assert len({record["training"]["steps"] for record in records}) == 1
     assert "accuracy, seed 1" in result.stdout
     assert "mean ± standard deviation over 2 seeds" in result.stdout
-    assert "Both take 6 steps." in result.stdout
+    assert "Both take 6 steps," in result.stdout
+
+
+def test_the_twin_sees_each_labelled_row_as_often() -> None:
+    plan = check(_demo.example())
+    training = {"steps": 90, "training_rows": {"labelled": 1000, "unlabelled": 2000}}
+    fused = plan.fusion.model_copy(update={"train": plan.fusion.train.model_copy(update={"batch_size": 24})})
+    assert _demo._as_many_labels(fused, _demo.alone(plan), training) == {"max_steps": 90, "batch_size": 8}

@@ -38,12 +38,13 @@ def run_demo(runs: str, seeds: int) -> None:
 
     first = plan.fusion.train.seed
     reports: dict[str, list[Report]] = {_FUSED: [], _ALONE: []}
+    labelled = alone(plan)
     told = ""
     for seed in range(first, first + seeds):
         fused = _learn(_FUSED, _with(plan.fusion, seed=seed), runs, reports)
-        steps = fused.record["training"]["steps"]
-        twin = _learn(_ALONE, _with(alone(plan), seed=seed, max_steps=steps), runs, reports)
-        told = told or _difference(fused.record["training"], twin.record["training"])
+        fair = _as_many_labels(plan.fusion, labelled, fused.record["training"])
+        _learn(_ALONE, _with(labelled, seed=seed, **fair), runs, reports)
+        told = told or _difference(plan.fusion.train.batch_size, fair)
     for name, of_name in reports.items():
         click.echo(f"\n{name}, seed {first}\n\n{of_name[0].to_text()}")
     click.echo(f"\non {reports[_FUSED][0].rows:,} held-out reviews; mean ± standard deviation over {seeds} seeds")
@@ -114,12 +115,17 @@ def _learn(name: str, fusion: Fusion, runs: str, reports: dict[str, list[Report]
     return run
 
 
-def _difference(fused: dict[str, Any], twin: dict[str, Any]) -> str:
+def _as_many_labels(fused: Fusion, twin: Fusion, training: dict[str, Any]) -> dict[str, int]:
+    """Gives the steps and the batch size with which the twin sees each labelled row as often as the fused model did."""
+    rows: dict[str, int] = training["training_rows"]
+    share = sum(rows[name] for name in twin.sources) / sum(rows.values())
+    return {"max_steps": training["steps"], "batch_size": max(1, round(fused.train.batch_size * share))}
+
+
+def _difference(batch_size: int, fair: dict[str, int]) -> str:
     """Says what the twin differs in, beside its losses."""
-    rows, labelled, steps = fused["rows"]["train"], twin["rows"]["train"], twin["steps"]
     return (
-        f"'{_ALONE}' keeps the losses whose target is a field, and what they read. Both take {steps:,} steps.\n"
-        f"An epoch of '{_FUSED}' has {rows:,} rows, {labelled:,} of them labelled (repeats counted); one of\n"
-        f"'{_ALONE}' has those {labelled:,} only: in as many steps it sees each labelled row\n"
-        f"{rows / labelled:.2g} times as often."
+        f"'{_ALONE}' keeps the losses whose target is a field, and what they read. Both take {fair['max_steps']:,} steps,\n"
+        f"'{_FUSED}' with {batch_size} rows each, '{_ALONE}' with {fair['batch_size']}: the labelled share of those,\n"
+        f"so that both see each labelled row about as often."
     )

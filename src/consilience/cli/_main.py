@@ -127,7 +127,7 @@ def predict(run: str, texts: tuple[str, ...], plain: bool, outputs: tuple[str, .
 
 @main.command(epilog=_EPILOG)
 @_RUNS
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many seeds to train with.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many seeds to train with.")
 def demo(runs: str, seeds: int) -> None:
     """Fuses four disciplines on film reviews, and compares with the same file taught by the labels alone."""
     from consilience.cli._demo import run_demo

@@ -88,6 +88,7 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
         "seconds": round(time.monotonic() - started, 3),
         "steps": result.global_step,
         "rows": {name: len(split) for name, split in prepared.splits.items()},
+        "training_rows": prepared.train.sizes,
         "parameters": model.num_parameters(),
         "trained_parameters": trained,
     }
