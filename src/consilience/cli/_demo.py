@@ -125,7 +125,8 @@ def _as_many_labels(fused: Fusion, twin: Fusion, training: dict[str, Any]) -> di
 def _difference(batch_size: int, fair: dict[str, int]) -> str:
     """Says what the twin differs in, beside its losses."""
     return (
-        f"'{_ALONE}' keeps the losses whose target is a field, and what they read. Both take {fair['max_steps']:,} steps,\n"
+        f"'{_ALONE}' keeps the losses whose target is a field, and what they read. "
+        f"Both take {fair['max_steps']:,} steps,\n"
         f"'{_FUSED}' with {batch_size} rows each, '{_ALONE}' with {fair['batch_size']}: the labelled share of those,\n"
         f"so that both see each labelled row about as often."
     )

@@ -30,7 +30,7 @@ def train_file(file: str, runs: str) -> None:
 
 def evaluate_run(path: str, split: str, as_json: bool) -> None:
     """Evaluates a run, and prints the report."""
-    from consilience.train._run import Run
+    from consilience.train import Run
 
     run = Run.open(path)
     quiet()

@@ -37,6 +37,7 @@ from consilience.declare._fusion import (
 )
 from consilience.declare._labels import LabelSpace
 from consilience.declare._location import Location
+from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
 from consilience.declare._validation import diagnostics_of, show
 
@@ -87,6 +88,7 @@ __all__ = [
     "Use",
     "diagnostics_of",
     "hookimpl",
+    "paste",
     "show",
     "upstream",
 ]

@@ -9,8 +9,7 @@ from pathlib import Path as FilePath
 
 import networkx as nx
 
-from consilience.declare import Module, Port
-from consilience.declare._paste import paste
+from consilience.declare import Module, Port, paste
 from consilience.errors import Path, nearest
 from consilience.plan._plan import TARGET, Edge, PlanNode
 from consilience.plan._resolve import Resolved, discipline_of

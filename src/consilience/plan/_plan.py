@@ -48,11 +48,6 @@ class Ref:
     node: str
     port: str = ""
 
-    @property
-    def name(self) -> str:
-        """What a port must be called to be fed by it where ports are matched by name."""
-        return self.port or self.node
-
     def __str__(self) -> str:
         return f"{self.node}.{self.port}" if self.port else self.node
 

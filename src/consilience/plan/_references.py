@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from consilience.declare import SECTIONS, Fusion, Many, Port
-from consilience.declare._paste import paste
+from consilience.declare import SECTIONS, Fusion, Many, Port, paste
 from consilience.errors import Path, nearest
 from consilience.plan._plan import TARGET, PlanNode, Ref
 from consilience.plan._resolve import Resolved

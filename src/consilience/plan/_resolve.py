@@ -21,11 +21,10 @@ from consilience.declare import (
     Tuner,
     Use,
     diagnostics_of,
+    paste,
 )
-from consilience.declare._paste import paste
 from consilience.errors import Diagnostic, Path, nearest
-from consilience.host import STANDARD, Registry
-from consilience.host._discovery import PLUGIN_ERRORS, innermost
+from consilience.host import PLUGIN_ERRORS, STANDARD, Registry, innermost
 from consilience.plan._names import named, namespace_of
 from consilience.plan._plan import TASK, PlanNode, ports_of
 

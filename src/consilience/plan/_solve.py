@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consilience.declare import Dims, Input, LabelSpace, Loss, Many, Metric, Module, Port, Unsolved
 from consilience.errors import Path
-from consilience.host._discovery import PLUGIN_ERRORS, innermost
+from consilience.host import PLUGIN_ERRORS, innermost
 from consilience.plan._dims import Conflict, DimClass, DimVariables, Fact
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._resolve import Resolved
