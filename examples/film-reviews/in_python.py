@@ -32,10 +32,10 @@ def declare(**train: object) -> Fusion:
             "labelled": REVIEWS
             | {
                 "map": {"text": "text", "sentiment": "label"},
-                "split": {"test": 1000, "validation": 500, "train": 200},
-                "repeat": 5,
+                "split": {"test": 1000, "validation": 500, "train": 100},
+                "repeat": 10,
             },
-            "unlabelled": REVIEWS | {"map": {"text": "text"}, "split": {"aside": 1700, "train": 2000}},
+            "unlabelled": REVIEWS | {"map": {"text": "text"}, "split": {"aside": 1600, "train": 2000}},
         },
         inputs={
             "tokens": {"use": "tokens", "in": "text", "checkpoint": "minilm", "max_length": 64},
