@@ -436,3 +436,73 @@ def test_the_faults_of_components_are_told_for_every_node(kinds: Registry) -> No
     except DeclarationError as error:
         diagnostics = list(error.diagnostics)
     assert sum(fault.code == "CN123" for fault in diagnostics) == 20
+
+
+class Chapters(Resource):
+    """Has so many chapters, which nobody knows before it is read."""
+
+
+class Cites(Input):
+    """Gives the cited chapters of a book."""
+
+    book: Use[Chapters]
+    inputs = Ports(text=Text["batch"])
+    outputs = Ports(cited=Int["batch cite"].below("chapter"))
+
+    def dims(self, known: Dims) -> Mapping[str, str | int]:
+        """States whose chapters these are."""
+        return {"chapter": self.book.name} if self.book.name else {}
+
+
+class Lookup(Module):
+    """Gives a vector of what is cited."""
+
+    book: Use[Chapters]
+    inputs = Ports(cited=Int["batch cite"].below("chapter"))
+    outputs = Ports(vector=Float["batch hidden"])
+
+    def dims(self, known: Dims) -> Mapping[str, str | int]:
+        """States its width, and whose chapters it knows."""
+        return {"hidden": 8, "chapter": self.book.name or ""}
+
+
+def cited(book: str, other: str | None = None) -> Fusion:
+    inputs = {
+        "words": {"use": "toy.words", "in": "text", "vault": "vault"},
+        "cites": {"use": "toy.cites", "in": "text", "book": "first"},
+    } | ({"more": {"use": "toy.cites", "in": "text", "book": other}} if other else {})
+    resources = {name: {"use": "toy.chapters"} for name in ("first", "second")}
+    modules = {
+        "lookup": {"use": "toy.lookup", "in": "cites", "book": book},
+        "head": {"use": "toy.head", "in": "lookup"},
+    }
+    if other:
+        modules |= {
+            "again": {"share": "lookup", "in": "more"},
+            "both": {"use": "toy.add", "in": ["lookup", "again"]},
+            "head": {"use": "toy.head", "in": "both"},
+        }
+    modules["encoder"] = {"use": "toy.encoder", "in": "words", "tune": "frozen"}
+    return declared(modules, inputs=inputs, resources={"vault": {"use": "toy.vault"}, **resources})
+
+
+def test_two_nodes_that_count_different_things_do_not_fit(toy: Make) -> None:
+    registry = toy(*KINDS, Chapters, Cites, Lookup)
+    assert told(cited("first"), registry) == []
+    with pytest.raises(DeclarationError) as caught:
+        check(cited("second"), registry)
+    [fault] = caught.value.diagnostics
+    assert fault.where == "modules.lookup.in"
+    assert fault.found == "chapter = second from lookup, by its book second"
+    assert fault.expected == "chapter = first from cites, by its book first"
+    assert fault.fix == "# make dim chapter of lookup one thing: change what feeds it, or its keys"
+
+
+def test_a_shared_module_counts_the_same_everywhere(toy: Make) -> None:
+    registry = toy(*KINDS, Chapters, Cites, Lookup)
+    assert told(cited("first", "first"), registry) == []
+    assert [fault[:2] for fault in told(cited("first", "second"), registry)] == [("CN301", "modules.again.in")]
+
+
+def test_an_identity_that_is_unknown_is_told_once(toy: Make) -> None:
+    assert [fault[0] for fault in told(cited("third"), toy(*KINDS, Chapters, Cites, Lookup))] == ["CN210"]

@@ -166,7 +166,7 @@ def test_it_compiles_without_a_break(film):
 def test_it_states_its_width_and_name(film):
     declared = RGCN(graph=film, width=4)
     assert RGCN.component == "rgcn"
-    assert declared.dims(Dims()) == {"width": 4}
+    assert declared.dims(Dims()) == {"width": 4, "entity": "film"}
 
 
 def test_a_graph_without_edges_leaves_each_entity_to_itself(write_graph):

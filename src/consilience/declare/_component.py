@@ -184,8 +184,12 @@ class _Wired(Component):
 
     inputs: ClassVar[Ports] = Ports()
 
-    def dims(self, known: Dims) -> Mapping[str, int]:
-        """States sizes known before building, and sizes that follow from others; `Unsolved` means "not yet"."""
+    def dims(self, known: Dims) -> Mapping[str, int | str | LabelSpace]:
+        """States sizes known before building, and sizes that follow from others; `Unsolved` means "not yet".
+
+        For a dim whose size is not known before building, state the name of what it counts instead, such as
+        `{"entity": self.graph.name}`: two nodes whose dims meet must then count the same (CN301).
+        """
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Dims as variables: a union-find whose classes know their size, their label space, and the reason for each."""
+"""Dims as variables: a union-find whose classes know size, labels and identity, and the reason for each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ Variable = Hashable
 
 @dataclass(frozen=True)
 class Fact:
-    """A size, or a label space, and where it comes from; a size of None is one that varies from batch to batch."""
+    """A size, a label space or an identity, and where it comes from.
 
-    value: int | LabelSpace | None
+    A size of None is one that varies from batch to batch; a text is the name of what the dim counts.
+    """
+
+    value: int | LabelSpace | str | None
     reason: str
 
     def __str__(self) -> str:
@@ -30,6 +33,7 @@ class DimClass:
 
     size: Fact | None = None
     space: Fact | None = None
+    identity: Fact | None = None
 
     @property
     def varies(self) -> bool:
@@ -77,14 +81,18 @@ class DimVariables:
             return
         one, other = self._classes[first], self._classes[second]
         space = _agree(one.space, other.space)  # of two label spaces, the names tell more than how many they are
-        merged = DimClass(_agree(one.size, other.size), space)
+        merged = DimClass(_agree(one.size, other.size), space, _agree(one.identity, other.identity))
         self._parents[second] = first
         self._classes[first] = merged
         del self._classes[second]
 
     def state(self, variable: Variable, fact: Fact) -> bool:
-        """States a size or a label space; tells whether that is news; raises `Conflict` when it cannot be."""
+        """States a fact; tells whether that is news; raises `Conflict` when it cannot be."""
         known = self.known(variable)
+        if isinstance(fact.value, str):
+            news = known.identity is None
+            known.identity = _agree(known.identity, fact)
+            return news
         if isinstance(fact.value, LabelSpace):
             space = _agree(known.space, fact)
             size = _agree(known.size, Fact(len(fact.value), fact.reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from consilience.declare import Dims, Input, LabelSpace, Loss, Many, Metric, Module, Port, Unsolved
 from consilience.errors import Path
@@ -163,6 +164,8 @@ class Solver:
                 self._resolved.fault("CN207", (node.section, node.name), found, "a mapping of dims to sizes", fix)
             return False
         reason = f"from {node.name}" + "".join(f", by its {key} {name}" for key, name in uses_of(declaration))
+        if node.name in self._doubtful:  # what it counts may be what a key names wrongly, and that is told already
+            stated = {name: size for name, size in stated.items() if not isinstance(size, str)}
         news = [self._state(node, name, Fact(size, reason)) for name, size in stated.items()]
         return any(news)
 
@@ -174,7 +177,8 @@ class Solver:
         except Conflict as conflict:
             self._failed.add((node.name, name))
             found, expected = f"{name} = {conflict.expected}", f"{name} = {conflict.found}"
-            fix = f"# make dim {name} of {node.name} one size: change what feeds it, or its keys"
+            one = "one thing" if isinstance(conflict.found.value, str) else "one size"
+            fix = f"# make dim {name} of {node.name} {one}: change what feeds it, or its keys"
             code = "CN307" if conflict.is_of_labels else "CN301"
             self._resolved.fault(code, self._input_path(node), found, expected, fix)
             return False
@@ -184,10 +188,12 @@ class Solver:
         news = False
         for name, each in self._names[node.name].items():
             for first, second in ((node.name, owner), (owner, node.name)):
+                if (second, name) in self._failed:
+                    continue  # told there
                 count = sum(1 for edge in self._into[second] if edge.target.port == each) if each else 1
                 for index in range(count):
                     known = self._variables.known((second, name, index) if each else (second, name))
-                    for fact in (known.size, known.space):
+                    for fact in (known.size, known.space, known.identity):
                         if fact is not None and fact.value is not None:
                             target = self._resolved.nodes[first]
                             news |= self._state(target, name, fact, index if each else None)
@@ -227,11 +233,12 @@ def _dim_names(node: PlanNode) -> dict[str, str]:
     return names
 
 
-def _sizes(stated: Mapping[str, object]) -> dict[str, int | LabelSpace]:
-    """Takes what a component's `dims` states; raises ValueError for what is no size."""
-    found: dict[str, int | LabelSpace] = {}
+def _sizes(stated: Mapping[str, object]) -> dict[str, int | LabelSpace | str]:
+    """Takes what a component's `dims` states; raises ValueError for what is neither a size nor a name."""
+    found: dict[str, int | LabelSpace | str] = {}
     for name, size in dict(stated).items():
-        if not isinstance(size, LabelSpace) and (type(size) is not int or size < 1):
-            raise ValueError(f"{size!r} for {name}: a size is a whole number above 0")
-        found[str(name)] = size
+        is_name = isinstance(size, str) and size and not size[0].isdigit()  # "8" is a size that was not converted
+        if not (is_name or isinstance(size, LabelSpace) or (type(size) is int and size > 0)):
+            raise ValueError(f"{size!r} for {name}: a size is a whole number above 0, an identity is a name")
+        found[str(name)] = cast("int | LabelSpace | str", size)
     return found

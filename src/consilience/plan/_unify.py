@@ -166,4 +166,6 @@ class Unifier:
                 asked = self._variables.known((edge.target.node, theirs))
                 if None not in (given.size, asked.size) and given.static != asked.static:
                     return False
+                if given.identity and asked.identity and given.identity.value != asked.identity.value:
+                    return False
         return True

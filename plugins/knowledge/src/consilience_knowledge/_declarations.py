@@ -104,6 +104,11 @@ class Graph(Resource):
         return {"path": source.name}
 
 
+def _entities_of(graph: Use[Graph]) -> dict[str, str]:
+    """Says whose entities are counted: how many they are is only known once the graph is read."""
+    return {"entity": graph.name} if graph.name else {}
+
+
 class Mentions(Input):
     """Links the graph's labels and synonyms in the text: whole words, case-folded, the leftmost and longest.
 
@@ -119,6 +124,9 @@ class Mentions(Input):
 
     inputs = Ports(text=Text["batch"])
     outputs = Ports(entities=Int["batch mention"].below("entity"), entity_spans=Int["batch mention 2"])
+
+    def dims(self, known: Dims) -> Mapping[str, str]:
+        return _entities_of(self.graph)
 
     def build(self, dims: Dims) -> MentionBatches:
         from consilience_knowledge.linking import Dictionary, MentionBatches
@@ -148,6 +156,9 @@ class Injection(Module):
     )
     outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
 
+    def dims(self, known: Dims) -> Mapping[str, str]:
+        return _entities_of(self.graph)
+
     def build(self, dims: Dims) -> GatedInjection:
         from consilience_knowledge.injection import GatedInjection
 
@@ -173,8 +184,8 @@ class RGCN(Module, name="rgcn"):
     inputs = Ports(entities=Int["batch mention"].below("entity"))
     outputs = Ports(pooled=Float["batch width"], mentions=Float["batch mention width"])
 
-    def dims(self, known: Dims) -> Mapping[str, int]:
-        return {"width": self.width}
+    def dims(self, known: Dims) -> Mapping[str, int | str]:
+        return {"width": self.width, **_entities_of(self.graph)}
 
     def build(self, dims: Dims) -> RelationalEncoder:
         from consilience_knowledge.rgcn import Messages, RelationalEncoder
