@@ -1,0 +1,53 @@
+"""The plugin by the front door: a fusion file that names it, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consilience.declare import Fusion
+from consilience.errors import DeclarationError
+from consilience.plan import check
+
+FILE = """\
+consilience: 1
+name: two-graphs
+resources:
+  film: {use: knowledge.graph, path: film.ttl}
+  city: {use: knowledge.graph, path: city.ttl}
+fields:
+  text: text
+  sentiment: {category: [negative, positive]}
+sources:
+  reviews: {use: table, path: reviews.csv, map: {text: text, sentiment: label}}
+inputs:
+  mentions: {use: knowledge.mentions, in: text, graph: film}
+modules:
+  concepts: {use: knowledge.rgcn, in: mentions, graph: film}
+  opinion: {use: classifier, in: concepts.pooled}
+losses:
+  opinion_loss: {use: cross_entropy, in: opinion, target: sentiment}
+"""
+TRIPLE = '<urn:x:bee> <http://www.w3.org/2000/01/rdf-schema#label> "bee" .\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "reviews.csv").write_text("text,label\na fine bee,positive\na dull bee,negative\n")
+    for name in ("film", "city"):
+        (tmp_path / f"{name}.ttl").write_text(TRIPLE)
+    return tmp_path
+
+
+def test_one_graph_fits_itself(folder: Path) -> None:
+    assert "entity" not in check(Fusion.parse(FILE, folder)).solved["concepts"]
+
+
+def test_the_vectors_of_one_graph_are_not_looked_up_by_the_mentions_of_another(folder: Path) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        check(Fusion.parse(FILE.replace("rgcn, in: mentions, graph: film", "rgcn, in: mentions, graph: city"), folder))
+    [fault] = caught.value.diagnostics
+    assert (fault.code, fault.where) == ("CN301", "modules.concepts.in")
+    assert fault.found == "entity = city from concepts, by its graph city"
+    assert fault.expected == "entity = film from mentions, by its graph film"
