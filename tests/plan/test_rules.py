@@ -506,3 +506,68 @@ def test_a_shared_module_counts_the_same_everywhere(toy: Make) -> None:
 
 def test_an_identity_that_is_unknown_is_told_once(toy: Make) -> None:
     assert [fault[0] for fault in told(cited("third"), toy(*KINDS, Chapters, Cites, Lookup))] == ["CN210"]
+
+
+class Pull(Loss):
+    """Pulls vectors of one class together."""
+
+    inputs = Ports(vector=Float["batch hidden"])
+    target = Int["batch"].below("classes")
+
+
+class Scale(Module):
+    """Gives one number."""
+
+    inputs = Ports(vector=Float["batch hidden"])
+    outputs = Ports(value=Float["batch"])
+
+
+class Rank(Loss):
+    """Compares one number with the index of a class, or with a number."""
+
+    inputs = Ports(value=Float["batch"])
+    target = Int["batch"]
+
+
+class Distance(Loss):
+    """Compares numbers with numbers."""
+
+    inputs = Ports(value=Float["batch *numbers"])
+    target = Float["batch *numbers"]
+
+
+class Each(Loss):
+    """Compares scores with any number of classes; takes a weight an example too."""
+
+    inputs = Ports(logits=Float["batch labels"], weight=Float["batch"] | None)
+    target = Bool["batch labels"]
+
+
+def test_a_model_answers_by_the_ports_that_speak_of_the_fields_alone(toy: Make) -> None:
+    registry = toy(*KINDS, Pull, Scale, Rank, Distance, Each)
+    fields = {
+        "text": "text",
+        "mood": {"category": ["dull", "fine"]},
+        "stars": "number",
+        "topics": {"categories": ["plot", "cast", "score"]},
+    }
+    sources = {"rows": {"use": "toy.rows", "map": {name: name for name in fields}}}
+    modules = HEAD | {
+        "topic": {"use": "toy.head", "in": "encoder.vector"},
+        "rank": {"use": "toy.scale", "in": "encoder.vector"},
+        "stars_of": {"use": "toy.scale", "in": "encoder.vector"},
+    }
+    losses = {
+        "pull": {"use": "toy.pull", "in": "encoder.vector", "target": "mood"},
+        "ranked": {"use": "toy.rank", "in": "rank", "target": "mood"},
+        "entropy": {"use": "toy.entropy", "in": "head", "target": "mood"},
+        "distance": {"use": "toy.distance", "in": "stars_of", "target": "stars"},
+        "each": {"use": "toy.each", "in": {"logits": "topic", "weight": "rank"}, "target": "topics"},
+    }
+    plan = passed(declared(modules, losses, fields=fields, sources=sources), registry)
+    answers = {name: (str(ref), field) for name, (ref, field) in plan.answers().items()}
+    assert answers == {
+        "head": ("head.logits", "mood"),
+        "topic": ("topic.logits", "topics"),
+        "stars_of": ("stars_of.value", "stars"),
+    }

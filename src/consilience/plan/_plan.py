@@ -191,7 +191,8 @@ class Plan:
     def answers(self) -> dict[str, tuple[Ref, str]]:
         """Lists what a model can be asked: by module, the port that a loss compares with a field, and that field.
 
-        Labels of words are compared through the input that aligned them to the tokens.
+        Labels of words are compared through the input that aligned them to the tokens. A port that does not speak of
+        what the field holds (a text's vector that is pulled towards others of its class) answers nothing.
         """
         found: dict[str, tuple[Ref, str]] = {}
         for loss in self.of("losses"):
@@ -200,8 +201,9 @@ class Plan:
             if field_name is None:
                 continue
             for port, refs in self.wiring(loss.name).items():
-                if port != TARGET and self.nodes[refs[0].node].section == "modules":
-                    found.setdefault(refs[0].node, (refs[0], field_name))
+                answering = [ref for ref in refs if self.nodes[ref.node].section == "modules"]
+                if port != TARGET and answering and _answers(loss, port, self.fields[field_name]):
+                    found.setdefault(answering[0].node, (answering[0], field_name))
         return found
 
     def field_of(self, target: Ref) -> str | None:
@@ -264,6 +266,18 @@ class Plan:
 
 def _settings(component: Component) -> dict[str, Any]:
     return component.model_dump(mode="json")
+
+
+def _answers(loss: PlanNode, name: str, field_type: FieldType) -> bool:
+    """Tells whether a port has, where the target has one of some labels, a score for each, or else the target's dims."""
+    kind, target = loss.inputs[name], loss.inputs[TARGET]
+    port = kind.port if isinstance(kind, Many) else kind
+    if isinstance(target, Many) or port.dtype is not Dtype.FLOAT:
+        return False
+    if field_type.port.bound is None:
+        return port.dims == target.dims
+    has_scores = target.bound is not None and len(port.dims) > 0 and port.dims[-1].name == target.bound
+    return has_scores and port.dims[:-1] == target.dims
 
 
 def ports_of(component: Component | None) -> tuple[Ports, Ports]:
