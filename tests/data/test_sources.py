@@ -38,6 +38,15 @@ def test_csv_cells_are_texts_and_no_word_is_missing(tmp_path: Path, name: str) -
     assert rows(source) == {"text": ['a, "b"', "NA", "None"], "label": ["007", "null", ""]}
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("stem", ["data[1]", "data*", "data?", "a[b]*[!c]"])
+def test_a_name_is_no_pattern(tmp_path: Path, stem: str, suffix: str) -> None:
+    for other in (stem, "data1", "data22", "ab1"):
+        text = f"text\n{other}\n" if suffix == ".csv" else f'{{"text": "{other}"}}\n'
+        (tmp_path / f"{other}{suffix}").write_text(text)
+    assert rows(table(tmp_path, f"{stem}{suffix}")) == {"text": [stem]}
+
+
 def test_tsv_has_no_quoting_and_csv_with_a_tab_has(write, tmp_path: Path) -> None:
     write("a.tsv", "text\tlabel", 'say "no\t1', '"b"\t0')
     assert rows(table(tmp_path, "a.tsv"))["text"] == ['say "no', '"b"']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -110,7 +111,8 @@ class Table(Source):
                 if first.empty:
                     return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
                 options["features"] = features
-            return datasets.load_dataset(_LOADERS[kind], data_files={"train": str(path)}, split="train", **options)
+            files = {"train": glob.escape(str(path))}  # the loader takes names for patterns
+            return datasets.load_dataset(_LOADERS[kind], data_files=files, split="train", **options)
 
     def _text_options(self, kind: str) -> dict[str, Any]:
         return {
