@@ -240,3 +240,18 @@ def test_a_damaged_model_is_told(call: Call, small_run: Path, tmp_path: Path) ->
     result = call("predict", tmp_path / "model", "x")
     assert result.exit_code == 1
     assert "a model of consilience" in result.stderr
+
+
+def test_changed_data_are_refused_unless_a_note_is_kept(call: Call, small_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    record["sources"]["reviews"] = dict.fromkeys(record["sources"]["reviews"], "0" * 64)
+    (run / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    refused = call("evaluate", run)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "error CN710 at sources.reviews" in refused.stderr
+    noted = call("evaluate", run, "--changed-data", "note")
+    assert noted.exit_code == 0
+    assert "note: reviews: reviews.csv changed since the training" in noted.stdout
+    assert call("evaluate", run, "--changed-data", "no").exit_code == 2

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from consilience.cli._quiet import quiet
+
+if TYPE_CHECKING:
+    from consilience.evidence import ChangedData
 
 __all__ = ["evaluate_run", "say", "train_file"]
 
@@ -28,14 +32,13 @@ def train_file(file: str, runs: str) -> None:
     click.echo(str(run.path))
 
 
-def evaluate_run(path: str, split: str, as_json: bool) -> None:
+def evaluate_run(path: str, split: str, as_json: bool, changed_data: ChangedData) -> None:
     """Evaluates a run, and prints the report."""
+    quiet()
+    from consilience.evidence import evaluate
     from consilience.train import Run
 
     run = Run.open(path)
-    quiet()
-    from consilience.evidence import evaluate
-
-    report = evaluate(run, split, announce=say)
+    report = evaluate(run, split, announce=say, changed_data=changed_data)
     click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else report.to_text())
     say(f"kept in {run.path / f'report-{split}.json'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -99,12 +99,19 @@ def train(file: str, runs: str) -> None:
 @main.command(epilog=_EPILOG)
 @click.argument("run", type=click.Path())
 @click.option("--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True)
+@click.option(
+    "--changed-data",
+    type=click.Choice(["refuse", "note"]),
+    default="refuse",
+    show_default=True,
+    help="What to do where files changed since the training: refuse, or measure and note it in the report.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Prints the report as JSON.")
-def evaluate(run: str, split: str, as_json: bool) -> None:
+def evaluate(run: str, split: str, changed_data: Literal["refuse", "note"], as_json: bool) -> None:
     """Measures the model of a RUN on a split; keeps the report in the run."""
     from consilience.cli._learn import evaluate_run
 
-    evaluate_run(run, split, as_json)
+    evaluate_run(run, split, as_json, changed_data)
 
 
 @main.command(epilog=_EPILOG)

@@ -1,9 +1,20 @@
 """Measures a trained model, and compares what was measured."""
 
 from consilience.evidence._answers import Answer, answers_of
+from consilience.evidence._changed import ChangedData
 from consilience.evidence._compare import Comparison, compare
 from consilience.evidence._device import best_device
 from consilience.evidence._evaluate import evaluate
 from consilience.evidence._report import AnswerReport, Report
 
-__all__ = ["Answer", "AnswerReport", "Comparison", "Report", "answers_of", "best_device", "compare", "evaluate"]
+__all__ = [
+    "Answer",
+    "AnswerReport",
+    "ChangedData",
+    "Comparison",
+    "Report",
+    "answers_of",
+    "best_device",
+    "compare",
+    "evaluate",
+]

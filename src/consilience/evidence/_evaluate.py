@@ -13,9 +13,10 @@ from torch import Tensor
 from consilience.data import prepare
 from consilience.errors import ConsilienceError, Diagnostic, RunError, nearest
 from consilience.evidence._answers import answers_of
+from consilience.evidence._changed import ChangedData, changes_noted
 from consilience.evidence._collect import Collected
 from consilience.evidence._device import best_device
-from consilience.evidence._report import Report
+from consilience.evidence._report import AnswerReport, Report
 from consilience.fuse import FusedModel
 from consilience.plan import Plan
 from consilience.train import Run, describe_device, evaluation_loader, measure, to_device
@@ -33,15 +34,19 @@ def evaluate(
     announce: Callable[[str], None] | None = None,
     progress: bool = True,
     device: torch.device | None = None,
+    changed_data: ChangedData = "refuse",
 ) -> Report:
     """Measures the trained model of a run on a split, and keeps the report as `report-<split>.json` in the run.
 
-    Raises `RunError` when the run, the split or its rows are missing, `DataError` when the data changed for the worse.
+    Raises `RunError` when the run, the split or its rows are missing, and when a file of the run's sources or resources
+    changed since the training (`changed_data="note"` measures nevertheless, and says so in the report's notes);
+    `DataError` when the changed data are at fault.
     """
     say = announce or (lambda text: None)
     run = run if isinstance(run, Run) else Run.open(run)
     plan = run.plan
     _check(plan, split)
+    changes = changes_noted(run, changed_data)
     say(f"reading {', '.join(plan.sources)}")
     prepared = prepare(plan)
     loader = evaluation_loader(plan, prepared, split)
@@ -50,13 +55,7 @@ def evaluate(
     rows = len(loader.dataset)  # type: ignore[arg-type]
     say(f"evaluating {rows:,} rows of {split} on {describe_device(model.device)}")
     started = time.monotonic()
-    answers = {name: Collected.of(plan, answer) for name, answer in answers_of(plan).items()}
-
-    def collect(values: Mapping[str, Tensor]) -> None:
-        for collected in answers.values():
-            collected.add(values)
-
-    metrics = measure(model, plan, _shown(loader, split, progress), list(answers), collect)
+    metrics, answers = _measured(plan, model, _shown(loader, split, progress))
     seconds = time.monotonic() - started
     say("measuring what the plugins report")
     sections, notes = _sections(plan, model, next(iter(evaluation_loader(plan, prepared, split, _FEW))))
@@ -66,15 +65,30 @@ def evaluate(
         split=split,
         rows=rows,
         seed=plan.fusion.train.seed,
-        metrics={name: _labelled(plan, name, value) for name, value in metrics.items()},
-        answers={name: collected.report() for name, collected in answers.items()},
+        metrics=metrics,
+        answers=answers,
         sections=sections,
-        notes=notes,
+        notes=(*changes, *notes),
         seconds=round(seconds, 3),
         device=describe_device(model.device),
     )
     run.write_json(f"report-{split}.json", report.to_dict())
     return report
+
+
+def _measured(
+    plan: Plan, model: FusedModel, batches: Iterable[Mapping[str, Tensor]]
+) -> tuple[dict[str, Any], dict[str, AnswerReport]]:
+    """Gives the metrics, and what was measured of each answer, in one pass over the batches."""
+    answers = {name: Collected.of(plan, answer) for name, answer in answers_of(plan).items()}
+
+    def collect(values: Mapping[str, Tensor]) -> None:
+        for collected in answers.values():
+            collected.add(values)
+
+    metrics = measure(model, plan, batches, list(answers), collect)
+    named = {name: _labelled(plan, name, value) for name, value in metrics.items()}
+    return named, {name: collected.report() for name, collected in answers.items()}
 
 
 def _check(plan: Plan, split: str) -> None:
