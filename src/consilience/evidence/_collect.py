@@ -27,18 +27,19 @@ class Collected:
     """The predictions and targets of one answer, over the examples that have what its loss needs."""
 
     answer: Answer
-    fields: tuple[str, ...]
+    masks: tuple[str, ...]
+    """The keys of the batch that tell which examples those are."""
     predicted: list[Tensor] = field(default_factory=list)
     true: list[Tensor] = field(default_factory=list)
 
     @classmethod
     def of(cls, plan: Plan, answer: Answer) -> Collected:
         """Starts to collect an answer of a plan."""
-        return cls(answer, tuple(sorted(plan.fields_behind(answer.loss))))
+        return cls(answer, plan.present_keys(answer.loss))
 
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Takes in one batch."""
-        present = torch.stack([values[f"{name}.present"] for name in self.fields]).all(dim=0)
+        present = torch.stack([values[name] for name in self.masks]).all(dim=0)
         scores, true = values[str(self.answer.ref)][present].float(), values[str(self.answer.target)][present]
         kind = self.answer.kind.word
         if kind == "categories":
