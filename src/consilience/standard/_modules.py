@@ -28,7 +28,7 @@ class TextEncoder(Module):
     pooling: Literal["cls", "mean", "max"] = "mean"
     """How the states of a text become its vector: that of the first token, their mean, or their largest values."""
 
-    inputs = Ports(ids=Int["batch seq"].below("vocab"), mask=Bool["batch seq"] | None)
+    inputs = Ports(ids=Int["batch seq"].below("vocab"), mask=Bool["batch seq"])
     outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
 
     def dims(self, known: Dims) -> Mapping[str, int]:

@@ -113,8 +113,8 @@ class Mentions(Input):
     """Links the graph's labels and synonyms in the text: whole words, case-folded, the leftmost and longest.
 
     A name that several entities have stands for the one whose preferred label it is, then for the first in the order of
-    IRIs. Names of one character are left out. Entity 0 is padding. Spans count characters, in a text of words as if
-    joined by one space: as those of `tokens` do.
+    IRIs. Names of one character are left out. Entity 0 is padding, where `mention_mask` is False. Spans count
+    characters, in a text of words as if joined by one space: as those of `tokens` do.
     """
 
     graph: Use[Graph]
@@ -123,7 +123,11 @@ class Mentions(Input):
     """Whether the regular English plural of a name is linked too; a name of the graph goes before a plural."""
 
     inputs = Ports(text=Text["batch"])
-    outputs = Ports(entities=Int["batch mention"].below("entity"), entity_spans=Int["batch mention 2"])
+    outputs = Ports(
+        entities=Int["batch mention"].below("entity"),
+        entity_spans=Int["batch mention 2"],
+        mention_mask=Bool["batch mention"],
+    )
 
     def dims(self, known: Dims) -> Mapping[str, str]:
         return _entities_of(self.graph)

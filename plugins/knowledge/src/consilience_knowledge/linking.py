@@ -94,6 +94,7 @@ class Dictionary:
 class MentionBatches:
     """Makes the tensors of a batch of texts: `entities` (batch mention) and `entity_spans` (batch mention 2), from 0.
 
+    `mention_mask` (batch mention) is True at a mention and False at what fills a row up.
     A text given as a list of words is read with one space between them, and its spans count in that text. Rows are
     filled up with "no entity" (0, from 0 to 0) to the longest, and to at least one.
     """
@@ -106,7 +107,8 @@ class MentionBatches:
         width = max(1, *map(len, found)) if found else 1
         rows = [[*row, *[Mention(NO_ENTITY, 0, 0)] * (width - len(row))] for row in found]
         mentions = torch.tensor(rows, dtype=torch.long).reshape(len(found), width, 3)
-        return {"entities": mentions[..., 0], "entity_spans": mentions[..., 1:]}
+        entities = mentions[..., 0]
+        return {"entities": entities, "entity_spans": mentions[..., 1:], "mention_mask": entities != NO_ENTITY}
 
 
 def _read(text: str) -> tuple[list[str], str]:

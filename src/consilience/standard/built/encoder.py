@@ -11,30 +11,26 @@ from torch import Tensor, nn
 __all__ = ["POOLINGS", "TextEncoder"]
 
 
-def pool_first(hidden: Tensor, mask: Tensor | None) -> Tensor:
+def pool_first(hidden: Tensor, mask: Tensor) -> Tensor:
     """Takes the state of the first token."""
     return hidden[:, 0]
 
 
-def pool_mean(hidden: Tensor, mask: Tensor | None) -> Tensor:
+def pool_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """Averages the states that the mask admits, in float32; nothing admitted gives zeros."""
-    if mask is None:
-        return hidden.mean(dim=1)
     admitted = mask.unsqueeze(-1)
     total = hidden.masked_fill(~admitted, 0).sum(dim=1, dtype=torch.float32)
     return (total / admitted.sum(dim=1).clamp(min=1)).to(hidden.dtype)
 
 
-def pool_max(hidden: Tensor, mask: Tensor | None) -> Tensor:
+def pool_max(hidden: Tensor, mask: Tensor) -> Tensor:
     """Takes the largest admitted value of each dim; nothing admitted gives zeros."""
-    if mask is None:
-        return hidden.amax(dim=1)
     admitted = mask.unsqueeze(-1)
     largest = hidden.masked_fill(~admitted, torch.finfo(hidden.dtype).min).amax(dim=1)
     return torch.where(admitted.any(dim=1), largest, 0)
 
 
-POOLINGS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {
+POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cls": pool_first,
     "mean": pool_mean,
     "max": pool_max,
@@ -52,9 +48,8 @@ class TextEncoder(nn.Module):
         self.model = model
         self.pooling = pooling
 
-    def forward(self, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        attention = None if mask is None else mask.long()
-        hidden: Tensor = self.model(input_ids=ids, attention_mask=attention).last_hidden_state
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        hidden: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return hidden, POOLINGS[self.pooling](hidden, mask)
 
     def get_input_embeddings(self) -> nn.Module:
