@@ -119,7 +119,7 @@ def measure_executor(rounds: int) -> Row:
 
     def executor(number: int) -> None:
         for _ in range(REPEATS):
-            model(outputs=[f"n{CHAIN - 1}"], **{"start.features": scores})
+            model({"start.features": scores}, outputs=[f"n{CHAIN - 1}"])
 
     def plain(number: int) -> None:
         for _ in range(REPEATS):

@@ -113,7 +113,7 @@ def renamed(name: str) -> str:
 def fused_total(model: FusedModel, objective: Objective, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
     """Gives the fused model's objective, and each of its losses."""
     window = Window(objective.counts([batch]), 1)
-    terms = objective(model(outputs=objective.losses, **batch), batch, window)
+    terms = objective(model(batch, outputs=objective.losses), batch, window)
     return terms.total, terms.losses
 
 

@@ -33,7 +33,7 @@ def by_hand(small_run: Path) -> dict[str, Any]:
     rows = prepare(plan).test
     batch = collator([rows[place] for place in range(len(rows))])
     with torch.inference_mode():
-        made = model(outputs=["opinion", "rating", "about", "feeling"], **batch).tensors
+        made = model(batch, outputs=["opinion", "rating", "about", "feeling"]).tensors
     return {name: value.numpy() for name, value in {**batch, **made}.items()}
 
 
@@ -96,9 +96,9 @@ def test_each_batch_is_run_once(small_run: Path, monkeypatch: pytest.MonkeyPatch
     calls = []
     forward = FusedModel.forward
 
-    def counted(self: FusedModel, outputs: Any = None, **batch: Any) -> Any:
+    def counted(self: FusedModel, batch: Any, outputs: Any = None) -> Any:
         calls.append(outputs)
-        return forward(self, outputs, **batch)
+        return forward(self, batch, outputs)
 
     monkeypatch.setattr(FusedModel, "forward", counted)
     evaluate(small_run, progress=False)
@@ -140,7 +140,7 @@ def test_nothing_to_measure_is_told(small_run: Path, tmp_path: Path) -> None:
     assert plan.answers()
     assert str(caught.value) == (
         "error CN708 at metrics\n"
-        "  found     no metric, and no loss with a field for its target\n"
+        "  found     no metric, and no module that a loss compares with what a field holds\n"
         "  expected  something to measure\n"
         "  fix       metrics: {accuracy: {use: accuracy, in: module, target: field}}"
     )

@@ -67,12 +67,12 @@ def calls(model: FusedModel) -> list[str]:
 def test_only_what_the_outputs_need_runs_and_each_node_once(plan: Plan, batch: dict[str, torch.Tensor]) -> None:
     model = fuse(plan).eval()
     seen = calls(model)
-    output = model(**batch)
+    output = model(batch)
     assert seen == ["encoder", "logits"]
     assert set(output.tensors) == {"encoder.hidden", "encoder.pooled", "logits.logits"}
     assert output.losses == {}
     seen.clear()
-    model(outputs=["mark_loss", "words_loss"], **batch)
+    model(batch, outputs=["mark_loss", "words_loss"])
     assert sorted(seen) == [
         "encoder",
         "encoder",
@@ -93,7 +93,7 @@ def test_share_applies_the_same_parameters_and_saves_them_once(plan: Plan) -> No
 
 def test_every_trained_parameter_gets_a_gradient(plan: Plan, batch: dict[str, torch.Tensor]) -> None:
     model = fuse(plan).train()
-    losses = model(outputs=["mark_loss", "words_loss"], **batch).losses
+    losses = model(batch, outputs=["mark_loss", "words_loss"]).losses
     sum(value.sum() for value in losses.values()).backward()
     without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert without == []
@@ -135,7 +135,7 @@ def test_saved_and_loaded_in_a_new_process_it_gives_the_same_bits(
             parameter.add_(0.01)
     model.eval()
     with torch.no_grad():
-        expected = model(**batch).tensors["logits.logits"]
+        expected = model(batch).tensors["logits.logits"]
     model.save_pretrained(tmp_path / "model")
     assert not list((tmp_path / "model").rglob("*.bin")) + list((tmp_path / "model").rglob("*.pt"))
     torch.save({"batch": batch, "expected": expected}, tmp_path / "case.pt")
@@ -147,7 +147,7 @@ def test_saved_and_loaded_in_a_new_process_it_gives_the_same_bits(
         "case = torch.load(sys.argv[2])\n"
         "model = AutoModel.from_pretrained(sys.argv[1])\n"
         "assert type(model) is FusedModel and not model.training\n"
-        "with torch.no_grad(): logits = model(**case['batch']).tensors['logits.logits']\n"
+        "with torch.no_grad(): logits = model(case['batch']).tensors['logits.logits']\n"
         "assert torch.equal(logits, case['expected']), (logits - case['expected']).abs().max()\n"
     )
     (tmp_path / "rows.csv").unlink()  # a saved model stands alone: neither data nor the old checkpoint are asked for
@@ -198,15 +198,15 @@ def test_a_deep_copy_is_independent(plan: Plan, batch: dict[str, torch.Tensor]) 
     model = fuse(plan).eval()
     twin = copy.deepcopy(model)
     with torch.no_grad():
-        before = model(**batch).tensors["logits.logits"]
+        before = model(batch).tensors["logits.logits"]
         for parameter in twin.parameters():
             parameter.zero_()
-        assert torch.equal(model(**batch).tensors["logits.logits"], before)
+        assert torch.equal(model(batch).tensors["logits.logits"], before)
 
 
 def test_an_unknown_output_is_told(plan: Plan, batch: dict[str, torch.Tensor]) -> None:
     with pytest.raises(RunError) as told:
-        fuse(plan)(outputs=["opinion"], **batch)
+        fuse(plan)(batch, outputs=["opinion"])
     assert str(told.value) == (
         "error CN702 at outputs\n"
         "  found     the unknown output opinion\n"
@@ -269,7 +269,7 @@ def test_a_module_that_gives_not_what_it_declared_is_told_at_build(plan: Plan, c
     [diagnostic] = [item for item in told.value.diagnostics if item.path == ("modules", "odd")]
     assert diagnostic.code == "CN312"
     assert diagnostic.found == found
-    assert diagnostic.expected == "made: Float[3 16]"
+    assert diagnostic.expected == "made: Float[batch=3 hidden=16]"
 
 
 def test_a_plugin_that_raises_keeps_its_traceback_and_is_named(plan: Plan, batch: dict[str, torch.Tensor]) -> None:
@@ -292,6 +292,6 @@ def test_any_name_will_do_for_a_node(plan: Plan, batch: dict[str, torch.Tensor])
         written["modules"][name] = {"use": "classifier", "in": "encoder.pooled"}
         written["losses"][f"{name}_loss"] = {"use": "cross_entropy", "in": name, "target": "mark"}
     model = fuse(check(Fusion(base=plan.fusion.base, **written)))
-    output = model(**batch)
+    output = model(batch)
     assert output.tensors["keys.logits"].shape == (6, 2)
     assert output.tensors["größe.logits"].shape == (6, 2)

@@ -35,7 +35,7 @@ def test_answers_are_the_models_own(predictor: Predictor) -> None:
     [found] = predictor.predict(["a fine film"])
     batch = predictor._collator([{"text": "a fine film"}])
     with torch.inference_mode():
-        made = predictor.model(outputs=["opinion", "rating", "about", "feeling"], **batch).tensors
+        made = predictor.model(batch, outputs=["opinion", "rating", "about", "feeling"]).tensors
     opinion = made["opinion.logits"].softmax(-1)[0].tolist()
     assert found["opinion"]["probabilities"] == dict(zip(("negative", "positive"), opinion, strict=True))
     assert found["opinion"]["label"] == ("negative", "positive")[opinion.index(max(opinion))]

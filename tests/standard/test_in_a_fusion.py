@@ -105,7 +105,7 @@ def test_the_sizes_are_solved(plan: Plan) -> None:
 def test_every_loss_reaches_what_is_trained(plan: Plan) -> None:
     model = fuse(plan)
     given = batch(plan)
-    losses = model(outputs=LOSSES, **given).losses
+    losses = model(given, outputs=LOSSES).losses
     means = {name: value.sum() / model.count(name, given).sum() for name, value in losses.items()}
     assert set(means) == set(LOSSES)
     factors, penalty = model.balancer(means)
@@ -128,7 +128,7 @@ def test_it_comes_back_from_disk_to_the_last_bit(plan: Plan, tmp_path: Path) -> 
     again = FusedModel.from_pretrained(tmp_path / "saved").eval()
     given = batch(plan)
     answers = ["topics", "mood", "rating", "feeling", "names"]
-    first, second = model(outputs=answers, **given).tensors, again(outputs=answers, **given).tensors
+    first, second = model(given, outputs=answers).tensors, again(given, outputs=answers).tensors
     assert set(first) == set(second)
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
@@ -137,7 +137,7 @@ def test_it_comes_back_from_disk_to_the_last_bit(plan: Plan, tmp_path: Path) -> 
 def test_the_metrics_take_what_the_model_gives(plan: Plan) -> None:
     model, given = fuse(plan).eval(), batch(plan)
     with torch.no_grad():
-        made = model(outputs=["topics", "mood", "rating", "feeling"], **given).tensors
+        made = model(given, outputs=["topics", "mood", "rating", "feeling"]).tensors
     for node in plan.of("metrics"):
         metric = node.declaration.build(plan.solved[node.name])  # type: ignore[union-attr]
         wiring = plan.wiring(node.name)

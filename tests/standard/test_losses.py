@@ -99,16 +99,16 @@ def test_weights_state_how_many_classes_there_are() -> None:
 
 
 def contributions(balancer: nn.Module, values: dict[str, torch.Tensor]) -> torch.Tensor:
-    factors, penalty = balancer(values)
-    total: torch.Tensor = sum((factors[name] * value for name, value in values.items()), penalty)
-    return total
+    factors, penalties = balancer(values)
+    terms = [factors[name] * value for name, value in values.items()]
+    return torch.stack([*terms, *penalties.values()]).sum()
 
 
 def test_fixed_leaves_the_losses_as_they_are() -> None:
     values = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
-    factors, penalty = Fixed().build(("a", "b"))(values)
+    factors, penalties = Fixed().build(("a", "b"))(values)
     assert {name: factor.item() for name, factor in factors.items()} == {"a": 1, "b": 1}
-    assert penalty.item() == 0
+    assert penalties == {}
 
 
 def test_uncertainty_is_the_papers() -> None:
@@ -117,11 +117,11 @@ def test_uncertainty_is_the_papers() -> None:
     assert contributions(balancer, values).item() == 5
     with torch.no_grad():
         balancer.log_variances.copy_(torch.tensor([0.5, -1.0]))
-    factors, penalty = balancer(values)
+    factors, penalties = balancer(values)
     torch.testing.assert_close(factors, {"a": torch.tensor(0.60653066), "b": torch.tensor(2.71828183)})
-    torch.testing.assert_close(penalty, torch.tensor(0.25 - 0.5))
-    torch.testing.assert_close(balancer({"b": values["b"]})[1], torch.tensor(-0.5))
-    assert balancer({})[1].item() == 0
+    torch.testing.assert_close(penalties, {"a": torch.tensor(0.25), "b": torch.tensor(-0.5)})
+    torch.testing.assert_close(balancer({"b": values["b"]})[1], {"b": torch.tensor(-0.5)})
+    assert balancer({}) == ({}, {})
 
 
 def test_uncertainty_settles_at_the_logarithm_of_twice_the_loss() -> None:

@@ -142,7 +142,7 @@ def gradient(model: FusedModel, batches: list[dict[str, torch.Tensor]]) -> tuple
     window = Window(objective.counts(batches), len(batches))
     losses = dict.fromkeys(objective.losses, 0.0)
     for batch in batches:
-        terms = objective(model(outputs=objective.losses, **batch), batch, window)
+        terms = objective(model(batch, outputs=objective.losses), batch, window)
         terms.total.backward()
         for name, value in terms.losses.items():
             losses[name] += value.item()
@@ -185,7 +185,7 @@ def test_the_total_is_the_sum_over_disciplines_of_lambda_times_weighted_losses(p
     [batch] = batches_of(plan, [ROWS])
     objective = Objective(model)
     window = Window(objective.counts([batch]), 1)
-    terms = objective(model(outputs=objective.losses, **batch), batch, window)
+    terms = objective(model(batch, outputs=objective.losses), batch, window)
     expected = 0.5 * terms.losses["kind_loss"] + 2.0 * terms.losses["y_loss"] + 3.0 * 0.1 * 9.0
     assert terms.total.item() == pytest.approx(expected.item(), abs=1e-10)
 
@@ -199,6 +199,16 @@ def test_a_batch_without_any_target_of_a_loss_adds_nothing_and_stays_finite(plan
     assert torch.count_nonzero(model.nodes["line"].layer.weight.grad) == 0
 
 
+def test_a_loss_that_nothing_counts_for_leaves_its_learned_weight_alone(plan: Plan) -> None:
+    written = plan.fusion.to_dict() | {"objective": {"balance": "uncertainty"}}
+    model = fuse(check(Fusion(base=plan.fusion.base, **written), plan.registry)).double()
+    [batch] = batches_of(plan, [ROWS])
+    batch["kind.present"] = torch.zeros_like(batch["kind.present"])
+    gradient(model, [batch])
+    assert model.balancer.log_variances.grad[model.balancer.index["kind_loss"]] == 0
+    assert model.balancer.log_variances.grad.count_nonzero() == 2
+
+
 def test_several_processes_average_to_the_gradient_of_one_big_batch(plan: Plan) -> None:
     model = fuse(plan).double()
     whole, _ = gradient(model, batches_of(plan, [ROWS]))
@@ -208,7 +218,7 @@ def test_several_processes_average_to_the_gradient_of_one_big_batch(plan: Plan) 
     gradients = []
     for batch in ranks:
         model.zero_grad()
-        terms = objective(model(outputs=objective.losses, **batch), batch, Window(counts, 1, processes=2))
+        terms = objective(model(batch, outputs=objective.losses), batch, Window(counts, 1, processes=2))
         terms.total.backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
     assert torch.allclose(whole, sum(gradients) / 2, rtol=0, atol=1e-10)

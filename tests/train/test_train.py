@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from consilience import ConsilienceError, Fusion, RunError, check
-from consilience.declare import Float, Loss, Module, Ports, hookimpl
+from consilience import ConsilienceError, Fusion, Plan, RunError, check
+from consilience.declare import Float, Location, Loss, Module, Ports, Resource, hookimpl
 from consilience.host import Registry
 from consilience.train import Run, train
 
@@ -85,8 +85,8 @@ def test_a_run_learns_and_leaves_a_whole_directory(fusion: Fusion, tmp_path: Pat
     record = opened.record
     assert record["training"]["rows"] == {"train": 24, "validation": 8, "test": 8}
     assert record["training"]["steps"] == 24
-    assert record["sources"]["rows"]["rows.csv"]
-    assert record["resources"]["tiny"]["model.safetensors"]
+    assert record["sources"]["rows"].keys() == {str(tmp_path / "rows.csv")}
+    assert any(path.endswith("model.safetensors") for path in record["resources"]["tiny"])
     assert record["plugins"]["standard"]["distribution"] == "consilience"
 
 
@@ -145,7 +145,83 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(fusion: Fusion, tm
     with pytest.raises(RunError) as told:
         train(plan, tmp_path / "runs", progress=False)
     assert told.value.diagnostics[0].code == "CN703"
-    assert "bad_loss is nan at step 2 (discipline lab)" in told.value.diagnostics[0].found
+    assert told.value.diagnostics[0].found == "not finite from step 1 on: bad_loss (lab.bad, discipline lab)"
+
+
+def lab(fusion: Fusion, component: type, **node: object) -> Plan:
+    class Plugin:
+        @hookimpl
+        def consilience_components(self) -> list[type]:
+            return [component]
+
+    registry = Registry()
+    registry.register(Plugin(), "lab")
+    written = fusion.to_dict()
+    section = "losses" if issubclass(component, Loss) else "resources"
+    written.setdefault(section, {})["extra"] = {"use": f"lab.{component.component}", **node}
+    return check(Fusion(base=fusion.base, **written), registry)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_weights_that_are_not_finite_are_never_saved(fusion: Fusion, tmp_path: Path, steps: int) -> None:
+    """Also in the steps after the last log, and where the gradient is at fault and not the value."""
+
+    class Steep(Loss):
+        """Has an infinite gradient where the logits are equal to themselves."""
+
+        inputs = Ports(logits=Float["batch classes"])
+
+        def build(self, dims: object) -> torch.nn.Module:
+            class Root(torch.nn.Module):
+                def forward(self, logits: torch.Tensor) -> torch.Tensor:
+                    return (logits - logits.detach()).abs().sum(dim=1).sqrt()
+
+            return Root()
+
+    plan = lab(changed(fusion, max_steps=steps, logging_steps=100), Steep, **{"in": "opinion"})
+    with pytest.raises(RunError) as told:
+        train(plan, tmp_path / "runs", progress=False)
+    assert told.value.diagnostics[0].code == "CN703"
+    assert not list((tmp_path / "runs").rglob("*.safetensors"))
+
+
+def test_a_resource_that_cannot_be_kept_is_told_before_the_training(fusion: Fusion, tmp_path: Path) -> None:
+    class Lexicon(Resource):
+        """Forgets to save itself."""
+
+        path: Location
+
+    (tmp_path / "lexicon.tsv").write_text("fine\t1\n")
+    with pytest.raises(ConsilienceError) as told:
+        train(lab(fusion, Lexicon, path="lexicon.tsv"), tmp_path / "runs", progress=False)
+    assert str(told.value) == (
+        "error CN314 at resources.extra\n"
+        "  found     the save of Lexicon keeps nothing of path\n"
+        "  expected  a resource that a saved model can take along\n"
+        "  fix       # copy what is needed into `folder` and return {key: its name there}"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_python_declared_is_read_back_as_it_was(fusion: Fusion, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    odd = changed(fusion).to_dict() | {"name": "1e5"}
+    odd["fields"]["mark"] = {"category": ["0o17", "no"]}
+    plan = check(Fusion(base=fusion.base, **odd))
+    run.start(plan)
+    assert check(Fusion.load(run.path / "fusion.yaml", base=tmp_path)).to_json() == plan.to_json()
+
+
+def test_labels_in_another_order_are_refused(fusion: Fusion, tmp_path: Path) -> None:
+    run = train(changed(fusion, max_steps=1), tmp_path / "runs", progress=False)
+    config = run.path / "model" / "config.json"
+    config.write_text(
+        config.read_text().replace('"bad",\n', '"GOOD",\n').replace('"good"', '"bad"').replace("GOOD", "good")
+    )
+    with pytest.raises(RunError) as told:
+        run.model()
+    assert told.value.diagnostics[0].code == "CN711"
+    assert 'are ["good", "bad"] now, and were ["bad", "good"]' in told.value.diagnostics[0].found
 
 
 def test_a_directory_that_is_no_run_is_told(tmp_path: Path) -> None:

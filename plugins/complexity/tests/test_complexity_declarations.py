@@ -96,7 +96,13 @@ def test_a_module_without_a_transformer_is_a_diagnostic() -> None:
 
 
 def test_the_report_of_an_evaluation_gets_its_section() -> None:
-    section = consilience_report_section(nn.Linear(4, 2), {"input": torch.zeros(3, 4)})
+    class ByName(nn.Linear):
+        """Takes its batch as one mapping, as a fused model does."""
+
+        def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+            return super().forward(batch["input"])
+
+    section = consilience_report_section(ByName(4, 2), {"input": torch.zeros(3, 4)})
     assert section["parameters"] == 10
     assert section["FLOPs a batch"] == 2 * 3 * 4 * 2
 

@@ -45,12 +45,12 @@ def fused(folder: Path, text: str = FILE) -> FusedModel:
 def test_a_fusion_learns_its_size_beside_its_task(tmp_path: Path) -> None:
     model = fused(tmp_path).train()
     losses = model(
-        outputs=["opinion_loss", "size_loss"],
-        **{
+        {
             "tokens.ids": torch.tensor([[101, 2204, 2143, 102]]),
             "tokens.mask": torch.ones(1, 4, dtype=torch.bool),
             "sentiment": torch.tensor([1]),
         },
+        outputs=["opinion_loss", "size_loss"],
     ).losses
     assert losses["size_loss"].item() == pytest.approx(0.995, abs=1e-5)
     gates = list(model.nodes["size_loss"].parameters())

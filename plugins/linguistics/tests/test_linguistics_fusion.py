@@ -36,7 +36,7 @@ def test_the_readmes_fusion_takes_a_step_on_minilm(plan: Plan) -> None:
     assert batch["masked.positions"].shape == batch["masked.labels"].shape == (3, 2)
 
     model = fuse(plan).eval()
-    values = model(outputs=("language_loss",), **batch).losses["language_loss"]
+    values = model(batch, outputs=("language_loss",)).losses["language_loss"]
     assert model.count("language_loss", batch).tolist() == [2, 1, 1]
     values.sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
@@ -45,4 +45,4 @@ def test_the_readmes_fusion_takes_a_step_on_minilm(plan: Plan) -> None:
     before = values.sum().item()
     torch.optim.SGD(model.parameters(), lr=0.01).step()
     with torch.no_grad():
-        assert model(outputs=("language_loss",), **batch).losses["language_loss"].sum().item() < before
+        assert model(batch, outputs=("language_loss",)).losses["language_loss"].sum().item() < before

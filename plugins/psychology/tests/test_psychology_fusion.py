@@ -41,11 +41,10 @@ def test_the_readmes_fusion_takes_a_step_on_minilm(plan: Plan) -> None:
     batch = build_collator(plan, ["feeling_loss", "affect_loss"])([examples[row] for row in range(3)])
     # Seven labels out of GoEmotions' twenty-eight: joy; neutral; anger and disgust.
     assert [row.nonzero().flatten().tolist() for row in batch["emotions"]] == [[3], [4], [0, 1]]
-    assert batch["tone.valence"].isnan().tolist() == [False, True, False]
+    assert batch["tone.present"].tolist() == [True, False, True]
 
     model = fuse(plan)
-    losses = model(outputs=("feeling_loss", "affect_loss"), **batch).losses
+    losses = model(batch, outputs=("feeling_loss", "affect_loss")).losses
     assert model.count("affect_loss", batch).tolist() == [1, 0, 1]
-    assert losses["affect_loss"][1] == 0
     (losses["feeling_loss"] + losses["affect_loss"]).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())

@@ -3,7 +3,6 @@ from __future__ import annotations
 import doctest
 import pickle
 import socket
-from math import isnan
 
 import pytest
 import torch
@@ -23,7 +22,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_is_vaders_compound_score(text: str) -> None:
-    [valence] = ValenceReader()([text])
+    [valence], _ = ValenceReader()([text])
     expected = SentimentIntensityAnalyzer().polarity_scores(text)["compound"]
     assert expected != 0
     assert valence.item() == pytest.approx(expected, abs=1e-6)
@@ -32,20 +31,21 @@ def test_is_vaders_compound_score(text: str) -> None:
 def test_reads_tone_as_a_reader_would() -> None:
     good, better, bad, negated = ValenceReader()(
         ["a good film", "a very good film!!!", "a horrible film", "not a good film"]
-    ).tolist()
+    )[0].tolist()
     assert bad < negated < 0 < good < better
 
 
 def test_a_list_of_words_is_their_text() -> None:
-    words, text = ValenceReader()([TEXTS[2].split(), TEXTS[2]]).tolist()
+    words, text = ValenceReader()([TEXTS[2].split(), TEXTS[2]])[0].tolist()
     assert words == text
 
 
-def test_what_the_lexicon_does_not_know_is_nan_and_not_zero() -> None:
-    valence = ValenceReader()(["", "   ", [], "the train leaves at nine", "very", "good"])
-    assert valence.isnan().tolist() == [True, True, True, True, True, False]
+def test_what_the_lexicon_does_not_know_is_not_present() -> None:
+    valence, present = ValenceReader()(["", "   ", [], "the train leaves at nine", "very", "good"])
+    assert present.tolist() == [False, False, False, False, False, True]
+    assert valence[:5].tolist() == [0, 0, 0, 0, 0]
     assert valence.dtype is torch.float32
-    assert ValenceReader()([]).shape == (0,)
+    assert [made.shape for made in ValenceReader()([])] == [(0,), (0,)]
 
 
 def test_what_cancels_out_is_known() -> None:
@@ -57,15 +57,15 @@ def test_what_cancels_out_is_known() -> None:
 
 def test_reads_no_further_than_max_words() -> None:
     text = "dull " * 3 + "plain words " * 2 + "wonderful " * 50
-    short, long = ValenceReader(max_words=7)([text]).item(), ValenceReader()([text]).item()
+    short, long = ValenceReader(max_words=7)([text])[0].item(), ValenceReader()([text])[0].item()
     assert short < 0 < long
     assert short == pytest.approx(read_valence("dull dull dull plain words plain words"), abs=1e-6)
 
 
 def test_each_text_is_read_by_itself() -> None:
-    together = ValenceReader()(TEXTS)
-    assert together.tolist() == [ValenceReader()([text]).item() for text in TEXTS]
-    assert torch.equal(ValenceReader()(TEXTS[::-1]), together.flip(0))
+    together, _ = ValenceReader()(TEXTS)
+    assert together.tolist() == [ValenceReader()([text])[0].item() for text in TEXTS]
+    assert torch.equal(ValenceReader()(TEXTS[::-1])[0], together.flip(0))
 
 
 def test_neither_prints_nor_connects_and_loads_once(
@@ -91,9 +91,9 @@ def test_is_sent_to_worker_processes_without_the_lexicon() -> None:
 
 
 def test_odd_texts_are_read() -> None:
-    valence = ValenceReader()(["\x00", "\ud800 good", "!!!???", "x" * 100_000, "\U0001f496"])
-    assert [isnan(value) for value in valence.tolist()] == [True, False, True, True, False]
-    assert (valence.nan_to_num().abs() <= 1).all()
+    valence, present = ValenceReader()(["\x00", "\ud800 good", "!!!???", "x" * 100_000, "\U0001f496"])
+    assert present.tolist() == [False, True, False, False, True]
+    assert (valence.abs() <= 1).all()
 
 
 def test_the_examples_in_the_docstrings_run() -> None:

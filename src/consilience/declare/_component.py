@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import core_schema
@@ -145,6 +146,10 @@ def upstream() -> Any:
     return Field(default_factory=lambda: Use(None), validate_default=False)
 
 
+def _holds_use(annotation: Any) -> bool:
+    return get_origin(annotation) is Use or annotation is Use or any(map(_holds_use, get_args(annotation)))
+
+
 class Component(Documented):
     """A declared part of a fusion: its fields are the keys that the file may set, its docstring is its help."""
 
@@ -165,11 +170,23 @@ class Component(Documented):
         cls.component = name or _WORD_START.sub("_", cls.__name__).lower()
 
     @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        uses = cls.uses()
+        for key, info in cls.model_fields.items():
+            if key not in uses and _holds_use(info.annotation):
+                raise TypeError(
+                    f"{cls.__name__}.{key}: a key names one node; for several write one key each, "
+                    f"such as `{key}_1: Use[...]` and `{key}_2: Use[...] | None = None`"
+                )
+
+    @classmethod
     def uses(cls) -> dict[str, type[Component]]:
         """Lists the keys that name another node, with the class of component each must find there."""
         found = {}
         for key, info in cls.model_fields.items():
-            for annotation in (info.annotation, *get_args(info.annotation)):
+            is_union = get_origin(info.annotation) in (Union, UnionType)
+            for annotation in get_args(info.annotation) if is_union else (info.annotation,):
                 if get_origin(annotation) is Use:
                     found[key] = cast("type[Component]", get_args(annotation)[0])
         return found
@@ -314,8 +331,9 @@ class Balancer(Component):
     kind = "balancer"
 
     def build(self, losses: tuple[str, ...]) -> Any:
-        """Gives an `nn.Module` that maps `{loss: weighted value}` to `({loss: factor}, penalty)`, all `Float[""]`.
+        """Gives an `nn.Module`: from `{loss: weighted value}` to `({loss: factor}, {loss: penalty})`, all `Float[""]`.
 
-        The objective is the sum of factor times value, plus the penalty once an optimizer step.
+        The objective is the sum of factor times value, plus once an optimizer step the penalties of the losses for
+        which some example counts. A loss without a penalty is left out of the second mapping.
         """
         raise NotImplementedError

@@ -2,6 +2,19 @@
 
 from consilience.fuse._build import attribute, build_collator, node_seed
 from consilience.fuse._config import FusedConfig
+from consilience.fuse._files import check_savable
 from consilience.fuse._model import FusedModel, FusedOutput, fuse
+from consilience.fuse._provenance import fingerprints, provenance
 
-__all__ = ["FusedConfig", "FusedModel", "FusedOutput", "attribute", "build_collator", "fuse", "node_seed"]
+__all__ = [
+    "FusedConfig",
+    "FusedModel",
+    "FusedOutput",
+    "attribute",
+    "build_collator",
+    "check_savable",
+    "fingerprints",
+    "fuse",
+    "node_seed",
+    "provenance",
+]

@@ -11,11 +11,15 @@ import torch
 from torch import nn
 
 from consilience.data import Collator, InputStep
-from consilience.declare import Dims, Input, Loss, Many, Module, Unsolved
+from consilience.declare import Dims, Input, Loss, Many, Module, Tuner, Unsolved
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.plan import Plan, PlanNode
 
-__all__ = ["attribute", "build_collator", "build_nodes", "node_seed"]
+__all__ = ["WrongOutputs", "attribute", "build_collator", "build_nodes", "node_seed"]
+
+
+class WrongOutputs(TypeError):
+    """What a forward gave are not the tensors that its component declares."""
 
 
 def node_seed(seed: int, name: str) -> int:
@@ -67,8 +71,6 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
     dims: Dims = replace(plan.solved[node.name], nodes=built)
     try:
         made = _expected_kind(plan, node, declaration.build(dims))
-        if node.tuner is not None:
-            node.tuner.apply(made)
     except DeclarationError as error:
         raise DeclarationError(plan.fusion.locate([_placed(item, node) for item in error.diagnostics])) from error
     except Unsolved as error:
@@ -78,7 +80,34 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
     except Exception as error:
         attribute(error, plan, node, "build")
         raise
+    if node.tuner is not None:
+        _tune(plan, node, node.tuner, made)
     return made
+
+
+def _tune(plan: Plan, node: PlanNode, tuner: Tuner, module: nn.Module) -> None:
+    """Applies a tuner, and sees that it did what it declares."""
+    name = plan.fusion.modules[node.name].tune["use"]
+    try:
+        given: object = tuner.apply(module)  # type: ignore[func-returns-value]  # a plugin may break its word
+    except DeclarationError as error:
+        raise DeclarationError(plan.fusion.locate([_placed(item, node) for item in error.diagnostics])) from error
+    except Exception as error:
+        attribute(error, plan, replace(node, component=name), "tuning")
+        raise
+    trained = any(parameter.requires_grad for parameter in module.parameters())
+    if given is not None or trained != (tuner.trains and any(True for _ in module.parameters())):
+        what = (
+            "a module in place of changing the one it was given"
+            if given is not None
+            else ("parameters that are trained" if trained else "nothing that is trained")
+        )
+        expected = "a module changed in place, " + (
+            "with something to train" if tuner.trains else "with nothing to train"
+        )
+        fix = f"# mend apply in {type(tuner).__name__}, or its trains"
+        fault = Diagnostic("CN313", (node.section, node.name, "tune"), f"{what}, from {name}", expected, fix)
+        raise DeclarationError(plan.fusion.locate([fault]))
 
 
 def _placed(diagnostic: Diagnostic, node: PlanNode) -> Diagnostic:

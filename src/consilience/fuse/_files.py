@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,29 +15,55 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from consilience.declare import Location, Resource
-from consilience.errors import Diagnostic, RunError
+from consilience.declare import Location, Resource, show
+from consilience.errors import DeclarationError, Diagnostic, RunError
 from consilience.fuse._config import FusedConfig
-from consilience.plan import Plan
+from consilience.fuse._provenance import fingerprints, provenance
+from consilience.plan import Plan, Purpose, check
 
 if TYPE_CHECKING:
     from consilience.fuse._model import FusedModel
 
-__all__ = ["load", "relocated"]
+__all__ = ["check_savable", "load", "relocated", "write_companions"]
+
+PLAN = "plan.json"
 
 _HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
 _PASSED_BY_AUTO_CLASSES = ("_from_auto", "adapter_kwargs", "trust_remote_code", "code_revision", "_commit_hash")
 
 
+def check_savable(plan: Plan) -> None:
+    """Saves the resources and reads their fingerprints once for nothing; raises what would stop a save later."""
+    with TemporaryDirectory() as folder:
+        relocated(plan, Path(folder))
+    fingerprints(plan)
+
+
+def write_companions(plan: Plan, fusion: Mapping[str, Any], folder: Path) -> None:
+    """Writes beside the weights what they were made from: the fusion, its plan, and the plugins' versions."""
+    _write_json(folder / "fusion.yaml", fusion)  # JSON is YAML 1.2
+    _write_json(folder / PLAN, plan.to_dict())
+    _write_json(folder / "record.json", provenance(plan))
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def relocated(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Saves the resources into the model's directory and gives the fusion that finds them there."""
+    """Saves the resources into the model's directory and gives the fusion that finds them there.
+
+    Raises `DeclarationError` for a resource that keeps nothing of a place that one of its keys names.
+    """
     written = plan.fusion.to_dict()
     for name, resource in plan.resources.items():
         place = folder / "resources" / name
         place.mkdir(parents=True, exist_ok=True)
-        changed = {
-            key: _within(resource, key, value, f"resources/{name}") for key, value in resource.save(place).items()
-        }
+        kept = resource.save(place)
+        lost = [key for key, value in resource if isinstance(value, Location) and key not in (kept or {})]
+        if lost or not isinstance(kept, Mapping):
+            raise DeclarationError(plan.fusion.locate([_not_kept(name, resource, lost)]))
+        changed = {key: _within(resource, key, value, f"resources/{name}") for key, value in kept.items()}
         written["resources"][name] = {**written["resources"][name], **changed}
     return written
 
@@ -49,11 +77,15 @@ def load(path: Any, options: dict[str, Any]) -> FusedModel:
     config = options.pop("config", None) or FusedConfig.from_pretrained(folder)
     dtype = options.pop("dtype", options.pop("torch_dtype", None))
     device = options.pop("device_map", None)
-    unknown = sorted(set(options) - set(_PASSED_BY_AUTO_CLASSES))
+    unknown = sorted(set(options) - {"registry", *_PASSED_BY_AUTO_CLASSES})
     if unknown:
         raise TypeError(f"FusedModel.from_pretrained takes no {', '.join(unknown)}")
     config.name_or_path = str(folder)
-    model = FusedModel(config)
+    if folder != Path(path):
+        _refuse_outside(config)
+    plan = check(config.to_fusion(), options.pop("registry", None), Purpose.USE)
+    _compare_labels(plan, folder)
+    model = FusedModel(config, plan)
     _fill(model, _read_weights(folder), folder)
     torch.nn.Module.to(model, device=_device(device), dtype=_dtype(dtype))
     model.train(False)
@@ -87,17 +119,18 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def _fill(model: FusedModel, weights: Mapping[str, Tensor], folder: Path) -> None:
-    wanted = model.state_dict()
+    tied = model.tied_names
+    wanted = {name: value for name, value in model.state_dict().items() if name not in tied}
     wrong = {
         "missing": [name for name in wanted if name not in weights],
-        "superfluous": [name for name in weights if name not in wanted],
+        "superfluous": [name for name in weights if name not in wanted and name not in tied],
         "of another shape": [name for name in wanted if name in weights and weights[name].shape != wanted[name].shape],
     }
     for what, names in wrong.items():
         if names:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             raise _bad_weights(f"{folder}: {len(names)} weights {what}: {shown}")
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)  # a second name of a tied weight is not in the file
 
 
 def _dtype(dtype: Any) -> torch.dtype | None:
@@ -116,6 +149,41 @@ def _device(device: Any) -> Any:
 def _within(resource: Resource, key: str, value: Any, place: str) -> Any:
     is_location = type(resource).model_fields[key].annotation is Location
     return PurePosixPath(place, value).as_posix() if is_location else value
+
+
+def _refuse_outside(config: FusedConfig) -> None:
+    """Refuses a downloaded model that would read files outside its own directory."""
+    for name, written in (config.fusion or {}).get("resources", {}).items():
+        for key, value in written.items():
+            text = str(value)
+            is_outside = PurePosixPath(text).is_absolute() or text.startswith(("~", "pkg:")) or ".." in text.split("/")
+            if is_outside:
+                raise _not_a_model(f"resources.{name}.{key}: {text}, outside the model's own directory")
+
+
+def _compare_labels(plan: Plan, folder: Path) -> None:
+    """Sees that every label space is in the order that the weights were trained in: a plugin may have changed it."""
+    try:
+        kept = json.loads((folder / PLAN).read_text(encoding="utf-8"))["nodes"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _bad_weights(f"{folder / PLAN}: {error}") from None
+    before = {node["name"]: node["labels"] for node in kept}
+    for name, dims in plan.solved.items():
+        for dim, space in dims.spaces.items():
+            trained = before.get(name, {}).get(dim)
+            if trained is not None and tuple(trained) != space.labels:
+                found = f"the {dim} of {name} are {show(list(space.labels))} now, and were {show(trained)}"
+                expected = "the labels that the weights were trained with, in their order"
+                fix = "# install the version of the plugin that record.json names, or train again"
+                raise RunError(Diagnostic("CN711", (plan.nodes[name].section, name), found, expected, fix))
+
+
+def _not_kept(name: str, resource: Resource, lost: list[str]) -> Diagnostic:
+    found = f"the save of {type(resource).__name__} keeps nothing of {', '.join(lost) or 'it, and gives no mapping'}"
+    fix = "# copy what is needed into `folder` and return {key: its name there}"
+    return Diagnostic("CN314", ("resources", name), found, "a resource that a saved model can take along", fix)
 
 
 def _not_a_model(found: str) -> RunError:

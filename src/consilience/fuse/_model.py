@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,10 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from consilience.declare import Loss, Many
-from consilience.errors import Diagnostic, RunError
-from consilience.fuse._build import attribute, build_nodes
+from consilience.errors import DeclarationError, Diagnostic, RunError
+from consilience.fuse._build import WrongOutputs, attribute, build_nodes
 from consilience.fuse._config import FusedConfig
-from consilience.fuse._files import load, relocated
+from consilience.fuse._files import load, relocated, write_companions
 from consilience.fuse._honour import check_honour
 from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check
 
@@ -79,7 +79,7 @@ class FusedModel(PreTrainedModel):
 
     config_class = FusedConfig
     base_model_prefix = ""
-    main_input_name = "outputs"
+    main_input_name = "batch"
     _supports_sdpa = True
     _supports_flash_attn = True
 
@@ -90,12 +90,29 @@ class FusedModel(PreTrainedModel):
         self.nodes = _Nodes({name: module for name, module in built.items() if not self.plan.nodes[name].share})
         self.balancer = self._build_balancer()
         self._steps: dict[tuple[str, ...], list[Step]] = {}
+        self._tied_weights_keys = self.tied_names
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _build_balancer(self) -> nn.Module:
-        losses = tuple(node.name for node in self.plan.of("losses"))
-        balancer: nn.Module = self.plan.balancer.build(losses)
+        balancer = self.plan.balancer.build(tuple(node.name for node in self.plan.of("losses")))
+        if not isinstance(balancer, nn.Module):
+            name = self.plan.fusion.objective.balance["use"]
+            found = f"{type(balancer).__name__}, from the build of {name}"
+            fix = f"# return an nn.Module from {type(self.plan.balancer).__name__}.build"
+            fault = Diagnostic("CN311", ("objective", "balance"), found, "an nn.Module", fix)
+            raise DeclarationError(self.plan.fusion.locate([fault]))
         return balancer
+
+    @property
+    def tied_names(self) -> dict[str, str]:
+        """Gives, for each further name of a parameter that a module of a plugin holds twice, its first name."""
+        first: dict[int, str] = {}
+        tied: dict[str, str] = {}
+        for name, parameter in self.named_parameters(remove_duplicate=False):
+            if id(parameter) in first:
+                tied[name] = first[id(parameter)]
+            first.setdefault(id(parameter), name)
+        return tied
 
     def initialize_weights(self) -> None:
         """Leaves the weights as they are: every component initialises its own when it is built."""
@@ -108,7 +125,7 @@ class FusedModel(PreTrainedModel):
                 self.nodes[node.name].eval()
         return self
 
-    def forward(self, outputs: Sequence[str] | None = None, **batch: Tensor) -> FusedOutput:
+    def forward(self, batch: Mapping[str, Tensor], outputs: Sequence[str] | None = None) -> FusedOutput:
         """Runs what the outputs need: nodes by name, the plan's answers when left out.
 
         Raises KeyError when the batch lacks a tensor that they need.
@@ -160,11 +177,20 @@ class FusedModel(PreTrainedModel):
         counter = getattr(self.nodes[loss], "count", None)
         if counter is None or target is None:
             return present.float()
-        return torch.where(present, counter(batch[str(target)]), 0)
+        try:
+            counted = counter(batch[str(target)])
+        except Exception as error:
+            attribute(error, self.plan, node, "count")
+            raise
+        return torch.where(present, counted, 0)
 
     def present(self, node: str, batch: Mapping[str, Tensor]) -> Tensor:
-        """Tells the examples (`Bool["batch"]`) that have every field behind a node, its target's included."""
-        masks = [batch[f"{name}.present"] for name in sorted(self.plan.fields_behind(node))]
+        """Tells the examples (`Bool["batch"]`) that have all that a loss or metric needs of them."""
+        keys = self.plan.present_keys(node)
+        if not keys:
+            first = next(iter(batch.values()))
+            return torch.ones(len(first), dtype=torch.bool, device=first.device)
+        masks = [batch[key] for key in keys]
         present = masks[0]
         for mask in masks[1:]:
             present = present & mask
@@ -172,10 +198,11 @@ class FusedModel(PreTrainedModel):
 
     def save_pretrained(self, save_directory: Any, **arguments: Any) -> None:  # type: ignore[override]
         """Saves weights (safetensors), configuration, and what the resources need; the directory stands alone."""
-        original = self.config.fusion
-        self.config.fusion = relocated(self.plan, Path(save_directory))
+        original, folder = self.config.fusion, Path(save_directory)
+        self.config.fusion = relocated(self.plan, folder)
         try:
             super().save_pretrained(save_directory, **arguments)
+            write_companions(self.plan, self.config.fusion, folder)
         finally:
             self.config.fusion = original
 
@@ -216,13 +243,14 @@ def _value_name(node: str, port: str) -> str:
 
 
 def _named(step: Step, given: Any) -> dict[str, Tensor]:
-    if isinstance(given, Tensor):
-        given = (given,)
     if isinstance(given, Mapping):
-        given = tuple(given[port] for port in step.ports)
-    if len(given) != len(step.gives):
-        raise TypeError(f"{len(given)} values for the ports {', '.join(step.ports)}")
-    return dict(zip(step.gives, given, strict=True))
+        found = tuple(given.get(port) for port in step.ports) if len(given) == len(step.ports) else ()
+    else:
+        found = tuple(given) if isinstance(given, tuple | list) else (given,)
+    if len(found) != len(step.gives) or not all(isinstance(value, Tensor) for value in found):
+        kind = f"a mapping of {', '.join(map(str, given))}" if isinstance(given, Mapping) else type(given).__name__
+        raise WrongOutputs(kind if not isinstance(given, tuple | list) else f"{kind} of {len(given)}")
+    return dict(zip(step.gives, cast("tuple[Tensor, ...]", found), strict=True))
 
 
 def _unknown_output(name: str, plan: Plan) -> Diagnostic:

@@ -156,6 +156,17 @@ class Plan:
         behind = {name for name in self._ancestors(node) if self.nodes[name].section == "fields"}
         return frozenset(behind)
 
+    def present_keys(self, node: str) -> tuple[str, ...]:
+        """Lists a batch's masks (`Bool["batch"]`) that tell which examples count for a loss or metric.
+
+        They are those of every field behind it, and, where its target is an input that gives a port `present`, that one.
+        """
+        keys = [f"{name}.present" for name in sorted(self.fields_behind(node))]
+        target = self.target_of(node)
+        if target is not None and "present" in self.nodes[target.node].outputs:
+            keys.append(f"{target.node}.present")
+        return tuple(keys)
+
     def needed(self, outputs: Mapping[str, Any] | tuple[str, ...] | list[str] | frozenset[str]) -> list[str]:
         """Lists, in order, the inputs, modules and losses that the named nodes need, themselves included."""
         wanted = set(outputs)

@@ -16,6 +16,7 @@ from consilience.declare import Port
 from consilience.errors import Diagnostic, Place, RunError, nearest
 from consilience.evidence import Answer, answers_of, best_device
 from consilience.fuse import FusedModel, build_collator
+from consilience.host import Registry
 from consilience.plan import Plan, Ref
 from consilience.serve._examples import ExampleReader
 from consilience.train import to_device
@@ -28,7 +29,8 @@ class Predictor:
 
     Loads a run, or a saved model alone, once, and runs only the inputs and modules that the outputs need. `outputs`
     names what is asked: nodes (`opinion`), which answer in labels where they are compared with a field, or ports
-    (`encoder.pooled`), which give their values as lists; every answer of the fusion when left out.
+    (`encoder.pooled`), which give their values as lists; every answer of the fusion when left out. `registry`
+    is that of the plugins, where it is not the default one.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class Predictor:
         outputs: Sequence[str] | None = None,
         batch_size: int = 32,
         device: torch.device | None = None,
+        registry: Registry | None = None,
     ) -> None:
-        self.model: FusedModel = FusedModel.from_pretrained(_model_folder(Path(path)))
+        self.model: FusedModel = FusedModel.from_pretrained(_model_folder(Path(path)), registry=registry)
         torch.nn.Module.to(self.model, device or best_device()).eval()
         self.plan: Plan = self.model.plan
         self.batch_size = batch_size
@@ -101,7 +104,7 @@ class Predictor:
         if not examples:
             return []
         batch = to_device(self._collator(examples), self.model.device)
-        output = self.model(outputs=self._modules, **batch)
+        output = self.model(batch, outputs=self._modules)
         values: dict[str, Tensor] = {**batch, **(output.tensors or {})}
         results: list[dict[str, Any]] = [{} for _ in examples]
         for name in self.outputs:
@@ -171,5 +174,5 @@ def _check_output(name: str, plan: Plan, answers: Mapping[str, Answer]) -> None:
 
 def _nothing_asked(plan: Plan) -> Diagnostic:
     modules = ", ".join(node.name for node in plan.of("modules"))
-    found, expected = "no loss that compares a module with a field", f"outputs by name, out of {modules}"
+    found, expected = "no module that a loss compares with what a field holds", f"outputs by name, out of {modules}"
     return Diagnostic("CN810", ("outputs",), found, expected, f"--output {modules.partition(',')[0]}")

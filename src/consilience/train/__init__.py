@@ -1,8 +1,9 @@
 """Trains a plan: the objective, the trainer, the run that is left behind."""
 
+from consilience.fuse import fingerprints
+from consilience.train._device import describe_device
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
-from consilience.train._record import describe_device
 from consilience.train._run import Run
 from consilience.train._train import evaluation_loader, train
 from consilience.train._trainer import FusionTrainer
@@ -15,6 +16,7 @@ __all__ = [
     "Window",
     "describe_device",
     "evaluation_loader",
+    "fingerprints",
     "measure",
     "to_device",
     "train",

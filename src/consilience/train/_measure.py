@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+import torchmetrics
 from torch import Tensor
 
-from consilience.declare import Metric
-from consilience.fuse import FusedModel
-from consilience.plan import TARGET, Plan
+from consilience.declare import Many, Metric, Port
+from consilience.errors import DeclarationError, Diagnostic
+from consilience.fuse import FusedModel, attribute
+from consilience.plan import TARGET, Plan, PlanNode
 
-__all__ = ["measure", "to_device"]
+__all__ = ["build_metrics", "measure", "to_device"]
 
 
 def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
@@ -20,7 +22,7 @@ def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Te
     return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def measure(
     model: FusedModel,
     plan: Plan,
@@ -33,14 +35,14 @@ def measure(
     `plan` is the whole fusion's: a model loaded for use has a plan without metrics. `watch` sees the values of each
     batch by name, those of the modules `outputs` among them.
     """
-    metrics = {node.name: _built(node.declaration, plan, node.name).to(model.device) for node in plan.of("metrics")}
+    metrics = {name: metric.to(model.device) for name, metric in build_metrics(plan).items()}
     asked = tuple(dict.fromkeys([*(ref.node for name in metrics for ref in _read(plan, name)), *outputs]))
     was_training = model.training
     model.train(False)
     try:
         for batch in batches:
             on_device = to_device(batch, model.device)
-            output = model(outputs=[name for name in asked if name in model.plan.fusion.modules], **on_device)
+            output = model(on_device, outputs=[name for name in asked if name in model.plan.fusion.modules])
             values = {**on_device, **(output.tensors or {})}
             for name, metric in metrics.items():
                 _update(metric, plan, name, values)
@@ -51,9 +53,24 @@ def measure(
     return {name: _plain(metric) for name, metric in metrics.items()}
 
 
-def _built(declaration: Any, plan: Plan, name: str) -> Any:
-    assert isinstance(declaration, Metric)
-    return declaration.build(plan.solved[name])
+def build_metrics(plan: Plan) -> dict[str, torchmetrics.Metric]:
+    """Builds every metric of a plan; raises `DeclarationError` where a build gives none."""
+    return {node.name: _built(plan, node) for node in plan.of("metrics")}
+
+
+def _built(plan: Plan, node: PlanNode) -> torchmetrics.Metric:
+    assert isinstance(node.declaration, Metric)
+    try:
+        built = node.declaration.build(plan.solved[node.name])
+    except Exception as error:
+        attribute(error, plan, node, "build")
+        raise
+    if not isinstance(built, torchmetrics.Metric):
+        found = f"{type(built).__name__}, from the build of {node.component}"
+        fix = f"# return a torchmetrics Metric from {type(node.declaration).__name__}.build"
+        fault = Diagnostic("CN311", (node.section, node.name), found, "a torchmetrics Metric", fix)
+        raise DeclarationError(plan.fusion.locate([fault]))
+    return built
 
 
 def _read(plan: Plan, metric: str) -> list[Any]:
@@ -61,10 +78,27 @@ def _read(plan: Plan, metric: str) -> list[Any]:
 
 
 def _update(metric: Any, plan: Plan, name: str, values: Mapping[str, Tensor]) -> None:
-    masks = [values[f"{field}.present"] for field in sorted(plan.fields_behind(name))]
-    present = torch.stack(masks).all(dim=0)
-    if present.any():
-        metric.update(**{port: values[str(refs[0])][present] for port, refs in plan.wiring(name).items()})
+    node = plan.nodes[name]
+    masks = [values[key] for key in plan.present_keys(name)]
+    present = torch.stack(masks).all(dim=0) if masks else None
+    if present is not None and not present.any():
+        return
+
+    def chosen(port: Port, tensor: Tensor) -> Tensor:
+        return tensor if present is None or not port.dims else tensor[present]
+
+    given: dict[str, Any] = {}
+    for name_of_port, refs in plan.wiring(name).items():
+        port = node.inputs[name_of_port]
+        if isinstance(port, Many):
+            given[name_of_port] = [chosen(port.port, values[str(ref)]) for ref in refs]
+        else:
+            given[name_of_port] = chosen(port, values[str(refs[0])])
+    try:
+        metric.update(**given)
+    except Exception as error:
+        attribute(error, plan, node, "update")
+        raise
 
 
 def _plain(metric: Any) -> Any:

@@ -22,7 +22,7 @@ class Window:
     """
 
     counts: Mapping[str, Tensor]
-    batches: int
+    batches: int = 1
     processes: int = 1
 
 
@@ -62,14 +62,15 @@ class Objective:
         """Gives one micro-batch's part of the objective over its window."""
         assert output.losses is not None
         means = {name: self._mean(name, output.losses[name], batch, window) for name in self.losses}
-        present = {name: mean for name, mean in means.items() if self._weights[name] > 0}
-        given = {name: self._weights[name] * mean for name, mean in present.items()}
-        scales, penalty = self._model.balancer(given)
-        weighted = {name: scales[name] * value for name, value in given.items()}
+        given = {name: self._weights[name] * mean for name, mean in means.items()}
+        factors, penalties = self._model.balancer(given)
+        weighted = {name: factors[name] * value for name, value in given.items()}
         # Across processes gradients are averaged: what was divided by a sum over all of them is multiplied back.
         total = torch.stack([self._back(name, value, window) for name, value in weighted.items()]).sum()
+        for name, penalty in penalties.items():
+            total = total + self._if_counted(name, penalty, window) / window.batches
         return Terms(
-            total + penalty / window.batches,
+            total,
             {name: self._back(name, mean.detach(), window) for name, mean in means.items()},
             {name: self._back(name, value.detach(), window) for name, value in weighted.items()},
         )
@@ -79,6 +80,10 @@ class Objective:
             return value / window.batches
         present = self._model.present(name, batch)
         return torch.where(present, value, 0.0).sum() / window.counts[name].clamp(min=1e-12)
+
+    def _if_counted(self, name: str, penalty: Tensor, window: Window) -> Tensor:
+        """Leaves the penalty out where no example of the window counts for the loss: it would be all that is learnt."""
+        return penalty * (window.counts[name] > 0) if name in window.counts else penalty
 
     def _back(self, name: str, value: Tensor, window: Window) -> Tensor:
         return value * window.processes if name in window.counts else value

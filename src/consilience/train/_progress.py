@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,14 @@ class LogFile(TrainerCallback):
         """Appends one line."""
         if state.is_world_process_zero and logs:
             with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+                stream.write(json.dumps({"step": state.global_step, **_as_json(logs)}, allow_nan=False) + "\n")
+
+
+def _as_json(logs: dict[str, Any]) -> dict[str, Any]:
+    """Writes null for what is not finite: JSON has no word for it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in logs.items()
+    }
 
 
 def _short(value: Any) -> str:

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from consilience.declare import Fusion
 from consilience.errors import Diagnostic, RunError
 from consilience.host import Registry
@@ -61,7 +59,7 @@ class Run:
         """Loads the trained model."""
         from consilience.fuse import FusedModel
 
-        model: FusedModel = FusedModel.from_pretrained(self.path / "model")
+        model: FusedModel = FusedModel.from_pretrained(self.path / "model", registry=self.registry)
         return model
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -72,7 +70,8 @@ class Run:
     def start(self, plan: Plan) -> None:
         """Writes what the run is made from."""
         self.path.mkdir(parents=True, exist_ok=True)
-        text = plan.fusion.text or yaml.safe_dump(plan.fusion.to_dict(), sort_keys=False, allow_unicode=True)
+        # JSON is YAML 1.2: what Python declared is read back as it was, whatever a string looks like.
+        text = plan.fusion.text or json.dumps(plan.fusion.to_dict(), indent=2, ensure_ascii=False) + "\n"
         self._write("fusion.yaml", text)
         self._write("plan.json", plan.to_json() + "\n")
 

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments, set_seed
 
 from consilience.data import LengthGroupedBatches, Prepared, prepare
 from consilience.declare import Fusion
 from consilience.errors import DeclarationError, Diagnostic, RunError
-from consilience.fuse import FusedModel, build_collator, fuse
+from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
 from consilience.plan import Plan, check
-from consilience.train._measure import measure
+from consilience.train._device import describe_device, machine
+from consilience.train._measure import build_metrics, measure
 from consilience.train._progress import LogFile, Progress
-from consilience.train._record import describe_device, record_of
 from consilience.train._run import Run
 from consilience.train._trainer import FusionTrainer
 
@@ -43,7 +44,7 @@ def train(
     """
     say = announce or (lambda text: None)
     plan = fusion if isinstance(fusion, Plan) else check(fusion)
-    arguments_of(plan, Path(runs), progress)  # a wrong value is told before the data are read
+    processes = arguments_of(plan, Path(runs), progress).distributed_state  # tells a wrong value before data are read
     say(f"reading {', '.join(plan.sources)}")
     prepared = prepare(plan)
     for warning in prepared.warnings:
@@ -51,14 +52,18 @@ def train(
     say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
     set_seed(plan.fusion.train.seed)
     model = fuse(plan)
-    run = Run(_new_folder(Path(runs), plan.fusion.name), plan.registry)
-    run.start(plan)
+    build_metrics(plan)
+    check_savable(plan)  # what fails to save fails now, not after the training
+    run = Run(_shared_folder(Path(runs), plan.fusion.name, processes), plan.registry)
     try:
+        if processes.is_main_process:
+            run.start(plan)
         _learn(plan, model, prepared, run, say, progress)
     except BaseException:
-        if not (run.path / "log.jsonl").exists():  # nothing was learnt: leave nothing behind
-            shutil.rmtree(run.path, ignore_errors=True)
+        if processes.is_main_process and not (run.path / "log.jsonl").exists():
+            shutil.rmtree(run.path, ignore_errors=True)  # nothing was learnt: leave nothing behind
         raise
+    processes.wait_for_everyone()
     return run
 
 
@@ -83,7 +88,11 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
         trainer.add_callback(_EvaluateEachEpoch(trainer))
     started = time.monotonic()
     result = trainer.train()
-    record = record_of(plan, arguments.device)
+    trainer.check_finite()
+    if not trainer.is_world_process_zero():
+        return
+    record = {"name": plan.fusion.name, "base": str(plan.fusion.base), "seed": seed} | machine(arguments.device)
+    record |= provenance(plan)
     record["training"] = {
         "seconds": round(time.monotonic() - started, 3),
         "steps": result.global_step,
@@ -108,7 +117,7 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
         **settings.arguments,
     }
     try:
-        return TrainingArguments(
+        arguments = TrainingArguments(
             output_dir=str(folder),
             num_train_epochs=settings.epochs,
             per_device_train_batch_size=settings.batch_size,
@@ -118,6 +127,8 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             save_strategy="no",
             logging_nan_inf_filter=False,  # it would wait for the device at every micro-batch
             disable_tqdm=not progress,
+            # Every module that is trained reaches a loss, and every loss is run in every step.
+            ddp_find_unused_parameters=False,
             **given,
         )
     except (ValueError, TypeError, ImportError) as error:
@@ -128,6 +139,10 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             "CN130", path, text, "values that transformers' TrainingArguments takes", f"# mend {'.'.join(path)}"
         )
         raise DeclarationError(plan.fusion.locate([fault])) from None
+    # Without a launcher, transformers would replicate the model on every GPU it sees by nn.DataParallel, which keeps
+    # neither tied weights nor hooks. `accelerate launch` runs one process a GPU.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def _sampler(arguments: TrainingArguments, prepared: Prepared) -> LengthGroupedBatches | None:
@@ -182,6 +197,14 @@ def _replace_progress(trainer: FusionTrainer, progress: bool) -> None:
     trainer.remove_callback(PrinterCallback)
     if progress:
         trainer.add_callback(Progress())
+
+
+def _shared_folder(runs: Path, name: str, processes: Any) -> Path:
+    """Names one new directory for all processes: the main one makes it."""
+    folders = [str(_new_folder(runs, name)) if processes.is_main_process else ""]
+    if processes.num_processes > 1:
+        broadcast_object_list(folders)
+    return Path(folders[0])
 
 
 def _new_folder(runs: Path, name: str) -> Path:

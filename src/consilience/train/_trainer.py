@@ -13,6 +13,7 @@ from transformers import Trainer
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
+from consilience.plan import PlanNode
 from consilience.train._objective import Objective, Terms, Window
 
 __all__ = ["FusionTrainer"]
@@ -32,6 +33,7 @@ class FusionTrainer(Trainer):
         self._measure = measure
         self._sums: dict[str, Tensor] = {}
         self._steps_summed = 0
+        self._first_bad: dict[str, Tensor] = {}
         # The objective divides by the whole window's counts: the loss must not be divided once more.
         self.model_accepts_loss_kwargs = True
 
@@ -53,7 +55,7 @@ class FusionTrainer(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Gives one micro-batch's part of the objective."""
-        output = model(outputs=self._objective.losses, **inputs)
+        output = model(inputs, outputs=self._objective.losses)
         terms = self._objective(output, inputs, num_items_in_batch)
         self._note(terms)
         return (terms.total, output) if return_outputs else terms.total
@@ -71,6 +73,16 @@ class FusionTrainer(Trainer):
             logs |= self._summary()
         super().log(logs, start_time)
 
+    def check_finite(self) -> None:
+        """Raises `RunError` when a loss, or a weight that the steps left, is not finite."""
+        if self._sums:
+            self._summary()
+        model = self.accelerator.unwrap_model(self.model)
+        weights = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+        if bad:
+            raise RunError(_not_finite_weights(bad, self.state.global_step))
+
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Leaves the balancer's parameters out of weight decay: it would pull the weights of the losses about."""
         return [name for name in super().get_decay_parameter_names(model) if not name.startswith("balancer.")]
@@ -83,6 +95,9 @@ class FusionTrainer(Trainer):
             for name, value in values.items():
                 key = f"{kind}/{name}"
                 self._sums[key] = self._sums[key] + value if key in self._sums else value.clone()
+        for name, value in terms.losses.items():
+            step = torch.where(torch.isfinite(value), torch.inf, float(self.state.global_step + 1))
+            self._first_bad[name] = torch.minimum(self._first_bad[name], step) if name in self._first_bad else step
 
     def _summary(self) -> dict[str, float]:
         names = list(self._sums)
@@ -90,9 +105,10 @@ class FusionTrainer(Trainer):
         means = dict(zip(names, (summed / max(self._steps_summed, 1)).tolist(), strict=True))
         self._sums, self._steps_summed = {}, 0
         losses = {name: value for name, value in means.items() if name.startswith("loss/")}
-        for name, value in losses.items():
-            if not math.isfinite(value):
-                raise RunError(_not_finite(name.removeprefix("loss/"), value, self.state.global_step, self._plan.nodes))
+        first = torch.stack(list(self._first_bad.values())).tolist()
+        if min(first) < math.inf:
+            bad = [name for name, step in zip(self._first_bad, first, strict=True) if step == min(first)]
+            raise RunError(_not_finite(bad, int(min(first)), self._plan.nodes))
         return losses | self._shares(
             {name.removeprefix("weighted/"): value for name, value in means.items() if name.startswith("weighted/")}
         )
@@ -106,7 +122,16 @@ class FusionTrainer(Trainer):
         return {f"share/{name}": share for name, share in shares.items()}
 
 
-def _not_finite(loss: str, value: float, step: int, nodes: Mapping[str, Any]) -> Diagnostic:
-    found = f"{loss} is {value} at step {step} (discipline {nodes[loss].discipline})"
-    fix = "train: {learning_rate: 1.0e-5}  # or lower the weight of the loss"
-    return Diagnostic("CN703", ("losses", loss), found, "finite losses", fix)
+def _not_finite(losses: list[str], step: int, nodes: Mapping[str, PlanNode]) -> Diagnostic:
+    named = ", ".join(f"{name} ({nodes[name].component}, discipline {nodes[name].discipline})" for name in losses)
+    found = f"not finite from step {step} on: {named}"
+    if len(losses) > 1:
+        found += "; all at once, so a gradient before that step was not finite"
+    fix = "train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component"
+    return Diagnostic("CN703", ("losses", losses[0]), found, "finite losses", fix)
+
+
+def _not_finite_weights(names: list[str], step: int) -> Diagnostic:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    found = f"{len(names)} weights that are not finite after step {step}: {shown}"
+    return Diagnostic("CN703", (), found, "finite weights; nothing was saved", "train: {learning_rate: 1.0e-5}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consilience.declare import Dims, Field, Float, Loss, Module, Use
-from consilience.errors import DeclarationError, Diagnostic
+from consilience.declare import DeclarationError, Diagnostic, Dims, Field, Float, Loss, Module, Use
 
 if TYPE_CHECKING:
     from consilience_complexity.gates import SizeLoss

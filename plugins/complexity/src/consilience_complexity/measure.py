@@ -55,10 +55,13 @@ class Measurement:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
 
 
-def measure(model: nn.Module, batch: Mapping[str, Any] | Tensor, runs: int = 20, warm_up: int = 3) -> Measurement:
-    """Measures a model's forward pass, in evaluation mode and without gradients, on a batch that lies on its device.
+def measure(
+    model: nn.Module, batch: Mapping[str, Any] | tuple[Any, ...] | Tensor, runs: int = 20, warm_up: int = 3
+) -> Measurement:
+    """Measures a model's forward pass on a batch that lies on its device, in evaluation mode and without gradients.
 
-    `batch` is a tensor or the keyword arguments of the forward. Raises ValueError for fewer than 2 runs.
+    `batch` is a tensor, or the arguments of the forward: a tuple, or a mapping of keywords. Raises ValueError for fewer
+    than 2 runs.
 
         measure(nn.Linear(8, 2), torch.zeros(4, 8)).flops   # 2 * 4 * 8 * 2 = 128
     """
@@ -67,7 +70,10 @@ def measure(model: nn.Module, batch: Mapping[str, Any] | Tensor, runs: int = 20,
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
     def call() -> None:
-        model(**batch) if isinstance(batch, Mapping) else model(batch)
+        if isinstance(batch, Mapping):
+            model(**batch)
+        else:
+            model(*(batch if isinstance(batch, tuple) else (batch,)))
 
     with _evaluating(model):
         flops = _flops(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from consilience_complexity.gates import expected_share, gates_of
 from consilience_complexity.measure import measure
@@ -13,9 +13,9 @@ from consilience_complexity.measure import measure
 __all__ = ["report_section"]
 
 
-def report_section(model: nn.Module, batch: Mapping[str, Any] | Tensor) -> Mapping[str, float | int | str]:
+def report_section(model: nn.Module, batch: Mapping[str, Any]) -> Mapping[str, float | int | str]:
     """Gives the cost of a model by what people call it; the shares of the gates only where the model has gates."""
-    cost = measure(model, batch)
+    cost = measure(model, (batch,))
     section: dict[str, float | int | str] = {
         "parameters": cost.parameters,
         "trainable parameters": cost.trainable,

@@ -9,11 +9,14 @@ from consilience.declare import (
     Bool,
     Checkpoint,
     Component,
+    DeclarationError,
+    Diagnostic,
     Dims,
     Fault,
     Field,
     Float,
     Input,
+    LabelSpace,
     Int,
     Loss,
     Metric,
@@ -24,7 +27,6 @@ from consilience.declare import (
     hookimpl,
     upstream,
 )
-from consilience.errors import DeclarationError, Diagnostic
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,7 +102,7 @@ class MaskedLMHead(Module):
                 "CN390", "tie", found, "a module that reads token ids", "tie: # the encoder that reads the tokens"
             )
 
-    def dims(self, known: Dims) -> Mapping[str, int]:
+    def dims(self, known: Dims) -> Mapping[str, int | str | LabelSpace]:
         """States the vocabulary's size where the tied encoder states it."""
         try:
             stated = self.tie.declared.dims(Dims())

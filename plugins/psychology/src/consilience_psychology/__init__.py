@@ -77,15 +77,15 @@ class EmotionLoss(Loss):
 class LexiconAffect(Input):
     """Reads how pleasant a text is, from -1 to 1, by the VADER lexicon and rules (Hutto and Gilbert 2014).
 
-    It is English, and needs no network. The valence is NaN where no word of the lexicon bears on the text, for then the
-    lexicon knows nothing of it, which is not the same as 0; `affect_loss` leaves such texts out.
+    It is English, and needs no network. Where no word of the lexicon bears on the text, the lexicon knows nothing of
+    it, which is not the same as 0: such an example is not `present`, and no loss on the valence counts it.
     """
 
     max_words: int = Field(512, ge=1)
     """How many words are read from the start of a text: VADER's time grows with the square of them."""
 
     inputs = Ports(text=Text["batch"])
-    outputs = Ports(valence=Float["batch"])
+    outputs = Ports(valence=Float["batch"], present=Bool["batch"])
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the reader; each process loads the lexicon when it reads its first text."""
@@ -113,7 +113,7 @@ class AffectHead(Module):
 
 
 class AffectLoss(Loss):
-    """Squared error of the valence; examples whose target is NaN neither count nor weigh."""
+    """Squared error of the valence, or Huber's beyond a distance."""
 
     huber: float | None = Field(None, gt=0)
     """The distance beyond which the error grows in a straight line (Huber 1964); squared throughout when left out."""
@@ -122,7 +122,7 @@ class AffectLoss(Loss):
     target = Float["batch"]
 
     def build(self, dims: Dims) -> nn.Module:
-        """Gives the loss, with 0 as the count of an example whose valence is not known."""
+        """Gives the loss."""
         from consilience_psychology.losses import AffectLoss
 
         return AffectLoss(self.huber)

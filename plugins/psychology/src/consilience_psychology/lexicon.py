@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import nan
 from typing import Any
 
 import torch
@@ -27,18 +26,18 @@ def _analyzer() -> _Analyzer:
     return _Analyzer()
 
 
-def read_valence(text: str) -> float:
-    """Gives VADER's compound score of a text, from -1 to 1, or NaN when no word of its lexicon bears on it.
+def read_valence(text: str) -> float | None:
+    """Gives VADER's compound score of a text, from -1 to 1, or None when no word of its lexicon bears on it.
 
     The source is Hutto and Gilbert (2014).
 
         >>> read_valence("a wonderful film") > 0.5
         True
-        >>> read_valence("a film about trains")
-        nan
+        >>> read_valence("a film about trains") is None
+        True
     """
     scores = _analyzer().polarity_scores(text)
-    return float(scores["compound"]) if scores["is_known"] else nan
+    return float(scores["compound"]) if scores["is_known"] else None
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,11 @@ class ValenceReader:
 
     max_words: int = 512
 
-    def __call__(self, text: list[str | list[str]]) -> Tensor:
-        """Gives valence [batch] in [-1, 1]; NaN where the lexicon knows nothing, as of a missing text."""
-        return torch.tensor([read_valence(self._shorten(one)) for one in text], dtype=torch.float32)
+    def __call__(self, text: list[str | list[str]]) -> tuple[Tensor, Tensor]:
+        """Gives valence [batch] in [-1, 1], and whether it is known [batch]: 0 and False where it is not."""
+        read = [read_valence(self._shorten(one)) for one in text]
+        valence = torch.tensor([0.0 if one is None else one for one in read], dtype=torch.float32)
+        return valence, torch.tensor([one is not None for one in read], dtype=torch.bool)
 
     def _shorten(self, text: str | list[str]) -> str:
         words = " ".join(text if isinstance(text, list) else [text]).split()

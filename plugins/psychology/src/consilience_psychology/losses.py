@@ -37,24 +37,16 @@ class EmotionLoss(nn.Module):
 
 
 class AffectLoss(nn.Module):
-    """Squared error, or Huber's beyond a distance (Huber 1964), over the examples whose target is known."""
+    """Squared error, or Huber's beyond a distance (Huber 1964)."""
 
     def __init__(self, huber: float | None = None) -> None:
         super().__init__()
         self.huber = huber
 
     def forward(self, valence: Tensor, target: Tensor) -> Tensor:
-        """Maps valence and target [batch], NaN where it is not known, to values [batch]: 0 there, in float32."""
-        is_unknown = target.isnan()
-        # Before the error, not only after it: NaN times a zero gradient is NaN.
+        """Maps valence and target [batch] to values [batch], in float32 at least."""
         found = _precise(valence)
-        known = target.to(found.dtype).masked_fill(is_unknown, 0.0)
+        known = target.to(found.dtype)
         if self.huber is None:
-            errors = F.mse_loss(found, known, reduction="none")
-        else:
-            errors = F.huber_loss(found, known, reduction="none", delta=self.huber)
-        return errors.masked_fill(is_unknown, 0.0)
-
-    def count(self, target: Tensor) -> Tensor:
-        """Counts 1 for each known target, and 0 for each NaN: [batch] to [batch]."""
-        return (~target.isnan()).float()
+            return F.mse_loss(found, known, reduction="none")
+        return F.huber_loss(found, known, reduction="none", delta=self.huber)

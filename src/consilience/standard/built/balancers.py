@@ -13,12 +13,12 @@ __all__ = ["Fixed", "Uncertainty"]
 class Fixed(nn.Module):
     """Leaves the weighted values as they are: every factor is 1, and there is no penalty."""
 
-    def forward(self, values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        return {name: torch.ones_like(value) for name, value in values.items()}, _zero(values)
+    def forward(self, values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        return {name: torch.ones_like(value) for name, value in values.items()}, {}
 
 
 class Uncertainty(nn.Module):
-    """Learns a log-variance s for each loss L: its factor is exp(-s), and s / 2 is added to the penalty.
+    """Learns a log-variance s for each loss L: its factor is exp(-s), its penalty s / 2.
 
     After Kendall et al. 2018 (arXiv:1705.07115). A loss that is absent from `values` adds nothing, and its s stays.
     """
@@ -28,14 +28,7 @@ class Uncertainty(nn.Module):
         self.index = {name: position for position, name in enumerate(losses)}
         self.log_variances = nn.Parameter(torch.zeros(len(losses)))
 
-    def forward(self, values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    def forward(self, values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         chosen = {name: self.log_variances[self.index[name]] for name in values}
         factors = {name: torch.exp(-log_variance) for name, log_variance in chosen.items()}
-        penalty = torch.stack(list(chosen.values())).sum() / 2 if chosen else _zero(values)
-        return factors, penalty
-
-
-def _zero(values: Mapping[str, Tensor]) -> Tensor:
-    for value in values.values():
-        return value.new_zeros(())
-    return torch.zeros(())
+        return factors, {name: log_variance / 2 for name, log_variance in chosen.items()}
