@@ -99,7 +99,7 @@ def _check(plan: Plan, split: str) -> None:
         )
     if not plan.of("metrics") and not plan.answers():
         fix = "metrics: {accuracy: {use: accuracy, in: module, target: field}}"
-        found = "no metric, and no loss with a field for its target"
+        found = "no metric, and no module that a loss compares with what a field holds"
         raise RunError(Diagnostic("CN708", ("metrics",), found, "something to measure", fix))
 
 
