@@ -1,4 +1,6 @@
-from consilience.declare import Module
+import pytest
+
+from consilience.declare import Module, Use, upstream
 
 
 def test_a_component_is_named_by_its_class_in_snake_case():
@@ -17,3 +19,22 @@ def test_a_component_may_be_given_another_name():
 
     assert RGCN.component == "rgcn"
     assert Deeper.component == "deeper"
+
+
+def test_a_key_that_would_name_several_nodes_is_refused_where_it_is_written():
+    with pytest.raises(TypeError, match=r"Ensemble\.teachers: a key names one node; .* `teachers_1: Use"):
+
+        class Ensemble(Module):
+            teachers: list[Use[Module]]
+
+    with pytest.raises(TypeError, match="a key names one node"):
+
+        class Named(Module):
+            teachers: dict[str, Use[Module]] | None = None
+
+    class Pair(Module):
+        first: Use[Module]
+        second: Use[Module] | None = None
+        third: Use[Module] = upstream()
+
+    assert Pair.uses() == {"first": Module, "second": Module, "third": Module}
