@@ -141,6 +141,12 @@ def test_a_plugin_imports_no_room_but_declare(tree: Tree, discipline: str, room:
     assert "contract" in tree.broken()
 
 
+@pytest.mark.parametrize("package", ["consilience.standard", *(f"consilience_{name}" for name in DISCIPLINES)])
+def test_what_a_plugin_needs_of_the_errors_comes_from_declare(tree: Tree, package: str) -> None:
+    tree.plant(f"{package}._planted", "from consilience.errors import Diagnostic")
+    assert tree.broken() == {"front"}
+
+
 @pytest.mark.parametrize(("one", "other"), [(a, b) for a in DISCIPLINES for b in DISCIPLINES if a != b])
 def test_the_disciplines_do_not_import_each_other(tree: Tree, one: str, other: str) -> None:
     tree.plant(f"consilience_{one}", f"import consilience_{other}")

@@ -40,6 +40,7 @@ from consilience.declare._location import Location
 from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
 from consilience.declare._validation import diagnostics_of, show
+from consilience.errors import DataError, DeclarationError, Diagnostic, Place, nearest
 
 hookimpl = HookimplMarker("consilience")
 """Marks a plugin's function as the implementation of the hook of its name."""
@@ -52,6 +53,9 @@ __all__ = [
     "Checkpoint",
     "ColumnMap",
     "Component",
+    "DataError",
+    "DeclarationError",
+    "Diagnostic",
     "Dim",
     "Dims",
     "Dtype",
@@ -75,6 +79,7 @@ __all__ = [
     "ModuleNode",
     "Node",
     "Objective",
+    "Place",
     "Port",
     "Ports",
     "Resource",
@@ -88,6 +93,7 @@ __all__ = [
     "Use",
     "diagnostics_of",
     "hookimpl",
+    "nearest",
     "paste",
     "show",
     "upstream",

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from consilience.declare import Checkpoint as DeclaredCheckpoint
-from consilience.declare import Fault, Location, Unsolved
-from consilience.errors import DeclarationError, Diagnostic
+from consilience.declare import DeclarationError, Diagnostic, Fault, Location, Unsolved
 from consilience.standard._hub import cache_folder, find_snapshot, is_hub_id, snapshot_in
 
 __all__ = ["TOKENIZER_FILES", "Checkpoint", "error_of", "longest_text", "sizes"]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from consilience.declare import (
     Bool,
     Checkpoint,
+    DeclarationError,
     Dims,
     Fault,
     Field,
@@ -20,7 +21,6 @@ from consilience.declare import (
     Unsolved,
     Use,
 )
-from consilience.errors import DeclarationError
 from consilience.standard._checkpoint import TOKENIZER_FILES, error_of, longest_text, sizes
 
 __all__ = ["TokenLabels", "Tokens"]

@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from consilience.declare import Fault, Field, Location, Source, show
-from consilience.errors import DataError, Diagnostic
+from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Source, show
 
 __all__ = ["Hub", "Table"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from consilience.declare import Field, Tuner
-from consilience.errors import DeclarationError, Diagnostic, nearest
+from consilience.declare import DeclarationError, Diagnostic, Field, Tuner, nearest
 
 __all__ = ["Frozen", "Full", "Lora"]
 

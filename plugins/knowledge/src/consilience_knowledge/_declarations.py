@@ -11,6 +11,8 @@ from pydantic import PrivateAttr
 
 from consilience.declare import (
     Bool,
+    DeclarationError,
+    Diagnostic,
     Dims,
     Fault,
     Field,
@@ -19,13 +21,14 @@ from consilience.declare import (
     Int,
     Location,
     Module,
+    Place,
     Ports,
     Resource,
     Text,
     Use,
+    nearest,
     upstream,
 )
-from consilience.errors import DeclarationError, Diagnostic, Place, nearest
 from consilience_knowledge.graphs import FORMATS, PREFIXES, KnowledgeGraph, format_of, iri_of
 
 if TYPE_CHECKING:
