@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from consilience import Fusion, check
-from consilience.declare import Float, Module, Ports, hookimpl
+from consilience.declare import Dims, Float, Module, Ports, hookimpl
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.host import Registry, consilience_version
 
@@ -21,6 +22,9 @@ GOOD = """
     class Doubler(Module):
         inputs = Ports(x=Float["batch width"])
         outputs = Ports(y=Float["batch width"])
+
+        def build(self, dims):
+            return None
 
     @hookimpl
     def consilience_components():
@@ -197,15 +201,19 @@ def test_a_plugin_requires_this_consilience(install: Install, registry: Make, re
 
 
 OFFERS = {
-    "an instance": ("return [3]", "own-own offers a value of type int, which is no component class"),
-    "another class": ("return [dict]", "own-own offers dict, which is no component class"),
-    "one name twice": ("return [Doubler, Doubler]", "own-own offers two components named own.doubler"),
+    "an instance": ("return [3]", "own-own offers 3, which is no component class", ": return [First, Second]"),
+    "another class": (
+        "return [dict]",
+        "own-own offers dict, which is no component class",
+        ": return [First, Second]",
+    ),
+    "one name twice": ("return [Doubler, Doubler]", "own-own offers two components named own.doubler", ""),
 }
 
 
-@pytest.mark.parametrize(("code", "found"), OFFERS.values(), ids=OFFERS)
+@pytest.mark.parametrize(("code", "found", "fix"), OFFERS.values(), ids=OFFERS)
 def test_a_plugin_offers_what_is_no_component(
-    install: Install, registry: Make, site: Path, code: str, found: str
+    install: Install, registry: Make, site: Path, code: str, found: str, fix: str
 ) -> None:
     install("own", GOOD.replace("return [Doubler]", code))
     host = registry()
@@ -213,7 +221,7 @@ def test_a_plugin_offers_what_is_no_component(
         "error CN207 at the file\n"
         f"  found     {found}\n"
         "  expected  component classes and label spaces, each under its own name\n"
-        "  fix       # mend own-own"
+        f"  fix       # mend own-own{fix}"
     )
     assert host.components() == []
 
@@ -235,8 +243,8 @@ def test_a_plugin_offers_what_is_no_label_space(install: Install, registry: Make
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("raise KeyError('lost')", "KeyError: 'lost' (SITE/consilience_own_own_own.py:10)"),
-        ("import sys; sys.exit('gone')", "SystemExit: gone (SITE/consilience_own_own_own.py:10)"),
+        ("raise KeyError('lost')", "KeyError: 'lost' (SITE/consilience_own_own_own.py:13)"),
+        ("import sys; sys.exit('gone')", "SystemExit: gone (SITE/consilience_own_own_own.py:13)"),
         ("return None", "TypeError: 'NoneType' object is not iterable"),
     ],
 )
@@ -300,6 +308,10 @@ class Halver(Module):
 
     inputs = Ports(x=Float["batch width"])
     outputs = Ports(y=Float["batch width"])
+
+    def build(self, dims: Dims) -> Any:
+        """Halves."""
+        return lambda x: x / 2
 
 
 def plugin_of(*components: type) -> object:

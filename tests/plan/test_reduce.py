@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from consilience.declare import Dims, Fusion, Loss, Module, Ports, Use, hookimpl
 from consilience.declare import Float as FloatPort
-from consilience.declare import Fusion, Loss, Module, Ports, Use, hookimpl
 from consilience.errors import DeclarationError
 from consilience.host import Registry
 from consilience.plan import Plan, check, reduced
@@ -126,6 +127,9 @@ class _Size(Loss, name="size"):
 
     value = FloatPort[""]
     inputs = Ports()
+
+    def build(self, dims: Dims) -> Any:
+        return None
 
 
 class _Plugin:

@@ -15,6 +15,7 @@ from consilience.declare import Component, LabelSpace
 from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import _hookspecs
 from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, Claim, claims, consilience_version, innermost
+from consilience.host._offers import first_wrong
 
 __all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
 
@@ -206,8 +207,11 @@ class Registry:
         offers: dict[str, Offer] = {}
         for implementation in self._implementations("consilience_components", plugin):
             for component in implementation.function():
-                if not (isinstance(component, type) and issubclass(component, Component) and component.kind):
-                    raise _bad_offer(distribution, f"{_shown(component)}, which is no component class")
+                wrong = first_wrong(component)
+                if wrong:
+                    fix = f"# mend {distribution}: {wrong.fix}"
+                    found = f"{distribution} offers {wrong.found}"
+                    raise DeclarationError(Diagnostic("CN207", (), found, wrong.expected, fix))
                 name = component.component if namespace == STANDARD else f"{namespace}.{component.component}"
                 if name in offers:
                     raise _bad_offer(distribution, f"two components named {name}")
