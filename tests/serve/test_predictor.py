@@ -142,7 +142,7 @@ def test_every_fault_of_an_example_is_told(refusal: Callable[[object], str]) -> 
     [
         (
             "opinio",
-            "the unknown output opinio|one of about, feeling, opinion, rating, tokens, encoder|--output opinion",
+            "the unknown output opinio|one of opinion, rating, about, feeling, tokens, encoder|--output opinion",
         ),
         (
             "encoder.pool",
@@ -150,7 +150,7 @@ def test_every_fault_of_an_example_is_told(refusal: Callable[[object], str]) -> 
         ),
         (
             "opinion_loss",
-            "the unknown output opinion_loss|one of about, feeling, opinion, rating, tokens, encoder|--output opinion",
+            "the unknown output opinion_loss|one of opinion, rating, about, feeling, tokens, encoder|--output opinion",
         ),
     ],
 )
@@ -161,6 +161,17 @@ def test_an_unknown_output_is_told(small_run: Path, output: str, text: str) -> N
     assert str(caught.value) == (
         f"error CN809 at outputs\n  found     {found}\n  expected  {expected}\n  fix       {fix}"
     )
+
+
+def test_answers_stand_in_the_order_of_the_file(small_run: Path, tmp_path: Path) -> None:
+    in_order = ["opinion", "rating", "about", "feeling"]
+    for path in (small_run, small_run / "model"):
+        [result] = Predictor(path).predict(["a fine film"])
+        assert list(result) == in_order
+    shutil.copytree(small_run / "model", tmp_path / "model")
+    (tmp_path / "model" / "fusion.yaml").unlink()
+    [result] = Predictor(tmp_path / "model").predict(["a fine film"])
+    assert sorted(result) == sorted(in_order)
 
 
 def test_no_output_is_told(small_run: Path) -> None:

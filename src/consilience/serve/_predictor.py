@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from consilience.declare import Port
+from consilience.declare import Fusion, Port
 from consilience.errors import Diagnostic, Place, RunError, nearest
 from consilience.evidence import Answer, answers_of, best_device
 from consilience.fuse import FusedModel, build_collator
@@ -41,11 +41,12 @@ class Predictor:
         device: torch.device | None = None,
         registry: Registry | None = None,
     ) -> None:
-        self.model: FusedModel = FusedModel.from_pretrained(_model_folder(Path(path)), registry=registry)
+        folder = _model_folder(Path(path))
+        self.model: FusedModel = FusedModel.from_pretrained(folder, registry=registry)
         torch.nn.Module.to(self.model, device or best_device()).eval()
         self.plan: Plan = self.model.plan
         self.batch_size = batch_size
-        self._answers = answers_of(self.plan)
+        self._answers = _in_order(answers_of(self.plan), folder / "fusion.yaml")
         self.outputs = tuple(dict.fromkeys(outputs if outputs is not None else self._answers))
         if not self.outputs:
             raise RunError(_nothing_asked(self.plan))
@@ -143,6 +144,14 @@ def _model_folder(path: Path) -> Path:
     raise RunError(
         Diagnostic("CN704", (), f"{path}: {what}", "the directory of a finished run, or of a saved model", fix)
     )
+
+
+def _in_order(answers: dict[str, Answer], file: Path) -> dict[str, Answer]:
+    """Puts answers in the order of the file's modules: the model's own config.json is sorted by name."""
+    if not file.is_file():
+        return answers
+    order = [name for name in Fusion.load(file).modules if name in answers]
+    return {name: answers[name] for name in dict.fromkeys([*order, *answers])}
 
 
 def _checked(folder: Path, config: Path) -> Path:
