@@ -278,7 +278,7 @@ def test_a_plugin_that_raises_keeps_its_traceback_and_is_named(plan: Plan, batch
 
     with pytest.raises(ZeroDivisionError) as told:
         fuse(with_odd(plan, lab(Lambda(fail))))
-    assert told.value.__notes__ == ["in the forward of node odd (lab.odd, from a registered plugin)"]
+    assert told.value.__notes__ == ["in the forward of node odd (lab.odd, from the plugin registered as lab)"]
 
 
 def test_a_build_that_returns_no_module_is_told(plan: Plan) -> None:

@@ -133,7 +133,7 @@ def test_a_plugin_fails_to_import(install: Install, registry: Make, site: Path, 
         "error CN204 at the file\n"
         f"  found     own-own 1.2 fails to import: {error} (SITE/consilience_own_own_own.py:{line})\n"
         "  expected  the plugin own to import\n"
-        "  fix       pip install --upgrade own-own"
+        "  fix       pip install --upgrade own-own  # or mend that line, if the plugin is yours"
     )
 
 
@@ -337,6 +337,65 @@ def test_a_namespace_is_registered_once(registry: Make, site: Path) -> None:
         '  fix       register(plugin, "mine_2")'
     )
     assert [offer.name for offer in host.components()] == ["mine.halver"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "fix"),
+    [(3, "my_plugin"), ("", "my_plugin"), ("a.b", "a_b"), ("a-b", "a_b"), (["a"], "a")],
+)
+def test_a_namespace_is_a_word(registry: Make, namespace: Any, fix: str) -> None:
+    host = registry()
+    with pytest.raises(DeclarationError) as caught:
+        host.register(plugin_of(Halver), namespace)
+    [fault] = caught.value.diagnostics
+    assert (fault.code, fault.found) == ("CN207", f"the namespace {namespace!r} for a registered plugin")
+    assert fault.fix == f'register(plugin, "{fix}")'
+    assert host.namespaces() == []
+    assert host.plugins() == []
+
+
+@pytest.mark.parametrize("namespace", ["a.b", "a-b", "2nd"])
+def test_an_entry_point_s_name_is_a_word(install: Install, registry: Make, namespace: str) -> None:
+    install(namespace, GOOD, name="own-own")
+    [info] = registry().plugins()
+    assert info.fault is not None
+    assert (info.fault.code, info.fault.found) == ("CN207", f'own-own claims the namespace "{namespace}"')
+    assert not [name for name in sys.modules if name.startswith("consilience_own_")]
+
+
+def test_a_fault_of_a_registered_plugin_names_its_namespace(registry: Make) -> None:
+    with pytest.raises(DeclarationError, match=r"# mend the plugin registered as mine: return \[First, Second\]"):
+        registry().register(plugin_of(int), "mine")
+
+
+def test_a_hook_that_nothing_marks_is_told(install: Install, registry: Make, site: Path) -> None:
+    install("own", GOOD.replace("@hookimpl\n    def consilience_label", "def consilience_label"))
+    host = registry()
+    assert told(host.load("own"), site) == (
+        "error CN205 at the file\n"
+        "  found     own-own has a function consilience_label_spaces that nothing marks as a hook: "
+        "@hookimpl is missing\n"
+        "  expected  @hookimpl above each hook\n"
+        "  fix       @hookimpl  # from consilience.declare, on the line above def consilience_label_spaces("
+    )
+    assert host.components() == []
+
+
+class Lab:
+    @hookimpl
+    def consilience_components(self) -> list[type]:
+        return [Halver]
+
+
+def test_an_instance_is_registered_and_not_its_class(registry: Make) -> None:
+    host = registry()
+    with pytest.raises(DeclarationError) as caught:
+        host.register(Lab, "lab")
+    [fault] = caught.value.diagnostics
+    assert (fault.code, fault.found) == ("CN205", "the plugin registered as lab is the class Lab")
+    assert fault.fix == "register(Lab(), ...)  # register an instance"
+    host.register(Lab(), "lab")
+    assert [offer.name for offer in host.components()] == ["lab.halver"]
 
 
 def test_an_installed_namespace_is_not_registered_again(install: Install, registry: Make) -> None:

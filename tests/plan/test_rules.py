@@ -338,8 +338,8 @@ def test_a_component_that_states_junk_is_named_with_its_distribution(toy: Make, 
     registry = toy(*KINDS, wrong)
     fusion = declared(HEAD | {"wrong": {"use": "toy.wrong"}, "other": {"share": "head", "in": "wrong"}})
     [(code, where, found, fix)] = told(fusion, registry)
-    assert (code, where, fix) == ("CN207", "modules.wrong", "# mend a registered plugin, or upgrade it")
-    assert found.startswith("a registered plugin fails to state the dims of toy.wrong: ")
+    assert (code, where, fix) == ("CN207", "modules.wrong", "# mend the plugin registered as toy, or upgrade it")
+    assert found.startswith("the plugin registered as toy fails to state the dims of toy.wrong: ")
 
 
 @pytest.mark.parametrize("faults", [lambda self: 1 // 0, lambda self: [None], lambda self: sys.exit(1), lambda self: 3])
@@ -347,7 +347,7 @@ def test_a_component_that_fails_to_check_itself_is_named(toy: Make, faults: Any)
     wrong = type("Wrong", (Prompt,), {"faults": faults, "__module__": __name__})
     [(code, where, found, _)] = told(declared(HEAD | {"wrong": {"use": "toy.wrong"}}), toy(*KINDS, wrong))
     assert (code, where) == ("CN207", "modules.wrong")
-    assert found.startswith("a registered plugin fails to check wrong: ")
+    assert found.startswith("the plugin registered as toy fails to check wrong: ")
 
 
 def test_a_component_that_contradicts_itself(toy: Make) -> None:
@@ -571,3 +571,15 @@ def test_a_model_answers_by_the_ports_that_speak_of_the_fields_alone(toy: Make) 
         "topic": ("topic.logits", "topics"),
         "stars_of": ("stars_of.value", "stars"),
     }
+
+
+def test_a_plugin_from_elsewhere_tells_its_faults_by_codes_of_its_own(toy: Make) -> None:
+    class Folk(Prompt):
+        """Wants to be wide."""
+
+        def faults(self) -> list[Fault]:
+            """Tells that it is not."""
+            return [Fault("FOLK001", "width", "8", "at least 9", "width: 9")]
+
+    modules = HEAD | {"folk": {"use": "toy.folk", "tune": "frozen"}}
+    assert ("FOLK001", "modules.folk.width", "8", "width: 9") in told(declared(modules), toy(*KINDS, Folk))

@@ -19,6 +19,8 @@ from consilience.host._offers import first_wrong
 
 __all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
 
+_NAMESPACE = "a namespace of letters, digits and underscores that starts with a letter"
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -71,11 +73,15 @@ class Registry:
 
     def register(self, plugin: object, namespace: str) -> None:
         """Takes in a plugin made in a script or a test: an object or module with hook implementations."""
+        if not (isinstance(namespace, str) and namespace.isidentifier()):
+            found = f"the namespace {namespace!r} for a registered plugin"
+            fix = f"register(plugin, {quoted(_identifier(str(namespace)))})"
+            raise DeclarationError(Diagnostic("CN207", (), found, _NAMESPACE, fix))
         if namespace in self.namespaces():
             found = f"a second plugin for the namespace {namespace}"
             fix = f"register(plugin, {quoted(f'{namespace}_2')})"
             raise DeclarationError(Diagnostic("CN203", (), found, "one plugin a namespace", fix))
-        fault = self._take_in(plugin, namespace, "a registered plugin", "")
+        fault = self._take_in(plugin, namespace, f"the plugin registered as {namespace}", "")
         if fault:
             raise DeclarationError(fault)
         self._registered.add(namespace)
@@ -137,6 +143,10 @@ class Registry:
             fix = f"pip uninstall {names.split(' and ')[-1]}"
             return Diagnostic("CN203", (), f"{namespace}, claimed by {names}", "one distribution a namespace", fix)
         [claim] = claimed
+        if not namespace.isidentifier():
+            found = f"{claim.distribution} claims the namespace {quoted(namespace)}"
+            fix = f"# mend the name of {claim.distribution}'s entry point: {_identifier(namespace)} = ..."
+            return Diagnostic("CN207", (), found, _NAMESPACE, fix)
         unmet = claim.unmet_requirement()
         if unmet:
             here = f"this is consilience {consilience_version()}"
@@ -147,7 +157,7 @@ class Registry:
             plugin = claim.entry_point.load()
         except PLUGIN_ERRORS as error:
             found = f"{claim.distribution} {claim.version} fails to import: {innermost(error)}"
-            fix = f"pip install --upgrade {claim.distribution}"
+            fix = f"pip install --upgrade {claim.distribution}  # or mend that line, if the plugin is yours"
             return Diagnostic("CN204", (), found, f"the plugin {namespace} to import", fix)
         return self._take_in(plugin, namespace, claim.distribution, claim.version)
 
@@ -166,6 +176,9 @@ class Registry:
             other = self._manager.get_name(plugin)
             found = f"{distribution} offers as {namespace} the plugin that is {other} already"
             return Diagnostic("CN207", (), found, "a plugin of its own a namespace", f"# mend {distribution}")
+        unmarked = _unmarked(plugin, distribution)
+        if unmarked:
+            return unmarked
         try:
             self._manager.register(plugin, namespace)
             self._manager.check_pending()
@@ -190,7 +203,7 @@ class Registry:
             self._manager.unregister(plugin)
 
     def _misspelt(self, error: pluggy.PluginValidationError, plugin: object, distribution: str) -> Diagnostic:
-        hooks = [name for name in vars(_hookspecs) if name.startswith("consilience_")]
+        hooks = _hook_names()
         marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), "consilience_impl")]
         wrong = next((name for name in marked if name not in hooks), None)
         if wrong is None:
@@ -231,12 +244,36 @@ class Registry:
         return spaces
 
 
+def _identifier(text: str) -> str:
+    name = "".join(letter if f"a{letter}".isidentifier() else "_" for letter in text).strip("_")
+    return name if name.isidentifier() else "my_plugin"
+
+
 def _shown(value: object) -> str:
     return value.__qualname__ if isinstance(value, type) else f"a value of type {type(value).__qualname__}"
 
 
+def _hook_names() -> list[str]:
+    return [name for name in vars(_hookspecs) if name.startswith("consilience_")]
+
+
+def _unmarked(plugin: object, distribution: str) -> Diagnostic | None:
+    """Tells of what pluggy passes over in silence: a class in place of its instance, a hook that nothing marks."""
+    if isinstance(plugin, type):
+        found = f"{distribution} is the class {plugin.__qualname__}"
+        fix = f"register({plugin.__qualname__}(), ...)  # register an instance"
+        return Diagnostic("CN205", (), found, "an instance, or a module, with the hooks", fix)
+    for name in _hook_names():
+        hook = getattr(plugin, name, None)
+        if callable(hook) and not hasattr(hook, "consilience_impl"):
+            found = f"{distribution} has a function {name} that nothing marks as a hook: @hookimpl is missing"
+            fix = f"@hookimpl  # from consilience.declare, on the line above def {name}("
+            return Diagnostic("CN205", (), found, "@hookimpl above each hook", fix)
+    return None
+
+
 def _signatures() -> str:
-    hooks = [hook for name, hook in vars(_hookspecs).items() if name.startswith("consilience_")]
+    hooks = [getattr(_hookspecs, name) for name in _hook_names()]
     return "# " + ", ".join(f"{hook.__name__}({', '.join(signature(hook).parameters)})" for hook in hooks)
 
 
