@@ -64,10 +64,6 @@ class Document:
                 return self.keys[path[:length]]
         return Place(self.file or "<text>", 1, 1)
 
-    def value_place(self, path: Path) -> Place:
-        """Gives the place where the value at a path starts, or else what `place` gives."""
-        return self.values.get(path) or self.place(path)
-
 
 def read_file(path: str | os.PathLike[str]) -> Document:
     """Reads a UTF-8 file of at most 1 MiB; raises DeclarationError with every fault of its shape."""

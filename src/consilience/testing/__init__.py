@@ -1,1 +1,0 @@
-"""Holds the conformance kit that plugin authors run on their components."""
