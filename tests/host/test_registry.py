@@ -241,6 +241,24 @@ def test_a_plugin_offers_what_is_no_label_space(install: Install, registry: Make
 
 
 @pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ('LabelSpace(name="m", labels={"a", "b"})', "labels in a fixed order, a list or a tuple of them, and no set"),
+        ('LabelSpace(name="m", labels=["a", "b"], maps={"n": {"x": "c"}})', "is 'c', which is no label of m"),
+    ],
+)
+def test_a_label_space_that_cannot_be_is_told_with_its_distribution(
+    install: Install, registry: Make, space: str, says: str
+) -> None:
+    install("own", GOOD.replace('LabelSpace(name="moods", labels=("dull", "fine"))', space))
+    fault = registry().load("own")
+    assert fault is not None
+    assert fault.code == "CN207"
+    assert fault.found.startswith("own-own fails to tell what it offers: ValidationError")
+    assert says in fault.found
+
+
+@pytest.mark.parametrize(
     ("code", "error"),
     [
         ("raise KeyError('lost')", "KeyError: 'lost' (SITE/consilience_own_own_own.py:13)"),

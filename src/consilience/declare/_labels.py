@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from consilience.declare._paste import paste
 from consilience.declare._validation import refuse
+from consilience.errors import nearest
 
 __all__ = ["LabelSpace"]
 
@@ -30,6 +31,12 @@ def distinct(labels: tuple[str, ...], word: str = "") -> tuple[str, ...]:
     return labels
 
 
+def _ordered(labels: object) -> object:
+    if not isinstance(labels, list | tuple):
+        raise ValueError(f"labels in a fixed order, a list or a tuple of them, and no {type(labels).__name__}")
+    return labels
+
+
 class LabelSpace(BaseModel):
     """Names, in order, the classes behind a dim.
 
@@ -40,8 +47,18 @@ class LabelSpace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    labels: Annotated[tuple[str, ...], AfterValidator(distinct)]
+    labels: Annotated[tuple[str, ...], BeforeValidator(_ordered), AfterValidator(distinct)]
     maps: Mapping[str, Mapping[str, str | None]] = {}
+
+    @model_validator(mode="after")
+    def _maps_onto_own_labels(self) -> Self:
+        for other, mapping in self.maps.items():
+            for theirs, ours in mapping.items():
+                if ours is not None and ours not in self.labels:
+                    meant = nearest(ours, self.labels)
+                    hint = f", perhaps {meant!r}" if meant else ""
+                    raise ValueError(f"maps[{other!r}][{theirs!r}] is {ours!r}, which is no label of {self.name}{hint}")
+        return self
 
     def __len__(self) -> int:
         return len(self.labels)
