@@ -60,8 +60,9 @@ def prepare(plan: DataPlan) -> Prepared:
 
 
 def _read(plan: DataPlan, name: str, number: int) -> Mapping[str, Part]:
-    tables = open_tables(name, plan.sources[name])
-    chosen = select(("sources", name), plan.fusion.sources[name], tables)
+    node = plan.fusion.sources[name]
+    tables = open_tables(name, plan.sources[name], node.use)
+    chosen = select(("sources", name), node, tables)
     return Filler(plan, name, number, tables, chosen).parts()
 
 

@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from consilience.data._overlap import Hashes, first_rows, hash_text
 from consilience.data._split import CutError, cut
-from consilience.data._tables import decode
+from consilience.data._tables import SPLITS, decode
 from consilience.data._values import Rows, WrongShapeError, as_text, encode, plain
 from consilience.declare import SourceNode, show
 from consilience.errors import DataError, Diagnostic, Path, nearest
 
 __all__ = ["SPLITS", "Chosen", "hash_rows", "select", "unknown_column"]
 
-SPLITS = ("train", "validation", "test")
 _KEPT_FIRST = ("test", "validation", "train")
 """Where a text stands in several splits of a source, `distinct` leaves the test set as it is known to others."""
 _BATCH = 10_000
@@ -41,7 +40,6 @@ def select(path: Path, node: SourceNode, tables: Tables) -> dict[str, Chosen]:
     Where the source has splits of its own, `split` cuts its train rows, and its validation and test rows stay unless
     `split` names them.
     """
-    tables = {name: table for name, table in tables.items() if name in (*SPLITS, "all")}
     faults = [
         unknown_column((*path, "where", name), name, tables, f"where: {{{{}}: {show(value)}}}")
         for name, value in node.where.items()

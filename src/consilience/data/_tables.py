@@ -12,22 +12,54 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consilience.data._values import WrongShapeError, is_list, plain
-from consilience.declare import Source
-from consilience.errors import DataError
+from consilience.declare import Source, show
+from consilience.errors import DataError, Diagnostic, nearest
 
-__all__ = ["decode", "open_tables", "read_column"]
+__all__ = ["SPLITS", "decode", "open_tables", "read_column"]
 
 
-def open_tables(name: str, source: Source) -> dict[str, datasets.Dataset]:
-    """Opens a source; its `DataError` comes back with paths in the fusion, another fault with a note of whose it is."""
+SPLITS = ("train", "validation", "test")
+_ALLOWED = (*SPLITS, "all")
+
+
+def open_tables(name: str, source: Source, component: str = "") -> dict[str, datasets.Dataset]:
+    """Opens a source; its `DataError` comes back with paths in the fusion, another fault with a note of whose it is.
+
+    `component` is its full name, with its plugin's namespace. What is no table for each split raises `DataError`.
+    """
+    component = component or type(source).component
     try:
         tables = source.open()
     except DataError as error:
         raise DataError(replace(item, path=("sources", name, *item.path)) for item in error.diagnostics) from error
     except Exception as error:
-        error.add_note(f"while source {name} ({type(source).component}) was being opened")
+        error.add_note(f"while source {name} ({component}) was being opened")
         raise
-    return {split: _flat(table) for split, table in tables.items()}
+    wrong = _wrong_tables(tables)
+    if wrong:
+        owner = f"{type(source).__qualname__}.open of {type(source).__module__}"
+        found = f"{wrong[0]}, from {component} ({owner})"
+        raise DataError(Diagnostic("CN207", ("sources", name), found, wrong[1], f"# mend {owner}: {wrong[2]}"))
+    return {split: _flat(table) for split, table in tables.items() if split in _ALLOWED}
+
+
+def _wrong_tables(tables: object) -> tuple[str, str, str] | None:
+    """Tells what is wrong with what a source gave when it was opened: found, expected, fix."""
+    expected = f"a datasets.Dataset for each split of {', '.join(_ALLOWED)}"
+    if not isinstance(tables, Mapping):
+        return f"{_kind(tables)} in place of a mapping", expected, 'return {"all": dataset}'
+    for split, table in tables.items():
+        # A published data set has the splits that it has (`unsupervised`): the library that loads it writes them down.
+        if split not in _ALLOWED and str(getattr(table, "split", None)) != split:
+            near = nearest(str(split), _ALLOWED) or ("validation" if split in ("dev", "valid", "val") else "all")
+            return f"the split {show(split)}", f"splits named {', '.join(_ALLOWED)}", f"name it {near}"
+        if not isinstance(table, datasets.Dataset):
+            return f"{_kind(table)} for the split {split}", expected, f"datasets.Dataset.from_dict(...) for {split}"
+    return None
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a value of type {type(value).__qualname__}"
 
 
 def _flat(table: datasets.Dataset) -> datasets.Dataset:
