@@ -48,15 +48,13 @@ def check(
     resolve_uses(resolved, _feeding(edges), order, doubtful(resolved, broken))
     solver = Solver(resolved, edges, order, doubtful(resolved, broken))
     solution = solver.solve()
-    doubt = doubtful(resolved, broken)
-    if broken:  # what a node would read whose wiring is at fault, nobody knows
-        doubt |= frozenset(resolved.nodes)
+    # What a node would read whose wiring is at fault, nobody knows.
+    doubt = doubtful(resolved, broken) | (frozenset(resolved.nodes) if broken else frozenset())
     solver.tell_open_dims(doubt)
     if purpose is Purpose.LEARN:
         check_learning(resolved, edges, references, doubt)
     if resolved.faults or resolved.balancer is None:
         raise DeclarationError(fusion.locate(resolved.faults))
-    others = resolved.others
     return Plan(
         fusion,
         resolved.registry,
@@ -65,8 +63,8 @@ def check(
         tuple(order),
         solution.dims,
         solution.varying,
-        others["resources"],
-        others["sources"],
+        resolved.others["resources"],
+        resolved.others["sources"],
         resolved.balancer,
     )
 

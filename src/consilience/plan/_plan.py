@@ -17,11 +17,9 @@ from consilience.declare import (
     Dtype,
     FieldType,
     Fusion,
-    Input,
     LabelSpace,
     Loss,
     Many,
-    Metric,
     Module,
     Port,
     Ports,
@@ -32,7 +30,7 @@ from consilience.declare import (
 from consilience.host import STANDARD, Registry
 from consilience.plan._names import named, namespace_of
 
-__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref", "ports_of"]
+__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref"]
 
 TASK = "task"
 """The discipline of standard components, and of standard losses that name no other."""
@@ -159,7 +157,7 @@ class Plan:
     def present_keys(self, node: str) -> tuple[str, ...]:
         """Lists a batch's masks (`Bool["batch"]`) that tell which examples count for a loss or metric.
 
-        They are those of every field behind it, and, where its target is an input that gives a port `present`, that one.
+        They are those of every field behind it, and, where its target is an input with a port `present`, that one.
         """
         keys = [f"{name}.present" for name in sorted(self.fields_behind(node))]
         target = self.target_of(node)
@@ -280,7 +278,7 @@ def _settings(component: Component) -> dict[str, Any]:
 
 
 def _answers(loss: PlanNode, name: str, field_type: FieldType) -> bool:
-    """Tells whether a port has, where the target has one of some labels, a score for each, or else the target's dims."""
+    """Tells whether a port has a score for each label of the target, or else the target's own dims."""
     kind, target = loss.inputs[name], loss.inputs[TARGET]
     port = kind.port if isinstance(kind, Many) else kind
     if isinstance(target, Many) or port.dtype is not Dtype.FLOAT:
@@ -289,22 +287,3 @@ def _answers(loss: PlanNode, name: str, field_type: FieldType) -> bool:
         return port.dims == target.dims
     has_scores = target.bound is not None and len(port.dims) > 0 and port.dims[-1].name == target.bound
     return has_scores and port.dims[:-1] == target.dims
-
-
-def ports_of(component: Component | None) -> tuple[Ports, Ports]:
-    """Gives the ports in and out of a component, a loss's and a metric's target among those in."""
-    if isinstance(component, Input | Module):
-        return component.inputs, component.outputs
-    if isinstance(component, Loss | Metric):
-        inputs: dict[str, Port | Many] = dict(component.inputs)
-        if component.target is not None:
-            inputs[TARGET] = component.target
-        return _AnyPorts(**inputs), Ports()
-    return Ports(), Ports()
-
-
-class _AnyPorts(Ports):
-    """The ports of a loss with its target: a variadic port may stand beside it."""
-
-    def __init__(self, /, **ports: Port | Many) -> None:
-        self._ports = dict(ports)

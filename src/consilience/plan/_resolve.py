@@ -26,7 +26,8 @@ from consilience.declare import (
 from consilience.errors import Diagnostic, Path, nearest
 from consilience.host import PLUGIN_ERRORS, STANDARD, Registry, innermost
 from consilience.plan._names import named, namespace_of
-from consilience.plan._plan import TASK, PlanNode, ports_of
+from consilience.plan._plan import TASK, PlanNode
+from consilience.plan._ports import ports_of
 
 __all__ = ["Resolved", "discipline_of", "resolve", "tell_own_faults"]
 

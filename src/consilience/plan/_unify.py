@@ -23,6 +23,15 @@ class _Axis:
     variable: Any
 
 
+@dataclass(frozen=True)
+class _Why:
+    """Why two ports of one form do not fit."""
+
+    found: str
+    expected: str
+    code: str = "CN301"
+
+
 def port_of(kind: Port | Many) -> Port:
     """Gives the type of a port, of one tensor where it takes several."""
     return kind.port if isinstance(kind, Many) else kind
@@ -49,7 +58,8 @@ class Unifier:
             self._mismatch(edge, source, wanted)
             return
         if wanted.bound and not source.bound:
-            self._mismatch(edge, source, wanted, "numbers that no dim bounds", f"indexes below {wanted.bound}")
+            why = _Why("numbers that no dim bounds", f"indexes below {wanted.bound}")
+            self._mismatch(edge, source, wanted, why)
             return
         try:
             for first, second in zip(found or (), expected or (), strict=True):
@@ -57,7 +67,8 @@ class Unifier:
             if source.bound and wanted.bound:
                 self._variables.unite((edge.source.node, source.bound), (edge.target.node, wanted.bound))
         except Conflict as conflict:
-            self._mismatch(edge, source, wanted, str(conflict.found), str(conflict.expected), conflict.is_of_labels)
+            code = "CN307" if conflict.is_of_labels else "CN301"
+            self._mismatch(edge, source, wanted, _Why(str(conflict.found), str(conflict.expected), code))
 
     def _axes(self, node: str, port: Port) -> tuple[_Axis, ...] | None:
         """Gives the axes of an output port, or None when its rank is not known."""
@@ -107,16 +118,14 @@ class Unifier:
                 self._variables.state(axis.variable, Fact(axis.dim.size, f"in the ports of {owner}"))
         self._variables.unite(found.variable, expected.variable)
 
-    def _mismatch(
-        self, edge: Edge, source: Port, wanted: Port, found: str = "", expected: str = "", of_labels: bool = False
-    ) -> None:
+    def _mismatch(self, edge: Edge, source: Port, wanted: Port, why: _Why | None = None) -> None:
         given = f"{edge.source}: {self._typed(edge.source.node, source)}"
         asked = f"{edge.target.port}: {self._typed(edge.target.node, wanted)}"
         self._resolved.fault(
-            "CN307" if of_labels else "CN301",
+            why.code if why else "CN301",
             edge.key,
-            f"{given}   ({found})" if found else given,
-            f"{asked}   ({expected})" if expected else asked,
+            f"{given}   ({why.found})" if why else given,
+            f"{asked}   ({why.expected})" if why else asked,
             self._fitting(edge, wanted),
         )
 
