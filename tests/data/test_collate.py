@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from consilience.data import Collator, InputStep
-from consilience.declare import FieldType
+from consilience.declare import Bool, FieldType, Float, Int, Port
+from consilience.errors import DataError
 
 FIELDS = {
     name: FieldType.model_validate(written)
@@ -128,7 +129,7 @@ def test_a_collator_is_pickled_whole() -> None:
 
 @pytest.mark.parametrize(
     ("call", "outputs", "kind"),
-    [(lambda text: text[5], ("a",), IndexError), (lambda text: torch.zeros(1), ("a", "b"), ValueError)],
+    [(lambda text: text[5], ("a",), IndexError), (lambda text: torch.zeros(1), ("a", "b"), DataError)],
 )
 def test_a_fault_in_an_input_tells_whose_it_is(call: object, outputs: tuple[str, ...], kind: type[Exception]) -> None:
     step = InputStep("mine", call, {"text": "text"}, outputs, "plugin.thing")  # type: ignore[arg-type]
@@ -141,3 +142,63 @@ def test_examples_of_a_request_need_no_row_numbers(tmp_path: Path) -> None:
     batch = COLLATOR([{"text": "new"}])
     assert batch["mood.present"].tolist() == [False]
     assert batch["lengths.size"].tolist() == [3]
+
+
+PORTS: dict[str, Port] = {"ids": Int["batch seq"], "score": Float["batch width"], "mask": Bool["batch seq"]}
+KEPT = {
+    "ids": torch.zeros(3, 4, dtype=torch.int64),
+    "score": torch.zeros(3, 2),
+    "mask": torch.ones(3, 4, dtype=torch.bool),
+}
+FROM = ", from lab.own"
+BROKEN = {
+    "a port too few": ({"mask": ...}, "the ports ids, score", "the ports ids, score, mask"),
+    "a port too many": ({"more": KEPT["ids"]}, "the ports ids, score, mask, more", "the ports ids, score, mask"),
+    "a list": ({"ids": [[1]]}, "ids: a value of type list", "ids: Int[batch seq]"),
+    "doubles": ({"score": KEPT["score"].double()}, "score: float64[3 2]", "float32 or bfloat16[3 2]"),
+    "numbers for truths": ({"mask": KEPT["ids"]}, "mask: int64[3 4]", "mask: bool[3 4], as Bool[batch seq]"),
+    "truths for indexes": ({"ids": KEPT["mask"]}, "ids: bool[3 4]", "ids: int64 or int32[3 4]"),
+    "a dim too few": ({"ids": KEPT["ids"][0]}, "ids: int64[4]", "ids: int64 or int32[3 seq]"),
+    "fewer rows": ({"ids": KEPT["ids"][:2]}, "ids: int64[2 4]", "ids: int64 or int32[3 seq]"),
+    "another size": ({"score": torch.zeros(3, 5)}, "score: float32[3 5]", "float32 or bfloat16[3 2]"),
+    "two lengths": ({"mask": KEPT["mask"][:, :3]}, "mask: bool[3 3]", "mask: bool[3 4]"),
+}
+
+
+def honoured(given: object) -> dict[str, torch.Tensor]:
+    step = InputStep(
+        "own", lambda text: given, {"text": "text"}, tuple(PORTS), "lab.own", ports=PORTS, sizes={"width": 2}
+    )
+    return Collator(FIELDS, SIZES, (step,))(EXAMPLES)
+
+
+@pytest.mark.parametrize(("change", "found", "expected"), BROKEN.values(), ids=BROKEN)
+def test_an_input_that_gives_what_it_did_not_declare_is_told(
+    change: dict[str, object], found: str, expected: str
+) -> None:
+    given = {name: value for name, value in ({**KEPT, **change}).items() if value is not ...}
+    with pytest.raises(DataError) as caught:
+        honoured(given)
+    [fault] = caught.value.diagnostics
+    assert (fault.code, fault.where, fault.found) == ("CN312", "inputs.own", found + FROM)
+    assert expected in fault.expected
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [(None, "a value of type NoneType"), ((KEPT["ids"],), "1 values"), ("abc", "a value of type str")],
+)
+def test_an_input_that_gives_no_tensor_for_each_port_is_told(given: object, found: str) -> None:
+    with pytest.raises(DataError) as caught:
+        honoured(given)
+    assert caught.value.diagnostics[0].found == found + FROM
+
+
+def test_what_is_declared_passes_in_any_form() -> None:
+    for given in (KEPT, tuple(KEPT.values()), list(KEPT.values())):
+        batch = honoured(given)
+        assert all(batch[f"own.{name}"] is tensor for name, tensor in KEPT.items())
+    flexible = InputStep(
+        "own", lambda text: torch.zeros(3, 1, 2), {"text": "text"}, ("x",), ports={"x": Float["batch *more 2"]}
+    )
+    assert Collator(FIELDS, SIZES, (flexible,))(EXAMPLES)["own.x"].shape == (3, 1, 2)

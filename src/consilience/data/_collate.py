@@ -11,9 +11,18 @@ import torch
 from torch import Tensor
 
 from consilience.data._examples import ROW
-from consilience.declare import Dtype, FieldType
+from consilience.declare import Dtype, FieldType, Port
+from consilience.errors import DataError, Diagnostic
 
 __all__ = ["Collator", "InputStep"]
+
+_DTYPES = {
+    Dtype.FLOAT: (torch.float32, torch.bfloat16, torch.float16),  # float64 fits no weight of a model
+    Dtype.INT: (torch.int64, torch.int32),
+    Dtype.BOOL: (torch.bool,),
+    Dtype.TEXT: (),
+    Dtype.LABELS: (),
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,8 @@ class InputStep:
     """One built input: what it is called with, and the ports that it gives.
 
     `wiring` names, for each port, a field or another input's port (`tokens.ids`), or several for a variadic port.
+    `ports` are its output ports as it declares them, and `sizes` the sizes of its dims that the plan solved: where they
+    are given, every batch is compared with them.
     """
 
     name: str
@@ -29,6 +40,8 @@ class InputStep:
     outputs: tuple[str, ...]
     component: str = ""
     is_random: bool = False
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,19 +103,60 @@ class Collator:
             arguments["generator"] = torch.Generator().manual_seed(_seed(self.seed, step.name, rows))
         try:
             given = step.call(**arguments)
-            return {f"{step.name}.{port}": tensor for port, tensor in _by_port(given, step.outputs).items()}
+            found = _by_port(given, step)
+            _compare(found, step, len(rows))
+            return {f"{step.name}.{port}": tensor for port, tensor in found.items()}
         except Exception as error:
             error.add_note(f"in input {step.name} ({step.component or 'no component named'}), rows {list(rows)[:8]}")
             raise
 
 
-def _by_port(given: Any, outputs: tuple[str, ...]) -> dict[str, Tensor]:
+def _by_port(given: Any, step: InputStep) -> dict[str, Tensor]:
     if isinstance(given, Tensor):
         given = (given,)
-    found = dict(given) if isinstance(given, Mapping) else dict(zip(outputs, given, strict=True))
-    if set(found) != set(outputs):
-        raise ValueError(f"gave the ports {', '.join(found)}, and declares {', '.join(outputs)}")
+    if isinstance(given, Mapping):
+        found = dict(given)
+    elif isinstance(given, tuple | list) and len(given) == len(step.outputs):
+        found = dict(zip(step.outputs, given, strict=True))
+    else:
+        count = f"{len(given)} values" if isinstance(given, tuple | list) else f"a value of type {type(given).__name__}"
+        raise _dishonoured(step, count, f"a tensor for each of {', '.join(step.outputs)}")
+    if found.keys() != set(step.outputs):
+        names = ", ".join(map(str, found)) or "none"
+        raise _dishonoured(step, f"the ports {names}", f"the ports {', '.join(step.outputs)}")
     return found
+
+
+def _compare(found: Mapping[str, Tensor], step: InputStep, rows: int) -> None:
+    """Compares tensors with their ports: type, rank, sizes. Bounds (`below`) are not looked at, which would cost more.
+
+    Dims that vary are what the first port makes them, and the same in the others.
+    """
+    known = {**step.sizes, "batch": rows}
+    for name, port in step.ports.items():
+        tensor = found[name]
+        if not isinstance(tensor, Tensor):
+            raise _dishonoured(step, f"{name}: a value of type {type(tensor).__name__}", f"{name}: {port}")
+        shape, dims = tensor.shape, port.dims
+        if any(dim.variadic for dim in dims):
+            fits = len(shape) >= len(dims) - 1
+        else:
+            fits = len(shape) == len(dims) and all(
+                size == (dim.size or (known.setdefault(dim.name, size) if dim.name else size))
+                for dim, size in zip(dims, shape, strict=True)
+            )
+        if not fits or tensor.dtype not in _DTYPES[port.dtype]:
+            wanted = " ".join(str(dim.size or known.get(dim.name or "") or dim) for dim in dims)
+            kind = str(tensor.dtype).removeprefix("torch.")
+            allowed = " or ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES[port.dtype][:2])
+            expected = f"{name}: {allowed}[{wanted}], as {port.dtype}[{' '.join(map(str, dims))}]"
+            raise _dishonoured(step, f"{name}: {kind}[{' '.join(map(str, shape))}]", expected)
+
+
+def _dishonoured(step: InputStep, found: str, expected: str) -> DataError:
+    component = step.component or step.name
+    fix = f"# mend what {component} builds, or its ports"
+    return DataError(Diagnostic("CN312", ("inputs", step.name), f"{found}, from {component}", expected, fix))
 
 
 def _seed(seed: int, name: str, rows: Sequence[int]) -> int:
