@@ -113,9 +113,8 @@ def test_accumulation_takes_the_steps_of_the_big_batch(fusion: Fusion, tmp_path:
 
 def test_a_wrong_training_argument_is_told_before_anything_is_written(fusion: Fusion, tmp_path: Path) -> None:
     with pytest.raises(ConsilienceError) as told:
-        train(changed(fusion, lr_scheduler_type="cosinus"), tmp_path / "runs", progress=False)
+        train(changed(fusion, bf16=True, fp16=True), tmp_path / "runs", progress=False)
     assert told.value.diagnostics[0].code == "CN130"
-    assert "cosinus" in told.value.diagnostics[0].found
     assert not (tmp_path / "runs").exists()
 
 

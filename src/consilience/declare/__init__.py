@@ -39,6 +39,7 @@ from consilience.declare._labels import LabelSpace
 from consilience.declare._location import Location
 from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
+from consilience.declare._training import TrainingKeys
 from consilience.declare._validation import diagnostics_of, show
 from consilience.errors import DataError, DeclarationError, Diagnostic, Place, nearest
 
@@ -88,6 +89,7 @@ __all__ = [
     "SourceNode",
     "Text",
     "TrainSettings",
+    "TrainingKeys",
     "Tuner",
     "Unsolved",
     "Use",

@@ -24,6 +24,7 @@ from consilience.declare._documented import Documented
 from consilience.declare._fields import FieldType
 from consilience.declare._paste import paste
 from consilience.declare._reader import Document, read_file, read_text
+from consilience.declare._training import TrainSettings
 from consilience.declare._validation import diagnostics_of, refuse
 from consilience.errors import DeclarationError, Diagnostic
 
@@ -232,22 +233,6 @@ class Objective(_Declared):
     """The balancer: `fixed`, `uncertainty`, or one of a plugin's."""
     weights: dict[str, Weight] = {}
     """lambda_d: the weight of each discipline over the sum of its weighted losses; 1 when left out."""
-
-
-class TrainSettings(_Declared):
-    """How the model is trained; every other key is a transformers `TrainingArguments` field."""
-
-    model_config = ConfigDict(extra="allow")
-
-    epochs: Annotated[float, Field(gt=0)] = 3
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    learning_rate: Annotated[float, Field(ge=0)] = 5e-5
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keys for `TrainingArguments`, as written."""
-        return dict(self.model_extra or {})
 
 
 class Fusion(_Declared):

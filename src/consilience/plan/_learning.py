@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from importlib.util import find_spec
 from math import isfinite
-from pathlib import Path as FilePath
 
 import networkx as nx
+from pydantic import ValidationError
 
-from consilience.declare import Module, Port, paste
+from consilience.declare import Module, Port, TrainingKeys, diagnostics_of, paste
 from consilience.errors import Path, nearest
 from consilience.plan._plan import TARGET, Edge, PlanNode
 from consilience.plan._resolve import Resolved, discipline_of
@@ -18,13 +16,6 @@ __all__ = ["check_learning"]
 
 _OWN_WORDS = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size"}
 """The transformers arguments that the file says in other words."""
-
-_OWNED = {
-    "output_dir": "runs are kept where --runs says",
-    "remove_unused_columns": "the collator keeps what the plan needs",
-    "label_names": "targets are declared by the losses",
-}
-"""The transformers arguments that the file does not say."""
 
 
 def check_learning(
@@ -41,7 +32,7 @@ def check_learning(
         path: Path = ("losses",) if "losses" in resolved.fusion.model_fields_set else ()
         resolved.fault("CN405", path, "no loss", "at least one loss", _a_loss(resolved))
     _check_filled(resolved, edges)
-    check_training_keys(resolved)
+    _check_training_keys(resolved)
 
 
 def _check_reach(resolved: Resolved, graph: nx.DiGraph[str], doubtful: frozenset[str]) -> None:
@@ -150,39 +141,17 @@ def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
             resolved.fault("CN404", edge.key, f"{field}, which no source fills", expected, fix)
 
 
-def check_training_keys(resolved: Resolved) -> None:
-    """Sees that every further key under `train:` is a TrainingArguments field, without importing transformers."""
+def _check_training_keys(resolved: Resolved) -> None:
+    """Holds the keys under `train:` to those that training takes."""
     written = resolved.fusion.train.arguments
-    if not written:
-        return
-    known = _training_arguments()
-    for key in written:
-        path = ("train", key)
-        if key in _OWN_WORDS:
-            fix = f"{_OWN_WORDS[key]}: {paste(written[key])}"
-            resolved.fault("CN120", path, f"the key {key}", f"the key {_OWN_WORDS[key]}", fix)
-        elif key in _OWNED:
-            expected = f"no such key: {_OWNED[key]}"
-            resolved.fault("CN120", path, f"the key {key}", expected, f"# remove the key {key}")
-        elif known and key not in known:
-            own = ["epochs", "batch_size", "learning_rate", "seed"]
-            near = nearest(key, [*own, *sorted(known - set(_OWNED) - set(_OWN_WORDS))])
-            fix = f"{near}: {paste(written[key])}" if near else f"# remove the key {key}"
-            expected = "epochs, batch_size, learning_rate, seed, or a transformers TrainingArguments field"
-            resolved.fault("CN120", path, f"the unknown key {key}", expected, fix)
-
-
-def _training_arguments() -> set[str]:
-    """Reads the names of the fields from transformers' source: importing it would take seconds."""
+    for key, own in _OWN_WORDS.items():
+        if key in written:
+            fix = f"{own}: {paste(written.pop(key))}"
+            resolved.fault("CN120", ("train", key), f"the key {key}", f"the key {own}", fix)
     try:
-        spec = find_spec("transformers")
-    except (ImportError, ValueError):
-        return set()
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    source = FilePath(folders[0]) / "training_args.py" if folders else None
-    if source is None or not source.is_file():
-        return set()
-    return set(re.findall(r"^    (\w+): .*= (?:field\(|\S)", source.read_text(encoding="utf-8"), flags=re.MULTILINE))
+        TrainingKeys.model_validate(written)
+    except ValidationError as error:
+        resolved.faults.extend(diagnostics_of(error, TrainingKeys, ("train",)))
 
 
 def _a_loss(resolved: Resolved) -> str:

@@ -73,7 +73,7 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
     validation = _measurer(plan, model, prepared) if plan.of("metrics") and len(prepared.validation) else None
     trainer = FusionTrainer(
-        sampler=_sampler(arguments, prepared),
+        sampler=_sampler(plan, arguments, prepared),
         measure=validation,
         model=model,
         args=arguments,
@@ -145,9 +145,9 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
     return arguments
 
 
-def _sampler(arguments: TrainingArguments, prepared: Prepared) -> LengthGroupedBatches | None:
+def _sampler(plan: Plan, arguments: TrainingArguments, prepared: Prepared) -> LengthGroupedBatches | None:
     """Groups rows of like length, unless the file asks for another `train_sampling_strategy`."""
-    if arguments.train_sampling_strategy not in ("random", "group_by_length"):
+    if plan.fusion.train.arguments.get("train_sampling_strategy") not in (None, "group_by_length"):
         return None
     seed = arguments.data_seed if arguments.data_seed is not None else arguments.seed
     return LengthGroupedBatches(prepared.train.lengths, arguments.train_batch_size, seed)

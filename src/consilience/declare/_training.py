@@ -1,0 +1,97 @@
+"""How a model is trained: the keys under `train:`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from consilience.declare._documented import Documented
+
+__all__ = ["TrainSettings", "TrainingKeys"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class _Own(Documented, BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    epochs: Annotated[float, Field(gt=0)] = 3
+    """How often the training rows are seen."""
+    batch_size: Positive = 16
+    """How many rows a micro-batch has in each process."""
+    learning_rate: NotNegative = 5e-5
+    """The largest learning rate."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """What every random choice is drawn from."""
+
+
+class TrainSettings(_Own):
+    """How the model is trained; the check holds every further key to those of `TrainingKeys`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The further keys, as written: transformers' `TrainingArguments` of the same names."""
+        return dict(self.model_extra or {})
+
+
+class TrainingKeys(_Own):
+    """Every key that `train:` may have; those after `seed` are transformers' `TrainingArguments` of the same names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_steps: Positive | None = None
+    """Stops after so many optimizer steps, whatever `epochs` says."""
+    gradient_accumulation_steps: Positive | None = None
+    """How many micro-batches make one optimizer step."""
+    lr_scheduler_type: (
+        Literal[
+            "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"
+        ]
+        | None
+    ) = None
+    """How the learning rate changes after the warm-up; falls in a straight line when left out."""
+    warmup_steps: NotNegative | None = None
+    """Over how many steps the learning rate rises; below 1, the share of all steps."""
+    weight_decay: NotNegative | None = None
+    """How much AdamW shrinks the weights."""
+    max_grad_norm: NotNegative | None = None
+    """The norm to which gradients are clipped; 1 when left out, 0 for none."""
+    optim: Literal["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop"] | None = None
+    """The optimizer; torch's fused AdamW when left out."""
+    adam_beta1: Share | None = None
+    """AdamW's first beta."""
+    adam_beta2: Share | None = None
+    """AdamW's second beta."""
+    adam_epsilon: NotNegative | None = None
+    """AdamW's epsilon."""
+    bf16: bool | None = None
+    """Computes in bfloat16, with float32 weights."""
+    fp16: bool | None = None
+    """Computes in float16, with float32 weights and scaled losses."""
+    tf32: bool | None = None
+    """Multiplies in TF32 on GPUs that can."""
+    torch_compile: bool | None = None
+    """Compiles the model with `torch.compile`."""
+    use_cpu: bool | None = None
+    """Trains on the CPU though there is an accelerator."""
+    full_determinism: bool | None = None
+    """Asks torch for deterministic algorithms, which are slower."""
+    train_sampling_strategy: Literal["group_by_length", "random", "sequential"] | None = None
+    """The order of the rows: batches of like length in random order when left out."""
+    data_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    """What the order of the rows is drawn from; `seed` when left out."""
+    dataloader_num_workers: Annotated[int, Field(ge=0)] | None = None
+    """How many processes make batches beside the training."""
+    dataloader_drop_last: bool | None = None
+    """Leaves out a last batch that is not full."""
+    dataloader_pin_memory: bool | None = None
+    """Keeps batches where a GPU reads them fast; so when there is a GPU, when left out."""
+    logging_steps: Positive | None = None
+    """How many steps lie between two lines of the log; 10 when left out."""
+    logging_first_step: bool | None = None
+    """Logs the first step too."""
