@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,12 @@ def test_standard_output_of_predict_is_json_lines_alone(small_run: Path) -> None
     assert result.returncode == 0
     assert result.stdout.count("\n") == 1
     assert result.stderr == ""
+
+
+def test_evaluate_tells_what_goes_on_and_nothing_of_the_libraries(small_run: Path) -> None:
+    result = run("evaluate", small_run)
+    assert result.returncode == 0
+    told = [line for line in re.split(r"[\r\n]+", result.stderr) if line.strip() and not line.startswith("test:")]
+    starts = ["reading reviews", "evaluating 10 rows of test", "measuring what the plugins report", "kept in "]
+    assert len(told) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(told, starts, strict=True))
