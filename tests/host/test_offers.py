@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -41,7 +42,8 @@ def made(kind: type[Component], /, name: str | None = None, **attributes: Any) -
     if kind in (Input, Module):
         own |= {"inputs": Ports(x=ONE), "outputs": Ports(y=ONE)}
     own = {key: value for key, value in (own | attributes).items() if value is not ...}
-    return type(kind)("Own", (kind,), own, name=name)
+    with warnings.catch_warnings(action="ignore"):  # pydantic's own, of a key that shadows an attribute
+        return type(kind)("Own", (kind,), own, name=name)
 
 
 def key(annotation: Any, *default: Any, named: str = "size") -> dict[str, Any]:
