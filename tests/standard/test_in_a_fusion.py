@@ -108,8 +108,8 @@ def test_every_loss_reaches_what_is_trained(plan: Plan) -> None:
     losses = model(given, outputs=LOSSES).losses
     means = {name: value.sum() / model.count(name, given).sum() for name, value in losses.items()}
     assert set(means) == set(LOSSES)
-    factors, penalty = model.balancer(means)
-    total = sum((factors[name] * value for name, value in means.items()), penalty)
+    factors, penalties = model.balancer(means)
+    total = sum(factors[name] * value for name, value in means.items()) + sum(penalties.values())
     assert total.isfinite()
     torch.nn.init.ones_(model.nodes["read"].gate)
     total.backward()

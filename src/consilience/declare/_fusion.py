@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from pydantic import (
     model_serializer,
 )
 
-from consilience.declare._component import Balancer, Component, Input, Loss, Metric, Module, Resource, Source
+from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._documented import Documented
 from consilience.declare._fields import FieldType
 from consilience.declare._paste import paste
@@ -237,8 +237,6 @@ class Objective(_Declared):
 
 class Fusion(_Declared):
     """The whole declaration: resources, fields, sources, inputs, modules, losses, objective, metrics, training."""
-
-    KINDS: ClassVar[Mapping[str, type[Component]]] = {**SECTIONS, "balance": Balancer}
 
     consilience: Literal[1] = 1
     """The version of the file's format."""

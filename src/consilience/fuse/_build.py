@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from consilience.data import Collator, InputStep
-from consilience.declare import Dims, Input, Loss, Many, Module, Tuner, Unsolved
+from consilience.declare import Dims, Input, Loss, Many, Module, Port, Tuner, Unsolved
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.plan import Plan, PlanNode
 
@@ -62,7 +62,10 @@ def _input_step(plan: Plan, node: PlanNode, call: Any) -> InputStep:
         port: tuple(map(str, refs)) if isinstance(node.inputs[port], Many) else str(refs[0])
         for port, refs in plan.wiring(node.name).items()
     }
-    return InputStep(node.name, call, wiring, tuple(node.outputs), node.component, node.declaration.is_random)
+    ports = {name: port for name, port in node.outputs.items() if isinstance(port, Port)}
+    sizes = dict(plan.solved[node.name])
+    is_random = node.declaration.is_random
+    return InputStep(node.name, call, wiring, tuple(ports), node.component, is_random, ports, sizes)
 
 
 def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:

@@ -1,0 +1,84 @@
+"""Training in several processes: one run, one model, and the steps of one process with the whole batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+SCRIPT = """
+import json, sys
+from consilience import Fusion
+from consilience.train import train
+
+fusion = json.loads(sys.argv[1])
+train(Fusion(base=sys.argv[2], **fusion), sys.argv[3], progress=False)
+"""
+
+
+def fusion(checkpoint: Path, batch_size: int) -> dict[str, object]:
+    return {
+        "name": "several",
+        "resources": {"tiny": {"use": "checkpoint", "path": str(checkpoint)}},
+        "fields": {"text": "text", "mark": {"category": ["bad", "good"]}, "stars": "number"},
+        "sources": {
+            "rows": {"use": "table", "path": "rows.csv", "map": {"text": "text", "mark": "mark", "stars": "stars"}}
+        },
+        "inputs": {"tokens": {"use": "tokens", "in": "text", "checkpoint": "tiny"}},
+        "modules": {
+            "encoder": {"use": "text_encoder", "in": "tokens"},
+            "opinion": {"use": "classifier", "in": "encoder.pooled", "dropout": 0.0},
+            "rating": {"use": "regressor", "in": "encoder.pooled", "dropout": 0.0},
+        },
+        "losses": {
+            "opinion_loss": {"use": "cross_entropy", "in": "opinion", "target": "mark"},
+            "rating_loss": {"use": "mse", "in": "rating", "target": "stars"},
+        },
+        "objective": {"balance": "uncertainty"},
+        "train": {
+            "epochs": 1,
+            "batch_size": batch_size,
+            "learning_rate": 0.01,
+            "optim": "sgd",
+            "use_cpu": True,
+            "train_sampling_strategy": "sequential",
+        },
+    }
+
+
+def run(processes: int, batch_size: int, folder: Path, checkpoint: Path) -> Path:
+    runs = folder / f"runs-{processes}"
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    arguments = [str(script), json.dumps(fusion(checkpoint, batch_size)), str(folder), str(runs)]
+    done = subprocess.run(
+        [sys.executable, *(launcher if processes > 1 else []), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    [made] = runs.iterdir()  # one run, however many processes
+    return made
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one_with_the_whole_batch(tmp_path: Path, make_bert: object) -> None:
+    """Also with targets that are missing unevenly, and with learned weights of the losses."""
+    checkpoint = make_bert("still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)  # type: ignore[operator]
+    rows = [f"a {'fine' if row % 2 else 'dull'} film,{'good' if row % 2 else 'bad'}" for row in range(24)]
+    lines = [f"{row},{number / 10 if number % 3 else ''}" for number, row in enumerate(rows)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,mark,stars", *lines]))
+    one, two = run(1, 8, tmp_path, checkpoint), run(2, 4, tmp_path, checkpoint)
+    first, second = (load_file(made / "model" / "model.safetensors") for made in (one, two))
+    assert first.keys() == second.keys()
+    assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-6
+    record = json.loads((two / "record.json").read_text())
+    assert record["training"]["steps"] == 3
