@@ -55,12 +55,17 @@ def declare(**train: object) -> Fusion:
         },
         losses={
             "opinion_loss": {"use": "cross_entropy", "in": "opinion", "target": "sentiment"},
-            "affect_loss": {"use": "psychology.affect_loss", "in": "affect", "target": "lexicon.valence"},
+            "affect_loss": {
+                "use": "psychology.affect_loss",
+                "in": "affect",
+                "target": "lexicon.valence",
+                "weight": 3.0,
+            },
             "language_loss": {
                 "use": "linguistics.masked_lm_loss",
                 "in": "words",
                 "target": "masked.labels",
-                "weight": 0.01,
+                "weight": 0.003,
             },
             "size_loss": {"use": "complexity.sparsity", "of": "encoder", "weight": 0.05},
         },

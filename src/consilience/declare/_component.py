@@ -159,6 +159,7 @@ class Component(Documented):
         strict=True,
         allow_inf_nan=False,
         protected_namespaces=(),
+        defer_build=True,  # a file uses few of the classes that its plugins offer
     )
 
     kind: ClassVar[str] = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Any
 __all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "innermost"]
 
 GROUP = "consilience.plugins"
+_OWN_REQUIREMENT = re.compile(r"(?i:consilience)\s*(?:\[[^]]*\])?(?P<versions>[\s(<>=!~][^;]*|)(?:;(?P<marker>.*))?")
 STANDARD = "standard"
 """The namespace of the built-in components, whose names need no prefix."""
 
@@ -59,20 +61,31 @@ class Claim:
 
     def unmet_requirement(self) -> str | None:
         """Gives the distribution's requirement on Consilience when this one does not meet it."""
-        from packaging.requirements import InvalidRequirement, Requirement
+        # packaging's parser of whole requirements takes longer to import than all the rest of the host.
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         for text in self._metadata("requires") or ():
-            if not text.lower().startswith("consilience"):
-                continue  # parsing all of them takes longer than all the rest
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
+            match = _OWN_REQUIREMENT.fullmatch(text)
+            if match is None or not _applies(match["marker"]):
                 continue
-            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-            is_met = requirement.specifier.contains(consilience_version(), prereleases=True)
-            if requirement.name.lower() == "consilience" and applies and not is_met:
-                return f"consilience{requirement.specifier}"
+            try:
+                wanted = SpecifierSet(match["versions"].strip("() "))
+            except InvalidSpecifier:
+                continue
+            if not wanted.contains(consilience_version(), prereleases=True):
+                return f"consilience{wanted}"
         return None
+
+
+def _applies(marker: str | None) -> bool:
+    if marker is None:
+        return True
+    from packaging.markers import InvalidMarker, Marker
+
+    try:
+        return Marker(marker).evaluate({"extra": ""})
+    except InvalidMarker:
+        return False
 
 
 def claims(found: Iterable[EntryPoint] | None = None) -> dict[str, list[Claim]]:
