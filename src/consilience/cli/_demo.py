@@ -47,7 +47,8 @@ def run_demo(runs: str, seeds: int) -> None:
         told = told or _difference(plan.fusion.train.batch_size, fair)
     for name, of_name in reports.items():
         click.echo(f"\n{name}, seed {first}\n\n{of_name[0].to_text()}")
-    click.echo(f"\non {reports[_FUSED][0].rows:,} held-out reviews; mean ± standard deviation over {seeds} seeds")
+    over = f"; mean ± standard deviation over {seeds} seeds" if seeds > 1 else f", seed {first}"
+    click.echo(f"\non {reports[_FUSED][0].rows:,} held-out reviews{over}")
     click.echo(f"\n{compare(reports).to_text()}\n\n{told}\n\nruns")
     for name, of_name in reports.items():
         for report in of_name:
