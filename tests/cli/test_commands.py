@@ -88,6 +88,18 @@ def test_graph_is_written_in_the_form_of_the_suffix(call: Call, small_fusion: Pa
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
 
 
+def test_a_graph_in_a_form_that_is_not_drawn(call: Call, small_fusion: Path, tmp_path: Path) -> None:
+    result = call("graph", small_fusion, "-o", tmp_path / "g.png")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error CN709 at output\n"
+        f"  found     {tmp_path / 'g.png'}\n"
+        "  expected  a name that ends in .svg or .mmd\n"
+        f"  fix       --output {tmp_path / 'g.svg'}\n"
+    )
+    assert not (tmp_path / "g.png").exists()
+
+
 def test_a_graph_that_cannot_be_written(call: Call, small_fusion: Path, tmp_path: Path) -> None:
     result = call("graph", small_fusion, "-o", tmp_path / "no" / "g.svg")
     assert result.exit_code == 1

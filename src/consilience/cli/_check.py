@@ -37,12 +37,23 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word if number == 1 else plural}"
 
 
+_FORMS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "mermaid", ".txt": "mermaid", "": "mermaid"}
+"""The form of a drawing by the suffix of its file."""
+
+
+def _form_of(output: str | None) -> str:
+    suffix = Path(output).suffix.lower() if output is not None else ""
+    if suffix not in _FORMS:
+        fix = f"--output {Path(str(output)).with_suffix('.svg')}"
+        raise RunError(Diagnostic("CN709", ("output",), str(output), "a name that ends in .svg or .mmd", fix))
+    return _FORMS[suffix]
+
+
 def draw_file(file: str, form: str | None, output: str | None) -> None:
     """Draws a file, to standard output or into another file, whose suffix tells the form unless one is given."""
     from consilience.plan import to_mermaid, to_svg
 
-    if form is None:
-        form = "svg" if output is not None and Path(output).suffix.lower() == ".svg" else "mermaid"
+    form = form or _form_of(output)
     plan = check(file)
     text = to_svg(plan) if form == "svg" else to_mermaid(plan)
     if output is None:
