@@ -235,11 +235,7 @@ def _step(plan: Plan, node: PlanNode) -> Step:
     if node.section == "losses":
         return Step(node.name, tuple(arguments), (node.name,), ("value",))
     ports = tuple(node.outputs)
-    return Step(node.name, tuple(arguments), tuple(_value_name(node.name, port) for port in ports), ports)
-
-
-def _value_name(node: str, port: str) -> str:
-    return str(Ref(node, port))
+    return Step(node.name, tuple(arguments), tuple(str(Ref(node.name, port)) for port in ports), ports)
 
 
 def _named(step: Step, given: Any) -> dict[str, Tensor]:
