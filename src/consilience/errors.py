@@ -12,7 +12,9 @@ __all__ = [
     "DataError",
     "DeclarationError",
     "Diagnostic",
+    "Part",
     "Place",
+    "Related",
     "RunError",
     "Severity",
     "nearest",
@@ -29,16 +31,40 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class Part(StrEnum):
+    """Which part of a pair a diagnostic is about: the key itself, or the value behind it."""
+
+    KEY = "key"
+    VALUE = "value"
+
+
 @dataclass(frozen=True, order=True)
 class Place:
-    """A position in a file; lines and columns count from 1."""
+    """A stretch of a file; lines and columns count from 1, and the end is the column after the last character."""
 
     file: str
     line: int
     column: int
+    end_line: int = 0
+    """0 where only the beginning is known."""
+    end_column: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Related:
+    """Another place that a diagnostic speaks of: `Related(("fields", "sentiment"), "declared here")`."""
+
+    path: Path
+    message: str
+    place: Place | None = None
+
+    @property
+    def where(self) -> str:
+        """The dotted path of the key, such as `fields.sentiment`."""
+        return ".".join(map(str, self.path))
 
 
 @dataclass(frozen=True)
@@ -52,6 +78,9 @@ class Diagnostic:
     fix: str
     place: Place | None = None
     severity: Severity = Severity.ERROR
+    part: Part = Part.VALUE
+    """What of the pair at `path` the place is of; a value that is a mapping has the place of its key."""
+    related: tuple[Related, ...] = ()
 
     @property
     def where(self) -> str:

@@ -41,7 +41,7 @@ from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
 from consilience.declare._training import TrainingKeys
 from consilience.declare._validation import diagnostics_of, show
-from consilience.errors import DataError, DeclarationError, Diagnostic, Place, nearest
+from consilience.errors import DataError, DeclarationError, Diagnostic, Part, Place, Related, Severity, nearest
 
 hookimpl = HookimplMarker("consilience")
 """Marks a plugin's function as the implementation of the hook of its name."""
@@ -80,11 +80,14 @@ __all__ = [
     "ModuleNode",
     "Node",
     "Objective",
+    "Part",
     "Place",
     "Port",
     "Ports",
+    "Related",
     "Resource",
     "ResourceNode",
+    "Severity",
     "Source",
     "SourceNode",
     "Text",
