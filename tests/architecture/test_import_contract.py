@@ -116,6 +116,11 @@ def test_the_light_rooms_do_not_import_what_is_heavy(tree: Tree, room: str, heav
     assert "light" in tree.broken()
 
 
+def test_the_check_does_not_wait_for_the_drawing(tree: Tree) -> None:
+    tree.plant("consilience.plan._learning", "import consilience.plan.drawing")
+    assert tree.broken() == {"drawing"}
+
+
 def test_the_light_rooms_do_not_reach_what_is_heavy_through_others(tree: Tree) -> None:
     tree.plant("consilience.standard._planted", "import torch")
     tree.plant("consilience.host", "import consilience.standard._planted")

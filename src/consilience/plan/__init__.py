@@ -10,13 +10,12 @@ from consilience.plan._check import Purpose, check
 from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
 
 if TYPE_CHECKING:
-    from consilience.plan._mermaid import to_mermaid
     from consilience.plan._reduce import reduced
-    from consilience.plan._svg import to_svg
+    from consilience.plan.drawing import to_mermaid, to_svg
 
 __all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Purpose", "Ref", "check", "reduced", "to_mermaid", "to_svg"]
 
-_MODULES = {"reduced": "_reduce", "to_mermaid": "_mermaid", "to_svg": "_svg"}
+_MODULES = {"reduced": "_reduce", "to_mermaid": "drawing", "to_svg": "drawing"}
 
 
 def __getattr__(name: str) -> Any:

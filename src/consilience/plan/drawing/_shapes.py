@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from consilience.plan._draw import NEUTRAL, Band, Colour, Drawing, Figure, number
-from consilience.plan._layout import Box, Spot
-from consilience.plan._text import shorten, width
+from consilience.plan.drawing._drawing import NEUTRAL, Band, Colour, Drawing, Figure, number
+from consilience.plan.drawing._layout import Box, Spot
+from consilience.plan.drawing._text import shorten, width
 
 __all__ = ["FAINT", "INK", "PANEL", "SMALL", "box_of", "element", "markup", "node", "snowflake"]
 

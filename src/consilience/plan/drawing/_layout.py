@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from consilience.plan._lanes import LANE, Label, blend, fit, height_of_lane, x_at
-from consilience.plan._order import order_rows
+from consilience.plan.drawing._lanes import LANE, Label, blend, fit, height_of_lane, x_at
+from consilience.plan.drawing._order import order_rows
 
 __all__ = ["Box", "Link", "Spot", "Way", "lay_out"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from consilience.plan._draw import Arrow, ArrowKind, Band, Drawing, draw
-from consilience.plan._layout import Link, Spot, Way, bounds, lay_out
 from consilience.plan._plan import TASK, Plan
-from consilience.plan._shapes import FAINT, INK, PANEL, SMALL, box_of, element, markup, node, snowflake
-from consilience.plan._text import shorten, width
+from consilience.plan.drawing._drawing import Arrow, ArrowKind, Band, Drawing, draw
+from consilience.plan.drawing._layout import Link, Spot, Way, bounds, lay_out
+from consilience.plan.drawing._shapes import FAINT, INK, PANEL, SMALL, box_of, element, markup, node, snowflake
+from consilience.plan.drawing._text import shorten, width
 
 __all__ = ["to_svg"]
 

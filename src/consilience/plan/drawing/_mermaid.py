@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consilience.plan._draw import OBJECTIVE, Arrow, ArrowKind, Band, Drawing, Figure, draw, number
 from consilience.plan._plan import TASK, Plan
+from consilience.plan.drawing._drawing import OBJECTIVE, Arrow, ArrowKind, Band, Drawing, Figure, draw, number
 
 __all__ = ["to_mermaid"]
 
