@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
@@ -90,6 +90,13 @@ class Diagnostic:
     def at(self, place: Place | None) -> Diagnostic:
         """Gives the same diagnostic with its position in the file."""
         return replace(self, place=place)
+
+    def located(self, place_of: Callable[[Path, Part], Place | None]) -> Diagnostic:
+        """Gives the same diagnostic with its place and those of what it speaks of, where they have none yet."""
+        related = tuple(
+            item if item.place else replace(item, place=place_of(item.path, Part.KEY)) for item in self.related
+        )
+        return replace(self, place=self.place or place_of(self.path, self.part), related=related)
 
     def __str__(self) -> str:
         position = f" ({self.place})" if self.place else ""

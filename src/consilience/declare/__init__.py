@@ -21,10 +21,11 @@ from consilience.declare._component import (
     upstream,
 )
 from consilience.declare._fields import FIELD_TYPES, FieldType
-from consilience.declare._fusion import (
-    SECTIONS,
+from consilience.declare._fusion import SECTIONS, Draft, Fusion
+from consilience.declare._labels import LabelSpace
+from consilience.declare._location import Location
+from consilience.declare._nodes import (
     ColumnMap,
-    Fusion,
     InputNode,
     LossNode,
     MetricNode,
@@ -33,13 +34,10 @@ from consilience.declare._fusion import (
     Objective,
     ResourceNode,
     SourceNode,
-    TrainSettings,
 )
-from consilience.declare._labels import LabelSpace
-from consilience.declare._location import Location
 from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
-from consilience.declare._training import TrainingKeys
+from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
 from consilience.errors import DataError, DeclarationError, Diagnostic, Part, Place, Related, Severity, nearest
 
@@ -59,6 +57,7 @@ __all__ = [
     "Diagnostic",
     "Dim",
     "Dims",
+    "Draft",
     "Dtype",
     "Fault",
     "Field",

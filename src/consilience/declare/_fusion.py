@@ -4,45 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    model_serializer,
-)
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationError
 
 from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
-from consilience.declare._documented import Documented
 from consilience.declare._fields import FieldType
+from consilience.declare._nodes import (
+    Declared,
+    InputNode,
+    LossNode,
+    MetricNode,
+    ModuleNode,
+    Node,
+    Objective,
+    ResourceNode,
+    SourceNode,
+)
 from consilience.declare._paste import paste
 from consilience.declare._reader import Document, read_file, read_text
+from consilience.declare._salvage import salvage
 from consilience.declare._training import TrainSettings
 from consilience.declare._validation import diagnostics_of, refuse
-from consilience.errors import DeclarationError, Diagnostic
+from consilience.errors import DeclarationError, Diagnostic, Part
+from consilience.errors import Path as KeyPath
 
-__all__ = [
-    "SECTIONS",
-    "ColumnMap",
-    "Fusion",
-    "InputNode",
-    "LossNode",
-    "MetricNode",
-    "ModuleNode",
-    "Node",
-    "Objective",
-    "ResourceNode",
-    "SourceNode",
-    "TrainSettings",
-    "Wiring",
-]
+__all__ = ["SECTIONS", "Draft", "Fusion"]
 
 SECTIONS: dict[str, type[Component]] = {
     "resources": Resource,
@@ -53,9 +43,6 @@ SECTIONS: dict[str, type[Component]] = {
     "metrics": Metric,
 }
 """The sections of nodes, with the kind of component that stands in each."""
-
-SPLITS = ("aside", "test", "validation", "train")
-"""The splits, in the order in which they take their rows."""
 
 
 def _identifier(name: str) -> str:
@@ -79,163 +66,12 @@ def _title(name: str) -> str:
     return name
 
 
-def _in_order(split: dict[str, int | float]) -> dict[str, int | float]:
-    return {name: split[name] for name in SPLITS if name in split}
-
-
-def _wiring(value: object) -> object:
-    def is_reference(item: object) -> bool:
-        return isinstance(item, str) and bool(item.strip())
-
-    def is_list(item: object) -> bool:
-        return isinstance(item, list | tuple) and bool(item) and all(is_reference(part) for part in item)
-
-    if is_reference(value):
-        return value
-    if is_list(value):
-        return tuple(value)  # type: ignore[arg-type]
-    if isinstance(value, Mapping) and value and all(is_reference(item) or is_list(item) for item in value.values()):
-        return {str(port): tuple(item) if isinstance(item, list) else item for port, item in value.items()}
-    raise refuse(
-        "a node or node.port, a list of them, or a mapping from the component's ports to them", "{key}: node.port"
-    )
-
-
-def _use(value: object) -> object:
-    if isinstance(value, str) and value:
-        return {"use": value}
-    if isinstance(value, Mapping) and isinstance(value.get("use"), str):
-        return dict(value)
-    raise refuse("a component's name, or a mapping with the key use", "# remove the key {key}")
-
-
 _TITLE = re.compile(r"\w[\w .-]{0,99}")
 
 Name = Annotated[str, AfterValidator(_identifier)]
-Wiring = Annotated[Any, BeforeValidator(_wiring)]
-"""`node`, `node.port`, a list of them, or a mapping from port to them."""
-UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
-"""A component and its settings: `{use: lora, r: 8}`, or its name alone."""
-Weight = Annotated[float, Field(ge=0)]
 
 
-class _Declared(Documented, BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        populate_by_name=True,
-    )
-
-
-class Node(_Declared):
-    """One use of a component; every key that is not listed here is a setting of the component."""
-
-    model_config = ConfigDict(extra="allow")
-
-    use: Annotated[str, Field(min_length=1)]
-    """The component's name: `text_encoder`, or `psychology.emotion_head` with its plugin's namespace."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The component's own keys, as written."""
-        return dict(self.model_extra or {})
-
-    @model_serializer(mode="wrap")
-    def _write(self, handler: Any) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
-        chosen = self.model_fields_set | {"use", "share"} | set(self.model_extra or {})
-        names = {name: info.alias or name for name, info in type(self).model_fields.items()}
-        kept = {names.get(key, key) for key in chosen}
-        aliased = {names.get(key, key): value for key, value in written.items()}
-        return {key: value for key, value in aliased.items() if key in kept and value not in (None, "")}
-
-
-class ResourceNode(Node):
-    """What several nodes share on disk or on a hub."""
-
-
-class ColumnMap(_Declared):
-    """How a column fills a field, where its name alone does not say it."""
-
-    column: str
-    values: dict[str, str] = {}
-    """The label of each value that the column holds: `{"0": negative, "1": positive}`."""
-    space: str | None = None
-    """The label space that the column's values are of, when it is not the field's: a declared mapping leads there."""
-    separator: str = ","
-    """What stands between several labels, words or numbers in one text cell."""
-
-
-class SourceNode(Node):
-    """Where examples come from, and how its columns fill the fields."""
-
-    map: Annotated[dict[str, str | ColumnMap], Field(examples=[{"text": "text"}])]
-    """The column that fills each field: `{sentiment: label}`; the fields left out are missing for these rows."""
-    where: dict[str, str | int | float | bool] = {}
-    """The values that columns must have for a row to be kept."""
-    distinct: str | None = None
-    """A column of which each value is kept once, at its first row."""
-    split: Annotated[
-        dict[Literal["train", "validation", "test", "aside"], Annotated[int | float, Field(gt=0)]],
-        AfterValidator(_in_order),
-    ] = {}
-    """How many rows (a whole number) or what share (below 1) each split takes, from one fixed shuffle.
-
-    Whatever the order of the keys, `aside` takes its rows first, then `test`, `validation` and `train`. Rows of `aside`
-    are used by nothing; rows that are left go to `train`, unless `train` is named.
-    """
-    repeat: Annotated[int, Field(ge=1)] = 1
-    """How often an epoch sees each training row."""
-
-
-class InputNode(Node):
-    """Runs in the data loader: fields in, tensors out."""
-
-    in_: Wiring = Field(default=None, alias="in")
-
-
-class ModuleNode(Node):
-    """A part of the model, or (`share:`) another application of one."""
-
-    use: str = ""
-    share: str | None = None
-    """The module whose parameters are applied here once more, to other inputs."""
-    in_: Wiring = Field(default=None, alias="in")
-    tune: UseSettings = {"use": "full"}
-    """Which parameters are trained: `full`, `frozen`, or a tuner such as `{use: lora, r: 8}`."""
-
-
-class LossNode(Node):
-    """One term of the objective."""
-
-    in_: Wiring = Field(default=None, alias="in")
-    target: str | None = None
-    """The field or input port that the loss compares with."""
-    weight: Weight = 1.0
-    discipline: str | None = None
-    """Whose loss it is, when it is not its plugin's; a standard loss belongs to the task."""
-
-
-class MetricNode(Node):
-    """A measure of evaluation."""
-
-    in_: Wiring = Field(default=None, alias="in")
-    target: str | None = None
-    """The field or input port that the metric compares with."""
-
-
-class Objective(_Declared):
-    """How the losses are summed."""
-
-    balance: UseSettings = {"use": "fixed"}
-    """The balancer: `fixed`, `uncertainty`, or one of a plugin's."""
-    weights: dict[str, Weight] = {}
-    """lambda_d: the weight of each discipline over the sum of its weighted losses; 1 when left out."""
-
-
-class Fusion(_Declared):
+class Fusion(Declared, BaseModel):
     """The whole declaration: resources, fields, sources, inputs, modules, losses, objective, metrics, training."""
 
     consilience: Literal[1] = 1
@@ -268,26 +104,40 @@ class Fusion(_Declared):
 
         Raises `DeclarationError` with every fault of its shape.
         """
-        return cls._from_document(read_file(path), Path(base) if base is not None else Path(path).resolve().parent)
+        return cls.draft(path, base).whole()
 
     @classmethod
     def parse(cls, text: str, base: str | os.PathLike[str] | None = None) -> Self:
         """Reads a fusion from YAML text; relative paths start from `base`."""
-        return cls._from_document(read_text(text), Path(base) if base is not None else Path.cwd())
+        return cls._drafted(read_text(text), Path(base) if base is not None else Path.cwd()).whole()
 
     @classmethod
-    def _from_document(cls, document: Document, base: Path) -> Self:
+    def draft(cls, path: str | os.PathLike[str], base: str | os.PathLike[str] | None = None) -> Draft[Self]:
+        """Reads a fusion file as far as it can be understood, faults of its shape or not.
+
+        Raises `DeclarationError` only where nothing of the file can be trusted.
+        """
+        return cls._drafted(read_file(path), Path(base) if base is not None else Path(path).resolve().parent)
+
+    @classmethod
+    def _drafted(cls, document: Document, base: Path) -> Draft[Self]:
         written = dict(document.value)
-        faults = [] if "consilience" in written else [_no_version()]
+        faults = [*document.faults, *([] if "consilience" in written else [_no_version()])]
         if written.pop("base", faults) is not faults:  # a key of Python's alone: a file lies where it lies
             faults.append(_no_base())
-        try:
-            fusion = cls(base=base, **written)
-        except DeclarationError as error:
-            raise DeclarationError(_located(document, [*faults, *error.diagnostics])) from None
-        if faults:
-            raise DeclarationError(_located(document, faults))
-        fusion._document = document
+        salvaged = salvage(cls, written, cls._validated, stand_ins={"name": "unnamed", "map": {}})
+        faults = _located(document, [*faults, *salvaged.faults])
+        if salvaged.model is None:
+            raise DeclarationError(faults)
+        fusion = salvaged.model
+        fusion._document, fusion._base = document, base
+        lost = {*salvaged.lost, *(fault.path for fault in document.faults)}
+        return Draft(fusion, tuple(faults), frozenset(_names_lost(written, lost)), frozenset(lost))
+
+    @classmethod
+    def _validated(cls, written: dict[str, Any]) -> Self:
+        fusion = cls.__new__(cls)  # the constructor would tell the faults as diagnostics at once
+        cls.__pydantic_validator__.validate_python(written, self_instance=fusion)
         return fusion
 
     @property
@@ -312,9 +162,9 @@ class Fusion(_Declared):
         kept._document, kept._base = self._document, self._base
         return kept
 
-    def locate(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    def locate(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Gives the diagnostics with their places in the file, when the fusion was read from one."""
-        return _located(self._document, diagnostics) if self._document else diagnostics
+        return _located(self._document, diagnostics) if self._document else list(diagnostics)
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the fusion as the file writes it, without what was left at its default."""
@@ -322,8 +172,42 @@ class Fusion(_Declared):
         return {"consilience": self.consilience, **written}
 
 
-def _located(document: Document, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    return [item if item.place else item.at(document.place(item.path)) for item in diagnostics]
+FusionT = TypeVar("FusionT", bound=Fusion)
+
+
+@dataclass(frozen=True)
+class Draft(Generic[FusionT]):
+    """A fusion as far as its file can be understood."""
+
+    fusion: FusionT
+    faults: tuple[Diagnostic, ...] = ()
+    """The faults of the file's shape, with their places."""
+    names: frozenset[str] = frozenset()
+    """The names that are declared in what was left out; `*` where any name could be."""
+    lost: frozenset[KeyPath] = frozenset()
+    """The paths whose value in the fusion is not what is written."""
+
+    def whole(self) -> FusionT:
+        """Gives the fusion, or raises `DeclarationError` with the faults of its shape."""
+        if self.faults:
+            raise DeclarationError(self.faults)
+        return self.fusion
+
+
+def _names_lost(written: dict[str, Any], lost: Iterable[KeyPath]) -> Iterator[str]:
+    """Gives the names of the nodes that cannot be there, since what declares them could not be understood."""
+    for section, *rest in lost:
+        inside = written.get(str(section))
+        if len(rest) == 1 and section in ("fields", *SECTIONS):
+            yield str(rest[0])
+        elif not rest and isinstance(inside, dict):
+            yield from map(str, inside)
+        elif not rest and section in ("fields", *SECTIONS):
+            yield "*"
+
+
+def _located(document: Document, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    return [item.located(document.place) for item in diagnostics]
 
 
 def _no_version() -> Diagnostic:
@@ -332,4 +216,4 @@ def _no_version() -> Diagnostic:
 
 def _no_base() -> Diagnostic:
     expected = f"one of {', '.join(Fusion.model_fields)}"
-    return Diagnostic("CN120", ("base",), "the unknown key base", expected, "# remove the key base")
+    return Diagnostic("CN120", ("base",), "the unknown key base", expected, "# remove the key base", part=Part.KEY)

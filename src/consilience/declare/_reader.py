@@ -23,7 +23,7 @@ from consilience.declare._characters import (
 )
 from consilience.declare._file import MOST_BYTES, file_text, too_large
 from consilience.declare._scalars import WORDS, plain_value
-from consilience.errors import DeclarationError, Diagnostic, Path, Place, nearest
+from consilience.errors import DeclarationError, Diagnostic, Part, Path, Place, nearest
 
 __all__ = ["Document", "read_file", "read_text"]
 
@@ -56,8 +56,9 @@ class Document:
     text: str
     keys: Mapping[Path, Place]
     values: Mapping[Path, Place]
+    faults: tuple[Diagnostic, ...] = ()
 
-    def place(self, path: Path) -> Place:
+    def place(self, path: Path, part: Part = Part.VALUE) -> Place:
         """Gives the place of the key at a path (of the item, in a list), or of the nearest key above it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.keys:

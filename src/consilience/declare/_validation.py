@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from consilience.declare._paste import paste
-from consilience.errors import Diagnostic, Path, nearest
+from consilience.errors import Diagnostic, Part, Path, nearest
 
-__all__ = ["diagnostics_of", "refuse", "show"]
+__all__ = ["Found", "diagnostics_of", "found_in", "refuse", "show"]
 
 _RANGES = (
     "greater_than",
@@ -60,19 +60,25 @@ def refuse(expected: str, fix: str) -> PydanticCustomError:
 
 def diagnostics_of(error: ValidationError, model: type[BaseModel], path: Path = ()) -> Iterable[Diagnostic]:
     """Tells every fault of a ValidationError, with the path of its key below `path`."""
-    faults: dict[Path, list[_Found]] = {}
+    for found in found_in(error, model):
+        yield found.diagnostic(path)
+
+
+def found_in(error: ValidationError, model: type[BaseModel]) -> list[Found]:
+    """Lists the faults of a ValidationError, one for each key at fault."""
+    faults: dict[Path, list[Found]] = {}
     for detail in error.errors(include_url=False):
         found = _locate(detail, model)
         faults.setdefault(found.choice or found.path, []).append(found)
     told = [found for same in faults.values() for found in _without_other_forms(same)]
     renamed = {(found.path[:-1], found.near()) for found in told if found.detail["type"] == "extra_forbidden"}
-    for found in told:
-        if found.detail["type"] != "missing" or (found.path[:-1], found.name) not in renamed:
-            yield found.diagnostic(path)
+    return [
+        found for found in told if found.detail["type"] != "missing" or (found.path[:-1], found.name) not in renamed
+    ]
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """One error of pydantic, with the path that the file has for it: pydantic's own names each form it tried."""
 
     detail: ErrorDetails
@@ -97,12 +103,17 @@ class _Found:
         return fields.get(self.name)
 
     def diagnostic(self, base: Path) -> Diagnostic:
+        """Tells the fault, at its path below `base`."""
+        told = self._diagnostic(base)
+        return replace(told, part=Part.KEY) if self.is_key else told
+
+    def _diagnostic(self, base: Path) -> Diagnostic:
         kind, at, given = self.detail["type"], (*base, *self.path), show(self.detail["input"])
         if kind == "extra_forbidden":
             keys, near = list(_fields(self.owner)), self.near()
             fix = f"{near}: {paste(self.detail['input'])}" if near else f"# remove the key {self.name}"
             expected = f"one of {', '.join(keys)}" if keys else "no further keys"
-            return Diagnostic("CN120", at, f"the unknown key {self.name}", expected, fix)
+            return Diagnostic("CN120", at, f"the unknown key {self.name}", expected, fix, part=Part.KEY)
         if kind == "missing":
             fix = f"{self.name}: {paste(self.example())}"
             return Diagnostic("CN121", at[:-1], f"no key {self.name}", f"the key {self.name}", fix)
@@ -198,7 +209,7 @@ class _Found:
         return paste(nearest(str(self.detail["input"]), choices) or usual)
 
 
-def _without_other_forms(same: list[_Found]) -> list[_Found]:
+def _without_other_forms(same: list[Found]) -> list[Found]:
     """Keeps, of a value that may have several forms, the faults of the form it has, or one for all of them."""
     if same[0].choice is None or len(same) == 1:
         return same
@@ -210,7 +221,7 @@ def _without_other_forms(same: list[_Found]) -> list[_Found]:
     return [replace(first, others=messages)]
 
 
-def _locate(detail: ErrorDetails, model: type[BaseModel]) -> _Found:
+def _locate(detail: ErrorDetails, model: type[BaseModel]) -> Found:
     at: Any = model
     owner: type[BaseModel] | None = None
     path: Path = ()
@@ -226,7 +237,7 @@ def _locate(detail: ErrorDetails, model: type[BaseModel]) -> _Found:
         info = _fields(owner).get(str(part))
         at = info.annotation if info else _item(at, part)
         path = (*path, part)
-    return _Found(detail, path, owner, at, choice, is_key="[key]" in detail["loc"])
+    return Found(detail, path, owner, at, choice, is_key="[key]" in detail["loc"])
 
 
 def _fields(owner: type[BaseModel] | None) -> dict[str, FieldInfo]:

@@ -1,0 +1,182 @@
+"""The nodes of a fusion, one model a section: what the file may say of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
+
+from consilience.declare._documented import Documented
+from consilience.declare._validation import refuse
+
+__all__ = [
+    "ColumnMap",
+    "Declared",
+    "InputNode",
+    "LossNode",
+    "MetricNode",
+    "ModuleNode",
+    "Node",
+    "Objective",
+    "ResourceNode",
+    "SourceNode",
+    "Weight",
+    "Wiring",
+]
+
+SPLITS = ("aside", "test", "validation", "train")
+"""The splits, in the order in which they take their rows."""
+
+
+def _in_order(split: dict[str, int | float]) -> dict[str, int | float]:
+    return {name: split[name] for name in SPLITS if name in split}
+
+
+def _wiring(value: object) -> object:
+    def is_reference(item: object) -> bool:
+        return isinstance(item, str) and bool(item.strip())
+
+    def is_list(item: object) -> bool:
+        return isinstance(item, list | tuple) and bool(item) and all(is_reference(part) for part in item)
+
+    if is_reference(value):
+        return value
+    if is_list(value):
+        return tuple(value)  # type: ignore[arg-type]
+    if isinstance(value, Mapping) and value and all(is_reference(item) or is_list(item) for item in value.values()):
+        return {str(port): tuple(item) if isinstance(item, list) else item for port, item in value.items()}
+    raise refuse(
+        "a node or node.port, a list of them, or a mapping from the component's ports to them", "{key}: node.port"
+    )
+
+
+def _use(value: object) -> object:
+    if isinstance(value, str) and value:
+        return {"use": value}
+    if isinstance(value, Mapping) and isinstance(value.get("use"), str):
+        return dict(value)
+    raise refuse("a component's name, or a mapping with the key use", "# remove the key {key}")
+
+
+Wiring = Annotated[Any, BeforeValidator(_wiring)]
+"""`node`, `node.port`, a list of them, or a mapping from port to them."""
+UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
+"""A component and its settings: `{use: lora, r: 8}`, or its name alone."""
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Declared(Documented, BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+    )
+
+
+class Node(Declared):
+    """One use of a component; every key that is not listed here is a setting of the component."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: Annotated[str, Field(min_length=1)]
+    """The component's name: `text_encoder`, or `psychology.emotion_head` with its plugin's namespace."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The component's own keys, as written."""
+        return dict(self.model_extra or {})
+
+    @model_serializer(mode="wrap")
+    def _write(self, handler: Any) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        chosen = self.model_fields_set | {"use", "share"} | set(self.model_extra or {})
+        names = {name: info.alias or name for name, info in type(self).model_fields.items()}
+        kept = {names.get(key, key) for key in chosen}
+        aliased = {names.get(key, key): value for key, value in written.items()}
+        return {key: value for key, value in aliased.items() if key in kept and value not in (None, "")}
+
+
+class ResourceNode(Node):
+    """What several nodes share on disk or on a hub."""
+
+
+class ColumnMap(Declared):
+    """How a column fills a field, where its name alone does not say it."""
+
+    column: str
+    values: dict[str, str] = {}
+    """The label of each value that the column holds: `{"0": negative, "1": positive}`."""
+    space: str | None = None
+    """The label space that the column's values are of, when it is not the field's: a declared mapping leads there."""
+    separator: str = ","
+    """What stands between several labels, words or numbers in one text cell."""
+
+
+class SourceNode(Node):
+    """Where examples come from, and how its columns fill the fields."""
+
+    map: Annotated[dict[str, str | ColumnMap], Field(examples=[{"text": "text"}])]
+    """The column that fills each field: `{sentiment: label}`; the fields left out are missing for these rows."""
+    where: dict[str, str | int | float | bool] = {}
+    """The values that columns must have for a row to be kept."""
+    distinct: str | None = None
+    """A column of which each value is kept once, at its first row."""
+    split: Annotated[
+        dict[Literal["train", "validation", "test", "aside"], Annotated[int | float, Field(gt=0)]],
+        AfterValidator(_in_order),
+    ] = {}
+    """How many rows (a whole number) or what share (below 1) each split takes, from one fixed shuffle.
+
+    Whatever the order of the keys, `aside` takes its rows first, then `test`, `validation` and `train`. Rows of `aside`
+    are used by nothing; rows that are left go to `train`, unless `train` is named.
+    """
+    repeat: Annotated[int, Field(ge=1)] = 1
+    """How often an epoch sees each training row."""
+
+
+class InputNode(Node):
+    """Runs in the data loader: fields in, tensors out."""
+
+    in_: Wiring = Field(default=None, alias="in")
+
+
+class ModuleNode(Node):
+    """A part of the model, or (`share:`) another application of one."""
+
+    use: str = ""
+    share: str | None = None
+    """The module whose parameters are applied here once more, to other inputs."""
+    in_: Wiring = Field(default=None, alias="in")
+    tune: UseSettings = {"use": "full"}
+    """Which parameters are trained: `full`, `frozen`, or a tuner such as `{use: lora, r: 8}`."""
+
+
+class LossNode(Node):
+    """One term of the objective."""
+
+    in_: Wiring = Field(default=None, alias="in")
+    target: str | None = None
+    """The field or input port that the loss compares with."""
+    weight: Weight = 1.0
+    discipline: str | None = None
+    """Whose loss it is, when it is not its plugin's; a standard loss belongs to the task."""
+
+
+class MetricNode(Node):
+    """A measure of evaluation."""
+
+    in_: Wiring = Field(default=None, alias="in")
+    target: str | None = None
+    """The field or input port that the metric compares with."""
+
+
+class Objective(Declared):
+    """How the losses are summed."""
+
+    balance: UseSettings = {"use": "fixed"}
+    """The balancer: `fixed`, `uncertainty`, or one of a plugin's."""
+    weights: dict[str, Weight] = {}
+    """lambda_d: the weight of each discipline over the sum of its weighted losses; 1 when left out."""
