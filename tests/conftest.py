@@ -27,7 +27,8 @@ def save_bert(folder: Path, has_weights: bool = True, **settings: object) -> Pat
 
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    config = BertConfig(vocab_size=len(SPECIAL) + len(WORDS), max_position_embeddings=32, **sizes, **settings)
+    sizes |= {"vocab_size": len(SPECIAL) + len(WORDS), "max_position_embeddings": 32}
+    config = BertConfig(**(sizes | settings))
     config.save_pretrained(str(folder))
     if has_weights:
         BertModel(config).save_pretrained(str(folder))
