@@ -220,6 +220,10 @@ class Resource(Component):
         """Lists the files that the resource's content is: they are fingerprinted in the record of a run."""
         return ()
 
+    def examine(self) -> Iterable[Fault]:
+        """Opens it and tells what is wrong inside; may take seconds and import what it needs."""
+        return ()
+
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Copies into `folder` what a saved model needs of it.
 
@@ -254,6 +258,13 @@ class Source(Component):
     def open(self) -> Mapping[str, Any]:
         """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` without splits."""
         raise NotImplementedError
+
+    def splits(self) -> frozenset[str] | None:
+        """Lists the splits that `open` will give, `all` where it has none of its own; None where only opening tells.
+
+        Must stay light: the check asks it, to see that every loss has rows to learn from.
+        """
+        return None
 
     def files(self) -> Iterable[Path]:
         """Lists the files that are read: they are fingerprinted in the record of a run."""
@@ -330,6 +341,10 @@ class Balancer(Component):
     """Weighs the losses against each other while they are learnt."""
 
     kind = "balancer"
+    needs_shared_parameters: ClassVar[bool] = False
+    """Whether it weighs the losses by their gradients in parameters that several of them train."""
+    needs_several_losses: ClassVar[bool] = False
+    """Whether there is nothing for it to weigh where the fusion has one loss."""
 
     def build(self, losses: tuple[str, ...]) -> Any:
         """Gives an `nn.Module`: from `{loss: weighted value}` to `({loss: factor}, {loss: penalty})`, all `Float[""]`.

@@ -48,7 +48,7 @@ _PORTS: dict[type[Component], tuple[str, ...]] = {
     Loss: ("inputs",),
     Metric: ("inputs",),
 }
-_FLAGS = ("is_random", "has_parameters", "trains")
+_FLAGS = ("is_random", "has_parameters", "trains", "needs_shared_parameters", "needs_several_losses")
 _VALUES = (Float["batch"], Float[""])
 _EXAMPLE = 'Ports(features=Float["batch hidden"])'
 

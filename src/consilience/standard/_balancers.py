@@ -22,6 +22,8 @@ class Fixed(Balancer):
 class Uncertainty(Balancer):
     """Learns how much each loss counts from how well it can be fitted (Kendall et al. 2018, arXiv:1705.07115)."""
 
+    needs_several_losses = True
+
     def build(self, losses: tuple[str, ...]) -> Any:
         """Builds the balancer."""
         from consilience.standard.built.balancers import Uncertainty

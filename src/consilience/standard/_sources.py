@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Source, show
+from consilience.standard._own_splits import splits_in
 
 __all__ = ["Hub", "Table"]
 
@@ -83,6 +84,10 @@ class Table(Source):
     def open(self) -> Mapping[str, Any]:
         """Reads the file, or that of each split; raises `DataError` (CN507), with paths that start at this source."""
         return {split: self._read(location.path) for split, location in self._located()}
+
+    def splits(self) -> frozenset[str] | None:
+        """Lists the splits whose files exist, or `all`."""
+        return frozenset(split for split, _ in self._located()) or None  # that there is none is told already
 
     def _located(self) -> Iterator[tuple[str, Location]]:
         if _SPLIT not in self.path.text:
@@ -170,6 +175,10 @@ class Hub(Source):
             except (OSError, ValueError, RuntimeError) as error:
                 raise DataError(self._unloaded(error)) from error
         return dict(loaded)
+
+    def splits(self) -> frozenset[str] | None:
+        """Lists the splits that the names of a local directory's files tell; what the hub has is not looked up."""
+        return splits_in(self.path.path) if self._is_local() and self.name is None else None
 
     def _is_place(self) -> bool:
         return self._is_local() or self.path.text.startswith((".", "/", "~", "pkg:")) or self.path.text.count("/") > 1
