@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
@@ -24,6 +24,7 @@ from consilience.declare._nodes import (
     ResourceNode,
     SourceNode,
 )
+from consilience.declare._origin import Origin, origin
 from consilience.declare._paste import paste
 from consilience.declare._reader import Document, read_file, read_text
 from consilience.declare._salvage import salvage
@@ -89,14 +90,17 @@ class Fusion(Declared, BaseModel):
 
     _document: Document | None = PrivateAttr(default=None)
     _base: Path = PrivateAttr(default_factory=Path)
+    _origin: Origin | None = PrivateAttr(default=None)
 
     def __init__(self, /, *, base: str | os.PathLike[str] | None = None, **sections: Any) -> None:
         """Declares a fusion in Python; `base` is the folder that relative paths start from, here unless given."""
+        called = origin(sections)
         try:
             super().__init__(**sections)
         except ValidationError as error:
-            raise DeclarationError(diagnostics_of(error, Fusion)) from None
+            raise DeclarationError(_located(called, diagnostics_of(error, Fusion))) from None
         self._base = Path(base) if base is not None else Path.cwd()
+        self._origin = called
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], base: str | os.PathLike[str] | None = None) -> Self:
@@ -126,13 +130,14 @@ class Fusion(Declared, BaseModel):
         if written.pop("base", faults) is not faults:  # a key of Python's alone: a file lies where it lies
             faults.append(_no_base())
         salvaged = salvage(cls, written, cls._validated, stand_ins={"name": "unnamed", "map": {}})
-        faults = _located(document, [*faults, *salvaged.faults])
+        follow = (fault for fault in salvaged.faults if not document.is_doubtful(fault.path))
+        faults = _located(document, [*faults, *follow])
         if salvaged.model is None:
             raise DeclarationError(faults)
         fusion = salvaged.model
         fusion._document, fusion._base = document, base
-        lost = {*salvaged.lost, *(fault.path for fault in document.faults)}
-        return Draft(fusion, tuple(faults), frozenset(_names_lost(written, lost)), frozenset(lost))
+        names = {*_names_lost(written, salvaged.lost), *_names_doubtful(document)}
+        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(salvaged.lost))
 
     @classmethod
     def _validated(cls, written: dict[str, Any]) -> Self:
@@ -158,13 +163,17 @@ class Fusion(Declared, BaseModel):
 
     def without(self, *sections: str) -> Self:
         """Gives the fusion without the named sections."""
-        kept = self.model_copy(update={section: {} for section in sections})
+        return self.having(**{section: {} for section in sections})
+
+    def having(self, **sections: Mapping[str, Any]) -> Self:
+        """Gives the fusion with other nodes in some sections; its places stay those of its file."""
+        kept = self.model_copy(update=sections)
         kept._document, kept._base = self._document, self._base
         return kept
 
     def locate(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """Gives the diagnostics with their places in the file, when the fusion was read from one."""
-        return _located(self._document, diagnostics) if self._document else list(diagnostics)
+        """Gives the diagnostics with their places in the file, or in the Python that declared the fusion."""
+        return _located(self._document or self._origin, diagnostics)
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the fusion as the file writes it, without what was left at its default."""
@@ -187,6 +196,10 @@ class Draft(Generic[FusionT]):
     lost: frozenset[KeyPath] = frozenset()
     """The paths whose value in the fusion is not what is written."""
 
+    def without(self, *sections: str) -> Draft[FusionT]:
+        """Gives the draft without the named sections."""
+        return replace(self, fusion=self.fusion.without(*sections))
+
     def whole(self) -> FusionT:
         """Gives the fusion, or raises `DeclarationError` with the faults of its shape."""
         if self.faults:
@@ -206,8 +219,8 @@ def _names_lost(written: dict[str, Any], lost: Iterable[KeyPath]) -> Iterator[st
             yield "*"
 
 
-def _located(document: Document, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    return [item.located(document.place) for item in diagnostics]
+def _located(places: Document | Origin | None, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    return [item.located(places.place) if places else item for item in diagnostics]
 
 
 def _no_version() -> Diagnostic:
