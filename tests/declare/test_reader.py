@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consilience.declare._reader import MOST_LEVELS, MOST_VALUES, Document, read_file, read_text
-from consilience.errors import DeclarationError, Place
+from consilience.errors import DeclarationError, Diagnostic, Part, Place
 
 FILM = """\
 # A comment first.
@@ -30,16 +30,31 @@ list:
 """
 
 
+def told(text: str, file: str = "<text>") -> tuple[Diagnostic, ...]:
+    """Gives the faults of a text, whether reading survived them or not."""
+    try:
+        return read_text(text, file).faults
+    except DeclarationError as error:
+        return error.diagnostics
+
+
 def faults_of(text: str) -> list[tuple[str, tuple[str | int, ...]]]:
-    with pytest.raises(DeclarationError) as caught:
-        read_text(text)
-    return [(fault.code, fault.path) for fault in caught.value.diagnostics]
+    return [(fault.code, fault.path) for fault in told(text)]
+
+
+def words(document: Document, *path: str | int, part: Part = Part.VALUE) -> str:
+    """Gives the text that the place of a path covers."""
+    place = document.place(path, part)
+    lines = document.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    taken = lines[place.line - 1 : place.end_line]
+    taken[-1] = taken[-1][: place.end_column - 1]
+    taken[0] = taken[0][place.column - 1 :]
+    return "\n".join(taken)
 
 
 def at(document: Document, *path: str | int) -> tuple[int, int, int, int]:
     """Gives line and column of the key, then those of its value."""
-    key = document.place(path)
-    value = document.values.get(path, key)
+    key, value = document.place(path, Part.KEY), document.place(path)
     return key.line, key.column, value.line, value.column
 
 
@@ -133,11 +148,11 @@ error CN104 at a.0 (film.yaml:1)
   fix       # write a value in place of *a""",
     ),
     "CN104 too many": (
-        "a: &a [" + "x," * 4999 + "]\nb: [*a, *a]",
+        "a: &a [" + "x," * 4999 + "]\nb: [" + "*a," * 20 + "]",
         """\
-error CN104 at b.0.4997 (film.yaml:2)
-  found     more than 10,000 values, with the aliases written out
-  expected  at most 10,000
+error CN104 at b.18.4997 (film.yaml:2)
+  found     more than 100,000 values, with the aliases written out
+  expected  at most 100,000
   fix       # keep long lists in a file of their own, and write only the aliases that are needed""",
     ),
     "CN105": (
@@ -257,9 +272,7 @@ error CN110 at rate (film.yaml:1)
 
 @pytest.mark.parametrize(("text", "expected"), GOLDEN.values(), ids=GOLDEN)
 def test_a_fault_reads_exactly(text: str, expected: str) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        read_text(text, "film.yaml")
-    assert str(caught.value) == expected
+    assert "\n".join(map(str, told(text, "film.yaml"))) == expected
 
 
 def test_every_fault_is_told_in_one_run() -> None:
@@ -279,9 +292,8 @@ def test_every_fault_is_told_in_one_run() -> None:
 
 
 def test_the_column_of_a_fault_counts_code_points() -> None:
-    with pytest.raises(DeclarationError) as caught:
-        read_text("\ufeff'😀é': {a: 1, a: 2}\r\nb: .inf", "f.yaml")
-    assert [fault.place for fault in caught.value.diagnostics] == [Place("f.yaml", 1, 14), Place("f.yaml", 2, 4)]
+    faults = told("\ufeff'😀é': {a: 1, a: 2}\r\nb: .inf", "f.yaml")
+    assert [fault.place for fault in faults] == [Place("f.yaml", 1, 14, 1, 15), Place("f.yaml", 2, 4, 2, 8)]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -290,7 +302,7 @@ def test_places(line_end: str, mark: str) -> None:
     document = read_text(mark + FILM.replace("\n", line_end))
     assert document.value["modules"]["quoted key"] == "two\nlines\n"
     assert at(document, "name") == (2, 1, 2, 7)
-    assert at(document, "modules", "encoder") == (4, 3, 4, 12)
+    assert at(document, "modules", "encoder") == (4, 3, 4, 3)
     assert at(document, "modules", "encoder", "in", 2) == (4, 50, 4, 50)
     assert at(document, "modules", "encoder", "tune") == (5, 13, 5, 19)
     assert at(document, "modules", "quoted key") == (6, 3, 6, 17)
@@ -302,8 +314,9 @@ def test_places_of_what_is_not_there_are_those_of_the_nearest_key_above() -> Non
     document = read_text(FILM, "film.yaml")
     assert document.place(()) == Place("film.yaml", 1, 1)
     assert document.place(("missing", "key")) == Place("film.yaml", 1, 1)
-    assert document.place(("modules", "encoder", "out", 0)) == Place("film.yaml", 4, 3)
-    assert document.place(("list", 7)) == Place("film.yaml", 9, 1)
+    assert document.place(("modules", "encoder", "out", 0)) == Place("film.yaml", 4, 3, 4, 10)
+    assert document.place(("list", 7)) == Place("film.yaml", 9, 1, 9, 5)
+    assert words(document, "list", 1, "c") == "{b: 1}"
 
 
 def test_tabs_inside_text_and_comments_count_as_one_column() -> None:
@@ -322,16 +335,16 @@ def test_a_tab_between_values_is_refused_where_it_stands(text: str) -> None:
     assert fault.place == Place("<text>", 1 + text.count("\n"), 1 + text.splitlines()[-1].index("\t"))
 
 
-def test_an_alias_is_a_copy_with_the_places_of_its_anchor() -> None:
+def test_an_alias_is_a_copy_that_stands_where_the_alias_does_and_holds_what_stands_at_the_anchor() -> None:
     document = read_text("a: &x {b: [1]}\nc: *x\nd: [*x]\ne: &s 2\nf: *s\n")
     assert document.value == {"a": {"b": [1]}, "c": {"b": [1]}, "d": [{"b": [1]}], "e": 2, "f": 2}
     assert document.value["a"] is not document.value["c"]
     assert document.value["a"]["b"] is not document.value["c"]["b"]
-    assert at(document, "c") == (2, 1, 1, 4)
-    assert at(document, "d", 0) == (3, 5, 1, 4)
+    assert words(document, "c") == "c"
+    assert words(document, "d", 0) == "*x"
     assert at(document, "c", "b") == at(document, "d", 0, "b") == (1, 8, 1, 11)
-    assert at(document, "d", 0, "b", 0) == (1, 12, 1, 12)
-    assert at(document, "f") == (5, 1, 4, 4)
+    assert words(document, "d", 0, "b") == "[1]"
+    assert words(document, "f") == "*s"
 
 
 def test_keys_are_the_text_that_is_written() -> None:
@@ -462,7 +475,7 @@ def test_a_file_is_read_under_the_name_that_was_given(folder: Path) -> None:
     assert document.value == {"a": "😀", "b": 2}
     assert document.file == "film.yaml"
     assert document.text == "a: 😀\r\nb: 2\r\n"
-    assert document.place(("b",)) == Place("film.yaml", 2, 1)
+    assert document.place(("b",)) == Place("film.yaml", 2, 4, 2, 5)
     assert read_file(folder / "film.yaml").place(("b",)).file == str(folder / "film.yaml")
 
 
@@ -544,7 +557,7 @@ quick = settings(max_examples=200, deadline=None, suppress_health_check=[HealthC
 def test_json_reads_back_as_it_was(value: dict[str, Any], indent: int | None) -> None:
     document = read_text(json.dumps(value, indent=indent))
     assert json.dumps(document.value) == json.dumps(value)
-    assert set(document.keys) == set(document.values) - {()}
+    assert document.faults == ()
 
 
 @quick
@@ -578,16 +591,17 @@ def test_any_unicode_gives_a_document_or_diagnostics(text: str) -> None:
 
 
 def check_any_text(text: str) -> None:
+    for fault in told(text, "f.yaml"):
+        assert fault.place is not None
+        assert 1 <= fault.place.line <= len(text) + 1
+        assert fault.found
+        assert fault.expected
+        assert fault.fix
+        str(fault).encode()
     try:
         document = read_text(text, "f.yaml")
-    except DeclarationError as error:
-        for fault in error.diagnostics:
-            assert fault.place is not None
-            assert 1 <= fault.place.line <= len(text) + 1
-            assert fault.found
-            assert fault.expected
-            assert fault.fix
-            str(fault).encode()
-    else:
-        assert isinstance(document.value, dict)
-        json.dumps(document.value, allow_nan=False).encode()
+    except DeclarationError:
+        return
+    assert isinstance(document.value, dict)
+    json.dumps(document.value, allow_nan=False).encode()
+    assert document.doubtful or not document.faults

@@ -10,6 +10,7 @@ __all__ = [
     "REFUSED",
     "REFUSED_ESCAPE",
     "REFUSED_IN_KEY",
+    "REPLACEMENT",
     "escape",
     "join_pairs",
     "place_after",
@@ -23,6 +24,7 @@ __all__ = [
 REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 REFUSED_ESCAPE = re.compile("[\x00\ud800-\udfff]")
 REFUSED_IN_KEY = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LINE_END = re.compile("\r\n|\r|\n")
 
@@ -48,9 +50,10 @@ def quote(text: str) -> str:
 
 
 def place_after(before: str, file: str) -> Place:
-    """Gives the place that follows a text from the start of its file."""
+    """Gives the place of the character that follows a text from the start of its file."""
     lines = _LINE_END.split(before)
-    return Place(file, len(lines), len(lines[-1]) + 1)
+    line, column = len(lines), len(lines[-1]) + 1
+    return Place(file, line, column, line, column + 1)
 
 
 def refused_character(match: re.Match[str], file: str) -> Diagnostic:

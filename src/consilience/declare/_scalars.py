@@ -23,6 +23,8 @@ def plain_value(text: str) -> str | int | float | bool | None:
     """Resolves a plain scalar by the core schema of YAML 1.2; a number that is not finite raises ValueError."""
     if text in WORDS:
         return WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(text)
     match = _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text)

@@ -1,0 +1,61 @@
+"""The events of a YAML text: from libyaml where that is enough, from PyYAML's own parser where every word counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+__all__ = ["Unreadable", "exact_events", "has_quick_events", "quick_events", "stretch"]
+
+
+class Unreadable(Exception):
+    """The text is no YAML from an offset on."""
+
+    def __init__(self, problem: str, offset: int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.offset = offset
+
+
+def exact_events(text: str) -> Iterator[yaml.Event]:
+    """Gives the events of PyYAML's own parser, whose errors a person is told; raises Unreadable at the first."""
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()  # type: ignore[no-untyped-call]
+    except yaml.MarkedYAMLError as error:
+        problem = ", ".join(part.removeprefix("found ") for part in (error.problem, error.context) if part)
+        raise Unreadable(problem, (error.problem_mark or loader.get_mark()).index) from None
+    except (yaml.YAMLError, ValueError, OverflowError):  # "\UFFFFFFFF", %YAML 1.<5,000 digits>
+        problem = "an escape or a version whose number is too large"
+        raise Unreadable(problem, loader.get_mark().index) from None
+
+
+def has_quick_events(text: str) -> bool:
+    """Tells whether libyaml is there, and reads a text of these characters as PyYAML's own parser does."""
+    return yaml.__with_libyaml__ and "\t" not in text
+
+
+def quick_events(text: str) -> Iterator[yaml.Event]:
+    """Gives the events of libyaml's parser, some twenty times as fast; raises Unreadable, without words for it.
+
+    It keeps its levels in memory of its own: unlike the composer above it, it has no stack that could overflow.
+    """
+    from yaml.cyaml import CSafeLoader  # the parser below it, `yaml._yaml.CParser`, has no public name
+
+    parser = CSafeLoader(text)
+    try:
+        yield from iter(parser.get_event, None)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise Unreadable(str(error), 0) from None
+    finally:
+        parser.dispose()
+
+
+def stretch(event: yaml.Event) -> tuple[int, int]:
+    """Gives the offsets between which an event stands in the text."""
+    start: Any = event.start_mark
+    end: Any = event.end_mark
+    return start.index, end.index
