@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from enum import StrEnum
 
 __all__ = [
@@ -17,11 +17,14 @@ __all__ = [
     "Related",
     "RunError",
     "Severity",
+    "is_slip",
     "nearest",
     "sort_diagnostics",
 ]
 
 Path = tuple[str | int, ...]
+
+_SLIP = 0.85
 
 
 class Severity(StrEnum):
@@ -146,3 +149,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Finds the known name that a misspelt one most likely meant, or None when none is near."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def is_slip(name: str, near: str) -> bool:
+    """Tells whether a name is so near to another that it can only be a slip of the pen."""
+    return SequenceMatcher(None, name, near).ratio() > _SLIP

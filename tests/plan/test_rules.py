@@ -251,8 +251,8 @@ def test_a_module_may_read_nothing(kinds: Registry) -> None:
         kinds,
     )
     assert plan.wiring("prompt") == {}
-    [fault] = told(declared(HEAD | {"prompt": {"use": "toy.prompt", "in": "words"}}), kinds)
-    assert fault[0::3] == ("CN303", "# remove the key in")
+    dead, fault = told(declared(HEAD | {"prompt": {"use": "toy.prompt", "in": "words"}}), kinds)
+    assert (dead[:2], fault[0::3]) == (("CN401", "modules.prompt"), ("CN303", "# remove the key in"))
 
 
 def test_a_node_that_gives_nothing_feeds_nothing(kinds: Registry) -> None:
@@ -337,16 +337,18 @@ def test_a_component_that_states_junk_is_named_with_its_distribution(toy: Make, 
     wrong = type("Wrong", (Prompt,), {"dims": dims, "__module__": __name__})
     registry = toy(*KINDS, wrong)
     fusion = declared(HEAD | {"wrong": {"use": "toy.wrong"}, "other": {"share": "head", "in": "wrong"}})
-    [(code, where, found, fix)] = told(fusion, registry)
+    (code, where, found, fix), dead = told(fusion, registry)
     assert (code, where, fix) == ("CN207", "modules.wrong", "# mend the plugin registered as toy, or upgrade it")
+    assert dead[:2] == ("CN401", "modules.wrong")
     assert found.startswith("the plugin registered as toy fails to state the dims of toy.wrong: ")
 
 
 @pytest.mark.parametrize("faults", [lambda self: 1 // 0, lambda self: [None], lambda self: sys.exit(1), lambda self: 3])
 def test_a_component_that_fails_to_check_itself_is_named(toy: Make, faults: Any) -> None:
     wrong = type("Wrong", (Prompt,), {"faults": faults, "__module__": __name__})
-    [(code, where, found, _)] = told(declared(HEAD | {"wrong": {"use": "toy.wrong"}}), toy(*KINDS, wrong))
+    (code, where, found, _), dead = told(declared(HEAD | {"wrong": {"use": "toy.wrong"}}), toy(*KINDS, wrong))
     assert (code, where) == ("CN207", "modules.wrong")
+    assert dead[:2] == ("CN401", "modules.wrong")
     assert found.startswith("the plugin registered as toy fails to check wrong: ")
 
 

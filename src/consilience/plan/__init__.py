@@ -6,14 +6,28 @@ Drawing and reducing are imported when they are asked for, so that a check alone
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from consilience.plan._check import Purpose, check
+from consilience.plan._check import Purpose, Survey, check, survey
 from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
 
 if TYPE_CHECKING:
     from consilience.plan._reduce import reduced
     from consilience.plan.drawing import to_mermaid, to_svg
 
-__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Purpose", "Ref", "check", "reduced", "to_mermaid", "to_svg"]
+__all__ = [
+    "TARGET",
+    "TASK",
+    "Edge",
+    "Plan",
+    "PlanNode",
+    "Purpose",
+    "Ref",
+    "Survey",
+    "check",
+    "reduced",
+    "survey",
+    "to_mermaid",
+    "to_svg",
+]
 
 _MODULES = {"reduced": "_reduce", "to_mermaid": "drawing", "to_svg": "drawing"}
 

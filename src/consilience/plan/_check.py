@@ -1,24 +1,28 @@
-"""The check: from a fusion to a plan, or to every fault of it at once."""
+"""The check: from a fusion to a plan, and to every fault of it at once."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 
 import networkx as nx
 
-from consilience.declare import Fusion
-from consilience.errors import DeclarationError
+from consilience.declare import Balancer, Dims, Draft, Fusion
+from consilience.errors import DeclarationError, Diagnostic, Severity, sort_diagnostics
 from consilience.host import Registry, default_registry
-from consilience.plan._doubt import doubtful
+from consilience.plan._doubt import doubtful, unreached
 from consilience.plan._learning import check_learning
-from consilience.plan._plan import Edge, Plan
-from consilience.plan._resolve import Resolved, resolve
-from consilience.plan._solve import Solver
+from consilience.plan._plan import Edge, Plan, PlanNode
+from consilience.plan._resolve import Resolved, discipline_of, resolve
+from consilience.plan._solve import Solution, Solver
 from consilience.plan._uses import resolve_uses, uses_of
 from consilience.plan._wire import wire
 
-__all__ = ["Purpose", "check"]
+__all__ = ["Purpose", "Survey", "check", "survey"]
+
+Checkable = Fusion | str | os.PathLike[str]
+"""A fusion, or the path of a fusion file."""
 
 
 class Purpose(StrEnum):
@@ -28,44 +32,88 @@ class Purpose(StrEnum):
     USE = "use"
 
 
-def check(
-    fusion: Fusion | str | os.PathLike[str], registry: Registry | None = None, purpose: Purpose = Purpose.LEARN
-) -> Plan:
+@dataclass(frozen=True)
+class Survey:
+    """All that a check finds: the plan as far as it goes, and every diagnostic, in the order of the file."""
+
+    plan: Plan
+    """What a picture can be drawn of; whole, and fit to be built, when there are no errors."""
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What keeps the fusion from being built."""
+        return tuple(item for item in self.diagnostics if item.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What stops nothing."""
+        return tuple(item for item in self.diagnostics if item.severity is Severity.WARNING)
+
+
+def check(fusion: Checkable, registry: Registry | None = None, purpose: Purpose = Purpose.LEARN) -> Plan:
     """Checks a fusion, or a fusion file, as a whole; raises `DeclarationError` with every fault found.
 
     Imports neither torch nor transformers, and downloads nothing.
     """
-    if not isinstance(fusion, Fusion):
-        fusion = Fusion.load(fusion)
+    found = survey(fusion, registry, purpose)
+    if found.errors:
+        raise DeclarationError(found.diagnostics)
+    return found.plan
+
+
+def survey(fusion: Checkable, registry: Registry | None = None, purpose: Purpose = Purpose.LEARN) -> Survey:
+    """Checks a fusion, or a fusion file, and gives all that was found, faults or not.
+
+    Raises `DeclarationError` only for a file of which nothing can be trusted, such as one that is no YAML.
+    """
+    draft = Draft(fusion) if isinstance(fusion, Fusion) else Fusion.draft(fusion)
     if purpose is Purpose.USE:
-        fusion = fusion.without("sources", "metrics")
-    resolved = resolve(fusion, registry or default_registry())
-    edges, broken = wire(resolved)
+        draft = draft.without("sources", "metrics")
+    resolved = resolve(draft, registry or default_registry())
+    wired = wire(resolved)
     references = _references(resolved)
-    graph = _graph(resolved, edges, references)
+    graph = _graph(resolved, wired.edges, references)
     in_cycles = _tell_cycles(resolved, graph)
     order = _order(resolved, graph, in_cycles)
-    resolve_uses(resolved, _feeding(edges), order, doubtful(resolved, broken))
-    solver = Solver(resolved, edges, order, doubtful(resolved, broken))
+    doubt = doubtful(resolved, wired)
+    resolve_uses(resolved, _feeding(wired.edges), order, doubt)
+    solver = Solver(resolved, wired.edges, order, doubtful(resolved, wired))
     solution = solver.solve()
-    # What a node would read whose wiring is at fault, nobody knows.
-    doubt = doubtful(resolved, broken) | (frozenset(resolved.nodes) if broken else frozenset())
-    solver.tell_open_dims(doubt)
+    solver.tell_open_dims(frozenset(resolved.nodes) if wired.unread else doubtful(resolved, wired))
     if purpose is Purpose.LEARN:
-        check_learning(resolved, edges, references, doubt)
-    if resolved.faults or resolved.balancer is None:
-        raise DeclarationError(fusion.locate(resolved.faults))
+        ways = [(source, target) for source, target in graph.edges()]
+        meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
+        check_learning(resolved, wired.edges, [*references, *meant], unreached(resolved, wired, ways))
+    diagnostics = tuple(sort_diagnostics(resolved.fusion.locate(resolved.faults)))
+    return Survey(_plan(resolved, graph, order, solution, diagnostics), diagnostics)
+
+
+def _plan(
+    resolved: Resolved,
+    graph: nx.MultiDiGraph[str],
+    order: list[str],
+    solution: Solution,
+    diagnostics: tuple[Diagnostic, ...],
+) -> Plan:
+    nodes = dict(resolved.nodes)
+    for section, name, node in resolved.fusion.nodes():
+        if section not in resolved.others and name not in nodes:
+            nodes[name] = PlanNode(name, section, discipline_of(node), node.use)
+            graph.add_node(name)
+    known = set(order)
     return Plan(
-        fusion,
+        resolved.fusion,
         resolved.registry,
         graph,
-        dict(resolved.nodes),
-        tuple(order),
-        solution.dims,
+        nodes,
+        (*order, *(name for name in nodes if name not in known)),
+        {name: solution.dims.get(name) or Dims() for name in nodes},
         solution.varying,
         resolved.others["resources"],
         resolved.others["sources"],
-        resolved.balancer,
+        resolved.balancer or Balancer(),
+        tuple(item for item in diagnostics if item.severity is Severity.WARNING),
     )
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 from consilience.declare import LossNode, MetricNode, ModuleNode, Node
 from consilience.plan._resolve import Resolved
+from consilience.plan._wire import Wired
 
-__all__ = ["doubtful"]
+__all__ = ["doubtful", "unreached"]
 
 
-def doubtful(resolved: Resolved, broken: Iterable[str]) -> frozenset[str]:
-    """Lists the nodes that are at fault, and those whose sizes or gradients would pass through them.
+def doubtful(resolved: Resolved, wired: Wired) -> frozenset[str]:
+    """Lists the nodes that are at fault, and those whose sizes would pass through them.
 
-    What is missing at these nodes may be there once the fault is mended: it is no fault of its own. Sizes and gradients
-    pass forward along every reference, and back into modules.
+    What is missing at these nodes may be there once the fault is mended: it is no fault of its own. Sizes pass forward
+    along every reference, and back into modules.
     """
     written = {name: (section, node) for section, name, node in resolved.fusion.nodes() if section != "sources"}
     mentioned = {name: [other for other in _mentions(node) if other in written] for name, (_, node) in written.items()}
@@ -23,15 +24,47 @@ def doubtful(resolved: Resolved, broken: Iterable[str]) -> frozenset[str]:
     for name, (_, node) in written.items():
         for other in _mentions(node):
             readers.setdefault(other, []).append(name)
-    waiting = sorted({*broken, *_at_fault(resolved), *_unresolved(resolved, written)})
+    for other, name in wired.meant:
+        readers.setdefault(other, []).append(name)
+        mentioned[name].append(other)
+    waiting = sorted({*wired.broken, *_at_fault(resolved), *_unresolved(resolved)})
     found = set(waiting)
     while waiting:
         name = waiting.pop()
-        back = [other for other in mentioned.get(name, []) if written[other][0] == "modules"]
+        back = [other for other in mentioned.get(name, []) if other in written and written[other][0] == "modules"]
         news = {*readers.get(name, []), *back} - found
         found |= news
         waiting += news
     return frozenset(found)
+
+
+def unreached(resolved: Resolved, wired: Wired, ways: list[tuple[str, str]]) -> frozenset[str]:
+    """Lists the nodes of which nobody can say what reaches them, or what they reach, along the ways of the gradient.
+
+    Those are the nodes before and behind one that could not be resolved; all of them, where one could read anything.
+    """
+    if wired.unread or "*" in resolved.gone:
+        return frozenset(name for _, name, _ in resolved.fusion.nodes())
+    unresolved = set(_unresolved(resolved))
+    after: dict[str, list[str]] = {}
+    before: dict[str, list[str]] = {}
+    named = [
+        (other, name) for _, name, node in resolved.fusion.nodes() if name in unresolved for other in _mentions(node)
+    ]
+    for source, target in (*ways, *wired.meant, *named):
+        after.setdefault(source, []).append(target)
+        before.setdefault(target, []).append(source)
+    return frozenset(_along(after, unresolved) | _along(before, unresolved))
+
+
+def _along(ways: Mapping[str, list[str]], starts: Iterable[str]) -> set[str]:
+    found = set(starts)
+    waiting = list(found)
+    while waiting:
+        news = set(ways.get(waiting.pop(), ())) - found
+        found |= news
+        waiting += news
+    return found
 
 
 def _at_fault(resolved: Resolved) -> Iterator[str]:
@@ -40,9 +73,16 @@ def _at_fault(resolved: Resolved) -> Iterator[str]:
             yield str(fault.path[1])
 
 
-def _unresolved(resolved: Resolved, written: Mapping[str, tuple[str, Node]]) -> Iterator[str]:
-    for name, (section, _) in written.items():
-        if name not in resolved.others.get(section, resolved.nodes):
+def _unresolved(resolved: Resolved) -> Iterator[str]:
+    """Gives the nodes of which it is not known what they are, or whether they are trained."""
+    for section, name, node in resolved.fusion.nodes():
+        planned = resolved.nodes.get(name)
+        if section in resolved.others:
+            if section != "sources" and name not in resolved.others[section]:
+                yield name
+            continue
+        is_untuned = isinstance(node, ModuleNode) and not node.share and (planned is None or planned.tuner is None)
+        if planned is None or planned.declaration is None or is_untuned:
             yield name
 
 

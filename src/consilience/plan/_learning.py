@@ -8,7 +8,7 @@ import networkx as nx
 from pydantic import ValidationError
 
 from consilience.declare import Module, Port, TrainingKeys, diagnostics_of, paste
-from consilience.errors import Path, nearest
+from consilience.errors import Part, Path, nearest
 from consilience.plan._plan import TARGET, Edge, PlanNode
 from consilience.plan._resolve import Resolved, discipline_of
 
@@ -105,7 +105,8 @@ def _check_weights(resolved: Resolved) -> None:
             near = nearest(name, disciplines) or disciplines[0]
             path = ("objective", "weights", name)
             fix = f"{near}: {objective.weights[name]:g}"
-            resolved.fault("CN403", path, f"{name}, which brings no loss", f"one of {', '.join(disciplines)}", fix)
+            expected = f"one of {', '.join(disciplines)}"
+            resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
     weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
     for name, weight in weights.items():
         if not isfinite(weight):

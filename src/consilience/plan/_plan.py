@@ -27,6 +27,7 @@ from consilience.declare import (
     Source,
     Tuner,
 )
+from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
 from consilience.plan._names import named, namespace_of
 
@@ -104,6 +105,8 @@ class Plan:
     resources: Mapping[str, Resource]
     sources: Mapping[str, Source]
     balancer: Balancer
+    warnings: tuple[Diagnostic, ...] = ()
+    """What the check found that stops nothing."""
 
     def __deepcopy__(self, memo: object) -> Plan:
         """Gives the plan itself: a copied model follows the same plan, which nothing changes."""

@@ -8,11 +8,11 @@ from consilience.plan._plan import TARGET
 __all__ = ["ports_of"]
 
 
-def ports_of(component: Component | None) -> tuple[Ports, Ports]:
+def ports_of(component: type[Component]) -> tuple[Ports, Ports]:
     """Gives the ports in and out of a component, a loss's and a metric's target among those in."""
-    if isinstance(component, Input | Module):
+    if issubclass(component, Input | Module):
         return component.inputs, component.outputs
-    if isinstance(component, Loss | Metric):
+    if issubclass(component, Loss | Metric):
         inputs: dict[str, Port | Many] = dict(component.inputs)
         if component.target is not None:
             inputs[TARGET] = component.target

@@ -52,6 +52,10 @@ class References:
         self._resolved = resolved
         self._node = node
         self._sections = READABLE[node.section]
+        self.meant: list[str] = []
+        """The nodes that references at fault most likely mean."""
+        self.is_unread = False
+        """Whether some reference could mean anything."""
 
     def single(self, reference: str, key: Path, port: str, index: int = 0) -> Ref | None:
         """Finds the one port that a reference means: a node's only one, or the one named as the port that it feeds."""
@@ -65,6 +69,7 @@ class References:
         expected = f"one port: {', '.join(str(ref) for ref in fitting)}"
         fix = rewired(self._resolved.fusion, key, fitting[0], index)
         self._resolved.fault("CN310", key, f"{reference}, which has {len(offered)} ports", expected, fix)
+        self.meant.append(offered[0].node)
         return None
 
     def offered(self, reference: str, key: Path, port: str | None, index: int = 0) -> list[Ref] | None:
@@ -80,6 +85,7 @@ class References:
         outputs = list(node.outputs)
         if not outputs:
             fix = self._instead(key, port, index)
+            self.meant.append(name)
             self._resolved.fault("CN310", key, f"{name}, which gives nothing", "a node with a port that it gives", fix)
             return None
         if dot and output not in outputs:
@@ -87,6 +93,7 @@ class References:
             fix = rewired(self._resolved.fusion, key, Ref(name, near), index)
             expected = f"one of {', '.join(str(Ref(name, other)) for other in outputs)}"
             self._resolved.fault("CN211", key, f"the unknown port {reference}", expected, fix)
+            self.meant.append(name)
             return None
         return [Ref(name, output)] if dot else [Ref(name, other) for other in outputs]
 
@@ -134,7 +141,11 @@ class References:
     def _tell_unknown(self, name: str, reference: str, key: Path, port: str | None, index: int) -> None:
         section = self._section_of(name)
         if section in self._sections:
+            self.meant.append(name)
             return  # the node is declared, and its own fault is told already
+        if section is None and self._resolved.is_gone(name):
+            self.is_unread = True
+            return
         if section is not None:
             self._tell_section(name, section, key, port, index)
             return
@@ -143,6 +154,9 @@ class References:
         fix = self._instead(key, port, index)
         if near:
             fix = rewired(self._resolved.fusion, key, near + reference[len(name) :], index)
+            self.meant.append(near)
+        else:
+            self.is_unread = True
         expected = f"one of {', '.join(known)}" if known else f"a node under {' or '.join(self._sections)}"
         self._resolved.fault("CN210", key, f"the unknown node {name}", expected, fix)
 
@@ -150,6 +164,7 @@ class References:
         expected = f"a node of the {' or '.join(self._sections)}"
         found = f"{name}, which stands under {section}"
         self._resolved.fault("CN305", key, found, expected, self._instead(key, port, index))
+        self.is_unread = True
 
     def _section_of(self, name: str) -> str | None:
         declared: dict[str, Any] = {section: getattr(self._resolved.fusion, section) for section in SECTIONS}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from pydantic import ValidationError
 
 from consilience.declare import (
     SECTIONS,
     Balancer,
     ColumnMap,
     Component,
+    Draft,
     Fusion,
     LabelSpace,
     ModuleNode,
@@ -20,14 +20,15 @@ from consilience.declare import (
     Ports,
     Tuner,
     Use,
-    diagnostics_of,
     paste,
+    salvage,
 )
-from consilience.errors import Diagnostic, Path, nearest
-from consilience.host import PLUGIN_ERRORS, STANDARD, Registry, innermost
+from consilience.errors import Diagnostic, Part, Path, Related, is_slip, nearest
+from consilience.host import PLUGIN_ERRORS, STANDARD, Offer, Registry, innermost
 from consilience.plan._names import named, namespace_of
 from consilience.plan._plan import TASK, PlanNode
 from consilience.plan._ports import ports_of
+from consilience.plan._respell import respelt
 
 __all__ = ["Resolved", "discipline_of", "resolve", "tell_own_faults"]
 
@@ -43,16 +44,30 @@ class Resolved:
     spaces: dict[str, LabelSpace] = field(default_factory=dict)
     balancer: Balancer | None = None
     faults: list[Diagnostic] = field(default_factory=list)
+    gone: frozenset[str] = frozenset()
+    """The names that are declared in what could not be understood; `*` where any could be."""
+    lost: set[Path] = field(default_factory=set)
+    """The paths whose value is not what the file says, told already."""
+    salvaged: set[str] = field(default_factory=set)
+    """The nodes whose component has not all the settings that the file gives it."""
 
-    def fault(self, code: str, path: Path, found: str, expected: str, fix: str) -> None:
-        """Notes a fault."""
-        self.faults.append(Diagnostic(code, path, found, expected, fix))
+    def is_gone(self, name: str) -> bool:
+        """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""
+        return name in self.gone or "*" in self.gone
+
+    def fault(
+        self, code: str, path: Path, found: str, expected: str, fix: str, part: Part = Part.VALUE, **more: Any
+    ) -> None:
+        """Notes a fault; `more` are further arguments of `Diagnostic`."""
+        self.faults.append(Diagnostic(code, path, found, expected, fix, part=part, **more))
 
 
-def resolve(fusion: Fusion, registry: Registry) -> Resolved:
-    """Resolves every name that does not depend on wiring; collects the faults."""
-    resolved = Resolved(fusion, registry)
+def resolve(draft: Draft[Fusion], registry: Registry) -> Resolved:
+    """Resolves every name that does not depend on wiring; collects the faults, after those of the file's shape."""
+    fusion = draft.fusion
+    resolved = Resolved(fusion, registry, faults=list(draft.faults), gone=draft.names, lost=set(draft.lost))
     broken = _load_namespaces(resolved)
+    fusion = resolved.fusion = respelt(resolved)
     _check_names(resolved)
     _resolve_fields(resolved, broken)
     for section, name, node in fusion.nodes():
@@ -99,7 +114,10 @@ def _check_names(resolved: Resolved) -> None:
             if name in owner:
                 found = f"{name}, which stands under {owner[name]} too"
                 fix = f"{_free_name(resolved.fusion, name, section)}:"
-                resolved.fault("CN213", (section, name), found, "a name that means one thing", fix)
+                first = Related((owner[name], name), "declared here first")
+                resolved.fault(
+                    "CN213", (section, name), found, "a name that means one thing", fix, Part.KEY, related=(first,)
+                )
             owner.setdefault(name, section)
 
 
@@ -123,7 +141,7 @@ def _resolve_fields(resolved: Resolved, broken: set[str]) -> None:
     for name, source in resolved.fusion.sources.items():
         for field_name, column in source.map.items():
             path: Path = ("sources", name, "map", field_name)
-            if field_name not in resolved.fusion.fields:
+            if field_name not in resolved.fusion.fields and not resolved.is_gone(field_name):
                 _unknown_field(resolved, path, field_name)
             if isinstance(column, ColumnMap) and column.space and namespace_of(column.space) not in broken:
                 _check_mapping(resolved, field_name, column.space, (*path, "space"))
@@ -134,7 +152,7 @@ def _unknown_field(resolved: Resolved, path: Path, name: str) -> None:
     near = nearest(name, fields)
     fix = f"{near}:" if near else f"{name}: text  # under fields"
     expected = f"one of {', '.join(fields)}" if fields else "a field that is declared under fields"
-    resolved.fault("CN212", path, f"the field {name}, which is not declared", expected, fix)
+    resolved.fault("CN212", path, f"the field {name}, which is not declared", expected, fix, Part.KEY)
 
 
 def find_space(resolved: Resolved, name: str, path: Path) -> LabelSpace | None:
@@ -178,19 +196,21 @@ def discipline_of(node: Node) -> str:
 
 
 def _resolve_node(resolved: Resolved, section: str, name: str, node: Node) -> None:
-    kind = SECTIONS[section].kind
-    declaration = declare(resolved, {"use": node.use, **node.settings}, kind, (section, name))
-    if declaration is None:
+    path: Path = (section, name)
+    offer = _offer(resolved, node.use, SECTIONS[section].kind, "use", (*path, "use"))
+    if offer is None:
         return
+    declaration = _declare(resolved, offer, node.settings, path)
     if section in resolved.others:
-        resolved.others[section][name] = declaration
+        if declaration is not None:
+            resolved.others[section][name] = declaration
         return
     discipline = discipline_of(node)
     tuner = None
     if isinstance(node, ModuleNode):
-        found = declare(resolved, node.tune, "tuner", (section, name, "tune"))
+        found = declare(resolved, node.tune, "tuner", (*path, "tune"))
         tuner = found if isinstance(found, Tuner) else None
-    inputs, outputs = ports_of(declaration)
+    inputs, outputs = ports_of(offer.component)
     if name not in resolved.nodes:
         resolved.nodes[name] = PlanNode(name, section, discipline, node.use, declaration, inputs, outputs, tuner=tuner)
 
@@ -204,6 +224,8 @@ def _resolve_shares(resolved: Resolved) -> None:
         owners = [other for other, written in resolved.fusion.modules.items() if written.use]
         base = resolved.nodes.get(node.share)
         if node.share not in owners:
+            if resolved.is_gone(node.share):
+                continue
             near = nearest(node.share, owners)
             expected = f"a module with a component of its own: {', '.join(owners) or 'none'}"
             fix = f"share: {near or owners[0]}" if owners else "use: text_encoder"
@@ -213,44 +235,57 @@ def _resolve_shares(resolved: Resolved) -> None:
             if extra:
                 expected = f"share and in alone: the settings are those of {node.share}"
                 at, found = ("modules", name, extra[0]), f"the key {extra[0]}"
-                resolved.fault("CN120", at, found, expected, f"# remove the key {extra[0]}")
+                resolved.fault("CN120", at, found, expected, f"# remove the key {extra[0]}", Part.KEY)
             resolved.nodes[name] = replace(base, name=name, share=node.share)
 
 
-def declare(resolved: Resolved, written: dict[str, Any], kind: str, path: Path) -> Component | None:
-    """Makes the component that a mapping with `use:` declares, or notes what is wrong with it."""
-    name = written["use"]
+def declare(resolved: Resolved, written: Mapping[str, Any], kind: str, path: Path) -> Component | None:
+    """Makes the component that a key such as `tune:` declares, or notes what is wrong with it."""
+    offer = _offer(resolved, written["use"], kind, str(path[-1]), path)
+    settings = {key: value for key, value in written.items() if key != "use"}
+    return _declare(resolved, offer, settings, path) if offer else None
+
+
+def _offer(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
+    """Finds the component of a name, or the one that a slip of the pen most likely meant; notes what is wrong."""
     offer = resolved.registry.component(name)
-    is_section = SECTIONS.get(str(path[0])) is not None and len(path) == 2
-    key, use_path = ("use", (*path, "use")) if is_section else (str(path[-1]), path)
     if offer is None:
         if resolved.registry.load(namespace_of(name)) is None:
-            _unknown_component(resolved, name, kind, key, use_path)
+            return _unknown_component(resolved, name, kind, key, path)
         return None
     if offer.component.kind != kind:
         names = [found.name for found in resolved.registry.components(kind)]
         near = nearest(name, names) or next(iter(names), None)
         found = f"{name}, which is a {offer.component.kind}"
         fix = f"{key}: {near}" if near else f"# install a plugin that offers a {kind}"
-        resolved.fault("CN209", use_path, found, f"a {kind}: {', '.join(names) or 'none is installed'}", fix)
+        resolved.fault("CN209", path, found, f"a {kind}: {', '.join(names) or 'none is installed'}", fix)
         return None
-    settings = {key: value for key, value in written.items() if key != "use"}
+    return offer
+
+
+def _declare(resolved: Resolved, offer: Offer, settings: Mapping[str, Any], path: Path) -> Component | None:
+    """Makes the component with its settings, without those that are at fault, or notes why that cannot be."""
+
+    def validate(left: dict[str, Any]) -> Component:
+        text = json.dumps(left, default=lambda value: value.name if isinstance(value, Use) else str(value))
+        return offer.component.model_validate_json(text, strict=True, context={"base": resolved.fusion.base})
+
     try:
-        text = json.dumps(settings, default=lambda value: value.name if isinstance(value, Use) else str(value))
-        declaration = offer.component.model_validate_json(text, strict=True, context={"base": resolved.fusion.base})
-    except ValidationError as error:
-        resolved.faults.extend(diagnostics_of(error, offer.component, path))
-        return None
+        salvaged = salvage(offer.component, settings, validate, path)
     except (TypeError, ValueError, RecursionError):  # what Python can say and a file cannot
-        expected = "keys and values that a file can hold"
-        resolved.fault("CN122", path, "a value that is no text, number, list or mapping", expected, f"use: {name}")
+        expected, fix = "keys and values that a file can hold", f"use: {offer.name}"
+        resolved.fault("CN122", path, "a value that is no text, number, list or mapping", expected, fix)
         return None
     except PLUGIN_ERRORS as error:
         _tell_failure(resolved, offer.distribution, offer.component, path, error)
         return None
-    if not type(declaration).uses():
-        tell_own_faults(resolved, declaration, name, path)
-    return declaration
+    if salvaged.faults:
+        resolved.faults.extend(salvaged.faults)
+        resolved.lost.update(salvaged.lost)
+        resolved.salvaged.add(str(path[1]))
+    if salvaged.model is not None and not offer.component.uses():
+        tell_own_faults(resolved, salvaged.model, offer.name, path)
+    return salvaged.model
 
 
 def tell_own_faults(resolved: Resolved, declaration: Component, name: str, path: Path) -> None:
@@ -259,6 +294,7 @@ def tell_own_faults(resolved: Resolved, declaration: Component, name: str, path:
         faults = [
             Diagnostic(str(fault.code), (*path, fault.key), fault.found, fault.expected, fault.fix)
             for fault in declaration.faults()
+            if (*path, fault.key) not in resolved.lost
         ]
     except PLUGIN_ERRORS as error:
         offer = resolved.registry.component(name)
@@ -275,7 +311,7 @@ def _tell_failure(
     resolved.fault("CN207", path, found, "a component that can be checked", fix)
 
 
-def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> None:
+def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
     names = [offer.name for offer in resolved.registry.components(kind)]
     if "." in name:
         namespace = name.partition(".")[0] + "."
@@ -284,3 +320,4 @@ def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path:
     expected = f"a {kind}: {', '.join(names) or 'none is installed'}"
     fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
     resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
+    return resolved.registry.component(near) if near and is_slip(name, near) else None

@@ -150,7 +150,7 @@ def _wrong_use(
     resolved: Resolved, key: str, name: str, wanted: type[Component], target: Component | None, path: Path
 ) -> None:
     declared = {other for section, other, _ in resolved.fusion.nodes() if section != "sources"}
-    if target is None and name in declared:
+    if target is None and (name in declared or resolved.is_gone(name)):
         return  # its own fault is told already
     found = f"{name}, which is a {target.kind}" if target else f"the unknown node {name}"
     expected, fix = _wanted(resolved, key, name, wanted)

@@ -3,63 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from consilience.declare import LossNode, Many, MetricNode, Port
-from consilience.errors import Path, nearest
-from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
+from consilience.errors import Part, Path, nearest
+from consilience.plan._plan import TARGET, TASK, Edge, PlanNode, Ref
 from consilience.plan._references import References
 from consilience.plan._resolve import Resolved
 
-__all__ = ["Wirer", "wire"]
+__all__ = ["Wired", "Wirer", "wire"]
 
 Fed = dict[str, list[tuple[Ref, Path]]]
 """What feeds each port, with the key of the file that says so."""
 
 
-def wire(resolved: Resolved) -> tuple[list[Edge], frozenset[str]]:
-    """Gives every edge, and the nodes whose wiring is at fault: they are wired in part, or not at all."""
+@dataclass(frozen=True)
+class Wired:
+    """How the nodes are connected, as far as the file says it without fault."""
+
+    edges: list[Edge]
+    broken: frozenset[str] = frozenset()
+    """The nodes whose wiring is at fault: they are wired in part, or not at all."""
+    meant: tuple[tuple[str, str], ...] = ()
+    """Which node most likely feeds which broken one: what a misspelt name was meant to be."""
+    unread: frozenset[str] = frozenset()
+    """The broken nodes of which nobody can say what they would read."""
+
+
+def wire(resolved: Resolved) -> Wired:
+    """Gives every edge, and what can be said of the nodes whose wiring is at fault."""
     edges: list[Edge] = []
     broken: set[str] = set()
+    meant: list[tuple[str, str]] = []
+    unread: set[str] = set()
     for section, name, node in resolved.fusion.nodes():
         planned = resolved.nodes.get(name)
-        if section in resolved.others or planned is None or planned.section != section:
+        if section in resolved.others or (planned is not None and planned.section != section):
             continue
-        wirer = Wirer(resolved, planned)
+        wirer = Wirer(resolved, planned or PlanNode(name, section, TASK, node.use), is_known=planned is not None)
         edges += wirer.wire(getattr(node, "in_", None))
         if isinstance(node, LossNode | MetricNode):
             edges += wirer.wire_target(node.target)
         if wirer.is_broken:
             broken.add(name)
-    return edges, frozenset(broken)
+            meant += [(other, name) for other in wirer.meant]
+        if wirer.is_unread:
+            unread.add(name)
+    return Wired(edges, frozenset(broken), tuple(meant), frozenset(unread))
 
 
 class Wirer:
     """Wires one node."""
 
-    def __init__(self, resolved: Resolved, node: PlanNode) -> None:
+    def __init__(self, resolved: Resolved, node: PlanNode, is_known: bool = True) -> None:
         self._resolved = resolved
         self._references = References(resolved, node)
         self._node = node
         self._path: Path = (node.section, node.name)
         self._ports: dict[str, Port | Many] = {port: kind for port, kind in node.inputs.items() if port != TARGET}
+        self._is_known = is_known
         self.is_broken = False
+
+    @property
+    def meant(self) -> list[str]:
+        """The nodes that most likely feed this one, where a reference to them is at fault."""
+        return self._references.meant
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nobody can say what the node would read."""
+        return self._references.is_unread
 
     def wire(self, written: Any) -> Iterator[Edge]:
         """Gives the edges that `in:` declares."""
         path = (*self._path, "in")
+        if path in self._resolved.lost:
+            self._leave()
+            return
+        if not self._is_known:
+            self._look_up(written, path)
+            return
         if not self._ports:
             if written is not None:
                 found = f"the key in, for {self._node.component}, which reads nothing"
-                self._fault("CN303", path, found, "no key in", "# remove the key in")
+                self._fault("CN303", path, found, "no key in", "# remove the key in", Part.KEY)
             return
         if written is None:
             expected = f"what feeds {self._wanted(self._ports)}"
             self._fault("CN302", self._path, "no key in", expected, self._feed({}))
+            self._references.is_unread = True
             return
         fed = self._feeding(written, path)
         missing = [port for port, kind in self._ports.items() if not kind.is_optional and port not in fed]
         if missing and not self.is_broken:
+            self._references.is_unread = True
             found, expected = f"nothing for {', '.join(missing)}", f"something for {self._wanted(missing)}"
             self._fault("CN302", path, found, expected, self._feed(fed))
         for port, refs in fed.items():
@@ -69,10 +107,16 @@ class Wirer:
     def wire_target(self, written: str | None) -> Iterator[Edge]:
         """Gives the edge that `target:` declares."""
         path = (*self._path, TARGET)
+        if path in self._resolved.lost:
+            self._leave()
+            return
+        if not self._is_known:
+            self._look_up(written, path)
+            return
         if TARGET not in self._node.inputs:
             if written is not None:
                 found = f"the key target, for {self._node.component}, which compares with nothing"
-                self._fault("CN309", path, found, "no key target", "# remove the key target")
+                self._fault("CN309", path, found, "no key target", "# remove the key target", Part.KEY)
             return
         if written is None:
             fields = ", ".join(self._resolved.fusion.fields) or "none is declared"
@@ -87,6 +131,23 @@ class Wirer:
         found_ref = self._single(written, path, TARGET)
         if found_ref:
             yield Edge(found_ref, Ref(self._node.name, TARGET), 0, path)
+
+    def _leave(self) -> None:
+        """Leaves a key alone whose value could not be understood: that is told already."""
+        self.is_broken = True
+        self._references.is_unread = True
+
+    def _look_up(self, written: Any, path: Path) -> None:
+        """Tells the names that are unknown, where it is not known what ports they would feed."""
+        pairs = written.items() if isinstance(written, Mapping) else [(None, written)]
+        for port, value in pairs:
+            key = path if port is None else (*path, port)
+            listed = value if isinstance(value, tuple) else [] if value is None else [value]
+            for index, reference in enumerate(listed):
+                at = (*key, index) if port is None and len(listed) > 1 else key
+                self._references.offered(reference, at, None, index)
+                self._references.meant.append(reference.partition(".")[0])
+        self.is_broken = True
 
     def _feeding(self, written: Any, path: Path) -> Fed:
         [first, *_] = self._ports
@@ -141,7 +202,7 @@ class Wirer:
         near = nearest(port, left) or next(iter(left), None)
         given = references if isinstance(references, str) else f"[{', '.join(references)}]"
         fix = f"{near}: {given}" if near else f"# remove the key {port}"
-        self._fault("CN211", key, f"the unknown port {port}", f"one of {', '.join(self._ports)}", fix)
+        self._fault("CN211", key, f"the unknown port {port}", f"one of {', '.join(self._ports)}", fix, Part.KEY)
 
     def _no_match(self, reference: str, offered: list[Ref], listed: tuple[str, ...], key: Path) -> None:
         given = ", ".join(str(ref) for ref in offered)
@@ -150,6 +211,7 @@ class Wirer:
         fix = f"in: {ref}" if len(open_ports) == 1 else self._feed({open_ports[0]: [(ref, key)]})
         if len(listed) > 1:
             fix = f"# name the port that {ref} shall feed: in: {{{open_ports[0]}: {ref}, ...}}"
+        self._references.meant.append(ref.node)
         found = f"{reference}, which gives {given}: no port of that name is read here"
         self._fault("CN310", key, found, self._wanted(self._ports), fix)
 
@@ -173,6 +235,6 @@ class Wirer:
     def _wanted(self, ports: Iterable[str]) -> str:
         return ", ".join(f"{port}: {self._node.inputs[port]}" for port in ports)
 
-    def _fault(self, code: str, path: Path, found: str, expected: str, fix: str) -> None:
+    def _fault(self, code: str, path: Path, found: str, expected: str, fix: str, part: Part = Part.VALUE) -> None:
         self.is_broken = True
-        self._resolved.fault(code, path, found, expected, fix)
+        self._resolved.fault(code, path, found, expected, fix, part)
