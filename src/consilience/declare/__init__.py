@@ -37,6 +37,7 @@ from consilience.declare._nodes import (
 )
 from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
+from consilience.declare._salvage import salvage
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
 from consilience.errors import DataError, DeclarationError, Diagnostic, Part, Place, Related, Severity, nearest
@@ -99,6 +100,7 @@ __all__ = [
     "hookimpl",
     "nearest",
     "paste",
+    "salvage",
     "show",
     "upstream",
 ]

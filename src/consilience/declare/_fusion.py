@@ -168,7 +168,7 @@ class Fusion(Declared, BaseModel):
     def having(self, **sections: Mapping[str, Any]) -> Self:
         """Gives the fusion with other nodes in some sections; its places stay those of its file."""
         kept = self.model_copy(update=sections)
-        kept._document, kept._base = self._document, self._base
+        kept._document, kept._base, kept._origin = self._document, self._base, self._origin
         return kept
 
     def locate(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -212,11 +212,18 @@ def _names_lost(written: dict[str, Any], lost: Iterable[KeyPath]) -> Iterator[st
     for section, *rest in lost:
         inside = written.get(str(section))
         if len(rest) == 1 and section in ("fields", *SECTIONS):
-            yield str(rest[0])
+            yield from (str(rest[0]), _suggest(str(rest[0])))
         elif not rest and isinstance(inside, dict):
             yield from map(str, inside)
         elif not rest and section in ("fields", *SECTIONS):
             yield "*"
+
+
+def _names_doubtful(document: Document) -> Iterator[str]:
+    """Gives the names of the nodes that may be others than were meant; a doubtful section may lack any."""
+    for path in document.doubtful:
+        if not path or (len(path) <= 2 and path[0] in ("fields", *SECTIONS)):
+            yield str(path[1]) if len(path) == 2 else "*"
 
 
 def _located(places: Document | Origin | None, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
