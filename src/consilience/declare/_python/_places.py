@@ -35,7 +35,10 @@ class PythonPlaces:
             return _place(file, source, *self._recorded.calls[0].stretch)
         search = Search(self._recorded, root, path)
         given = _at(self._given, path)
-        spot = next((spot for spot in search.spots() if _may_say(spot.value, given)), None)
+        try:
+            spot = next((spot for spot in search.spots() if _may_say(spot.value, given)), None)
+        except RecursionError:  # called from deep down
+            spot = None
         is_key = part is Part.KEY or isinstance(given, Mapping | BaseModel)
         if spot is None:
             spot = search.nearest

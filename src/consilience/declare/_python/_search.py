@@ -15,7 +15,7 @@ __all__ = ["Key", "Search", "Spot", "is_same"]
 
 Key: TypeAlias = ast.expr | ast.keyword | None
 
-MOST_STEPS = 5_000
+MOST_STEPS, DEEPEST = 5_000, 60
 """How far a search goes: names that are bound by each other could keep it busy for ever."""
 
 _MAPPINGS = {"dict", "OrderedDict", "Fusion", "Objective", "ColumnMap", "TrainSettings", "model_validate", "update"}
@@ -43,6 +43,7 @@ class _Way:
     path: Path
     key: Key = None
     level: int = 0
+    depth: int = 0
 
     def behind(self, key: Key, parts: int = 1) -> _Way:
         return replace(self, path=self.path[parts:], key=key)
@@ -65,8 +66,9 @@ class Search:
 
     def _into(self, node: ast.expr, way: _Way) -> Iterator[Spot]:
         self._steps += 1
-        if self._steps > MOST_STEPS:
+        if self._steps > MOST_STEPS or way.depth > DEEPEST:
             return
+        way = replace(way, depth=way.depth + 1)
         if not way.path:
             yield Spot(node, way.key, self.recorded.source(way.level))
             return
@@ -89,6 +91,8 @@ class Search:
                 yield from self._name(node, way)
             case ast.Subscript(slice=ast.Constant(value=str() | int() as inner)):
                 yield from self._into(node.value, replace(way, path=(inner, *way.path)))
+            case ast.Attribute() | ast.Subscript() | ast.Await():
+                self._note(node, way, is_opaque=True)
             case _:
                 yield from self._any(_same_value(node), way)
 
@@ -172,9 +176,9 @@ class Search:
 
     def _argument(self, function: Function, use: ast.Name, way: _Way) -> Iterator[Spot]:
         """Follows a parameter to what the function was called with."""
+        self._note(use, way, is_opaque=True)
         found = self.recorded.caller(function, way.level)
         if found is None:
-            self._note(use, way, is_opaque=True)
             return
         call, level = found
         way = replace(way, level=level)
