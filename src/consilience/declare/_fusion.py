@@ -113,7 +113,7 @@ class Fusion(Declared, BaseModel):
     @classmethod
     def parse(cls, text: str, base: str | os.PathLike[str] | None = None) -> Self:
         """Reads a fusion from YAML text; relative paths start from `base`."""
-        return cls._drafted(read_text(text), Path(base) if base is not None else Path.cwd()).whole()
+        return cls.draft_text(text, base).whole()
 
     @classmethod
     def draft(cls, path: str | os.PathLike[str], base: str | os.PathLike[str] | None = None) -> Draft[Self]:
@@ -122,6 +122,11 @@ class Fusion(Declared, BaseModel):
         Raises `DeclarationError` only where nothing of the file can be trusted.
         """
         return cls._drafted(read_file(path), Path(base) if base is not None else Path(path).resolve().parent)
+
+    @classmethod
+    def draft_text(cls, text: str, base: str | os.PathLike[str] | None = None) -> Draft[Self]:
+        """Reads YAML text as `draft` reads a file; relative paths start from `base`."""
+        return cls._drafted(read_text(text), Path(base) if base is not None else Path.cwd())
 
     @classmethod
     def _drafted(cls, document: Document, base: Path) -> Draft[Self]:

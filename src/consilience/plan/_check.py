@@ -9,9 +9,9 @@ from enum import StrEnum
 import networkx as nx
 
 from consilience.declare import Balancer, Dims, Draft, Fusion
-from consilience.errors import DeclarationError, Diagnostic, Severity, sort_diagnostics
+from consilience.errors import DeclarationError, Diagnostic, Path, Related, Severity, sort_diagnostics
 from consilience.host import Registry, default_registry
-from consilience.plan._doubt import doubtful, unreached
+from consilience.plan._doubt import doubtful, unknown_ways
 from consilience.plan._learning import check_learning
 from consilience.plan._plan import Edge, Plan, PlanNode
 from consilience.plan._resolve import Resolved, discipline_of, resolve
@@ -62,12 +62,17 @@ def check(fusion: Checkable, registry: Registry | None = None, purpose: Purpose 
     return found.plan
 
 
-def survey(fusion: Checkable, registry: Registry | None = None, purpose: Purpose = Purpose.LEARN) -> Survey:
-    """Checks a fusion, or a fusion file, and gives all that was found, faults or not.
+def survey(
+    fusion: Checkable | Draft[Fusion], registry: Registry | None = None, purpose: Purpose = Purpose.LEARN
+) -> Survey:
+    """Checks a fusion, a fusion file or a draft of one, and gives all that was found, faults or not.
 
     Raises `DeclarationError` only for a file of which nothing can be trusted, such as one that is no YAML.
     """
-    draft = Draft(fusion) if isinstance(fusion, Fusion) else Fusion.draft(fusion)
+    if isinstance(fusion, Fusion):
+        draft = Draft(fusion)
+    else:
+        draft = fusion if isinstance(fusion, Draft) else Fusion.draft(fusion)
     if purpose is Purpose.USE:
         draft = draft.without("sources", "metrics")
     resolved = resolve(draft, registry or default_registry())
@@ -82,9 +87,8 @@ def survey(fusion: Checkable, registry: Registry | None = None, purpose: Purpose
     solution = solver.solve()
     solver.tell_open_dims(frozenset(resolved.nodes) if wired.unread else doubtful(resolved, wired))
     if purpose is Purpose.LEARN:
-        ways = [(source, target) for source, target in graph.edges()]
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
-        check_learning(resolved, wired.edges, [*references, *meant], unreached(resolved, wired, ways))
+        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, wired, graph.edges()))
     diagnostics = tuple(sort_diagnostics(resolved.fusion.locate(resolved.faults)))
     return Survey(_plan(resolved, graph, order, solution, diagnostics), diagnostics)
 
@@ -156,11 +160,18 @@ def _tell_cycles(resolved: Resolved, graph: nx.MultiDiGraph[str]) -> set[str]:
         first = min(part, key=position.__getitem__)
         way = [first] if len(part) == 1 else _way_round(graph, part, first)
         found = " -> ".join([*way, first])
-        node = resolved.nodes[first]
         fix = f"# let {first} read something that does not come from {way[-1]}"
-        resolved.fault("CN304", (node.section, first, "in"), found, "nodes that do not feed themselves", fix)
+        others = [Related((resolved.nodes[name].section, name), "in the cycle") for name in way[1:]]
+        path = _key_between(resolved, graph, way[-1], first)
+        resolved.fault("CN304", path, found, "nodes that do not feed themselves", fix, related=tuple(others))
     members = {name for part in cyclic for name in part}
     return members.union(*(nx.descendants(graph, min(part)) for part in cyclic))
+
+
+def _key_between(resolved: Resolved, graph: nx.MultiDiGraph[str], source: str, target: str) -> Path:
+    """Gives the key by which a node reads another, or refers to it."""
+    edges: list[Edge | None] = [data["edge"] for data in graph.get_edge_data(source, target).values()]
+    return min((edge.key for edge in edges if edge), default=(resolved.nodes[target].section, target))
 
 
 def _feeds_itself(graph: nx.MultiDiGraph[str], part: set[str]) -> bool:
@@ -175,7 +186,7 @@ def _way_round(graph: nx.MultiDiGraph[str], part: set[str], first: str) -> list[
 
 
 def _order(resolved: Resolved, graph: nx.MultiDiGraph[str], left_out: set[str]) -> list[str]:
-    """Orders the nodes so that each comes after what it needs.
+    """Orders the nodes so that each comes after what it needs; those in a cycle, and behind one, come last.
 
     Section by section, then by name, so that the order of the file's keys means nothing.
     """
@@ -185,4 +196,4 @@ def _order(resolved: Resolved, graph: nx.MultiDiGraph[str], left_out: set[str]) 
         return f"{rank[resolved.nodes[name].section]}{name}"
 
     free = graph.subgraph(name for name in graph if name not in left_out) if left_out else graph
-    return list(nx.lexicographical_topological_sort(free, key=key))
+    return [*nx.lexicographical_topological_sort(free, key=key), *sorted(left_out, key=key)]

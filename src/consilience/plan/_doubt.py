@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from consilience.declare import LossNode, MetricNode, ModuleNode, Node
 from consilience.plan._resolve import Resolved
 from consilience.plan._wire import Wired
 
-__all__ = ["doubtful", "unreached"]
+__all__ = ["Unknown", "doubtful", "unknown_ways"]
 
 
 def doubtful(resolved: Resolved, wired: Wired) -> frozenset[str]:
@@ -38,23 +39,31 @@ def doubtful(resolved: Resolved, wired: Wired) -> frozenset[str]:
     return frozenset(found)
 
 
-def unreached(resolved: Resolved, wired: Wired, ways: list[tuple[str, str]]) -> frozenset[str]:
-    """Lists the nodes of which nobody can say what reaches them, or what they reach, along the ways of the gradient.
+@dataclass(frozen=True)
+class Unknown:
+    """The nodes of which nobody can say how the gradient passes, because of faults told elsewhere."""
 
-    Those are the nodes before and behind one that could not be resolved; all of them, where one could read anything.
-    """
-    if wired.unread or "*" in resolved.gone:
-        return frozenset(name for _, name, _ in resolved.fusion.nodes())
-    unresolved = set(_unresolved(resolved))
+    onward: frozenset[str]
+    """Those whose values may reach a loss that the check cannot see."""
+    behind: frozenset[str]
+    """Those that something may train that the check cannot see."""
+
+
+def unknown_ways(resolved: Resolved, wired: Wired, ways: Iterable[tuple[str, str]]) -> Unknown:
+    """Lists what may lie before and behind the nodes that could not be resolved, along the ways of the gradient."""
+    names = frozenset(name for _, name, _ in resolved.fusion.nodes())
+    unresolved = names if "*" in resolved.gone else set(_unresolved(resolved))
     after: dict[str, list[str]] = {}
     before: dict[str, list[str]] = {}
-    named = [
+    mentioned = [
         (other, name) for _, name, node in resolved.fusion.nodes() if name in unresolved for other in _mentions(node)
     ]
-    for source, target in (*ways, *wired.meant, *named):
+    for source, target in (*ways, *wired.meant, *mentioned):
         after.setdefault(source, []).append(target)
         before.setdefault(target, []).append(source)
-    return frozenset(_along(after, unresolved) | _along(before, unresolved))
+    behind = frozenset(_along(after, {*unresolved, *wired.unread}))
+    # What could read anything could read each of them.
+    return Unknown(names if wired.unread else frozenset(_along(before, unresolved)), behind)
 
 
 def _along(ways: Mapping[str, list[str]], starts: Iterable[str]) -> set[str]:

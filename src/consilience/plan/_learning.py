@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Iterable
 
-import networkx as nx
-from pydantic import ValidationError
-
-from consilience.declare import Module, Port, TrainingKeys, diagnostics_of, paste
-from consilience.errors import Part, Path, nearest
-from consilience.plan._plan import TARGET, Edge, PlanNode
-from consilience.plan._resolve import Resolved, discipline_of
+from consilience.declare import Module
+from consilience.errors import Path, nearest
+from consilience.plan._gradient import Ways
+from consilience.plan._plan import Edge, PlanNode
+from consilience.plan._resolve import Resolved
+from consilience.plan._rows import check_rows
+from consilience.plan._terms import check_terms
+from consilience.plan._training import check_training
 
 __all__ = ["check_learning"]
-
-_OWN_WORDS = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size"}
-"""The transformers arguments that the file says in other words."""
 
 
 def check_learning(
     resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]], doubtful: frozenset[str]
 ) -> None:
-    """Notes dead modules, losses with nothing to train, targets that nothing fills, and weights that name nobody.
+    """Notes what keeps the fusion from learning: in what is trained, in the objective, in the rows, in the settings.
 
     Of `doubtful` nodes a fault told elsewhere keeps from knowing what they reach.
     """
     if resolved.fusion.losses:
-        _check_reach(resolved, _gradient_graph(resolved, edges, references), doubtful)
-        _check_weights(resolved)
+        ways = Ways(resolved, edges, references)
+        _check_reach(resolved, ways, doubtful)
+        check_terms(resolved, edges, ways, doubtful)
     else:
         path: Path = ("losses",) if "losses" in resolved.fusion.model_fields_set else ()
         resolved.fault("CN405", path, "no loss", "at least one loss", _a_loss(resolved))
+    _check_tuners(resolved)
     _check_filled(resolved, edges)
-    _check_training_keys(resolved)
+    check_rows(resolved, edges, doubtful)
+    check_training(resolved)
 
 
-def _check_reach(resolved: Resolved, graph: nx.DiGraph[str], doubtful: frozenset[str]) -> None:
+def _check_reach(resolved: Resolved, ways: Ways, doubtful: frozenset[str]) -> None:
     nodes = resolved.nodes
     losses = [node for node in nodes.values() if node.section == "losses"]
-    reached = _reachable(graph.reverse(copy=False), [node.name for node in losses])
-    trained = [node.name for node in nodes.values() if node.is_trained]
-    moved = _reachable(graph, trained)
+    reached = ways.behind(node.name for node in losses)
     for node in losses:
-        if node.name not in moved and node.name not in doubtful:
-            behind = [nodes[name] for name in sorted(nx.ancestors(graph, node.name))]
+        if node.name not in ways.moved and node.name not in doubtful:
+            behind = [nodes[name] for name in sorted(ways.behind([node.name]))]
             _nothing_to_train(resolved, node, behind)
-    for name in trained:
+    for name in ways.trained:
         node = nodes[name]
         if node.section == "modules" and not node.share and name not in reached and name not in doubtful:
             found = f"{name}, which is trained and reaches no loss"
@@ -53,32 +52,7 @@ def _check_reach(resolved: Resolved, graph: nx.DiGraph[str], doubtful: frozenset
             resolved.fault("CN401", ("modules", name), found, "a module that some loss reads", fix)
 
 
-def _reachable(graph: nx.DiGraph[str], starts: list[str]) -> set[str]:
-    found = set(starts)
-    waiting = list(starts)
-    while waiting:
-        news = set(graph.successors(waiting.pop())) - found
-        found |= news
-        waiting += news
-    return found
-
-
-def _gradient_graph(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]]) -> nx.DiGraph[str]:
-    """Draws the ways of the gradient: integers and targets carry none, references to parameters do."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(resolved.nodes)
-    graph.add_edges_from(references)
-    for node in resolved.nodes.values():
-        if node.share:
-            graph.add_edge(node.share, node.name)
-    for edge in edges:
-        port = resolved.nodes[edge.source.node].outputs[edge.source.port]
-        if isinstance(port, Port) and port.dtype.is_differentiable and edge.target.port != TARGET:
-            graph.add_edge(edge.source.node, edge.target.node)
-    return graph
-
-
-def _nothing_to_train(resolved: Resolved, loss: PlanNode, behind: list[PlanNode]) -> None:
+def _nothing_to_train(resolved: Resolved, loss: PlanNode, behind: Iterable[PlanNode]) -> None:
     frozen = [
         node.name
         for node in behind
@@ -95,29 +69,22 @@ def _nothing_to_train(resolved: Resolved, loss: PlanNode, behind: list[PlanNode]
     resolved.fault("CN402", ("losses", loss.name), found, "a loss whose gradient reaches a trained module", fix)
 
 
-def _check_weights(resolved: Resolved) -> None:
-    objective = resolved.fusion.objective
-    losses = resolved.fusion.losses
-    owners = {name: discipline_of(node) for name, node in losses.items()}
-    disciplines = sorted(set(owners.values()))
-    for name in objective.weights:
-        if name not in disciplines:
-            near = nearest(name, disciplines) or disciplines[0]
-            path = ("objective", "weights", name)
-            fix = f"{near}: {objective.weights[name]:g}"
-            expected = f"one of {', '.join(disciplines)}"
-            resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
-    weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
-    for name, weight in weights.items():
-        if not isfinite(weight):
-            expected = "a weight that is finite, times that of its discipline too"
-            resolved.fault("CN403", ("losses", name), "a weight too large to count with", expected, "weight: 1.0")
-    if not any(weights.values()):
-        first = next(iter(losses))
-        fix = f"weight: 1.0  # under losses.{first}"
-        if losses[first].weight:
-            fix = f"{owners[first]}: 1.0  # under objective.weights"
-        resolved.fault("CN403", ("losses",), "losses whose weights are all zero", "a weight above zero", fix)
+def _check_tuners(resolved: Resolved) -> None:
+    """Notes each tuner that is to train a module which says that it has no parameters."""
+    for name, node in resolved.fusion.modules.items():
+        planned = resolved.nodes.get(name)
+        if planned is None or planned.tuner is None or not isinstance(planned.declaration, Module):
+            continue
+        tuner = str(node.tune["use"])
+        is_asked = "tune" in node.model_fields_set and tuner != _default_tuner(node)
+        if is_asked and planned.tuner.trains and not planned.declaration.has_parameters and not node.share:
+            found = f"{tuner}, for {planned.component}, which has no parameters"
+            expected = "a tuner beside parameters that it can tune"
+            resolved.fault("CN415", ("modules", name, "tune"), found, expected, "# remove the key tune")
+
+
+def _default_tuner(node: object) -> str:
+    return str(type(node).model_fields["tune"].default["use"])  # type: ignore[attr-defined]
 
 
 def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
@@ -140,19 +107,6 @@ def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
             expected = "a field that some source maps"
             fix = f"{field}: {field}  # under sources.{next(iter(sources))}.map"
             resolved.fault("CN404", edge.key, f"{field}, which no source fills", expected, fix)
-
-
-def _check_training_keys(resolved: Resolved) -> None:
-    """Holds the keys under `train:` to those that training takes."""
-    written = resolved.fusion.train.arguments
-    for key, own in _OWN_WORDS.items():
-        if key in written:
-            fix = f"{own}: {paste(written.pop(key))}"
-            resolved.fault("CN120", ("train", key), f"the key {key}", f"the key {own}", fix)
-    try:
-        TrainingKeys.model_validate(written)
-    except ValidationError as error:
-        resolved.faults.extend(diagnostics_of(error, TrainingKeys, ("train",)))
 
 
 def _a_loss(resolved: Resolved) -> str:

@@ -75,6 +75,9 @@ class References:
     def offered(self, reference: str, key: Path, port: str | None, index: int = 0) -> list[Ref] | None:
         """Lists the ports that a reference offers, or notes why it offers none."""
         name, dot, output = reference.partition(".")
+        if name in self._resolved.doubled:
+            self.meant.append(name)
+            return None
         node = self._resolved.nodes.get(name)
         if node is None:
             self._tell_unknown(name, reference, key, port, index)
@@ -144,7 +147,7 @@ class References:
             self.meant.append(name)
             return  # the node is declared, and its own fault is told already
         if section is None and self._resolved.is_gone(name):
-            self.is_unread = True
+            self._doubt(port)
             return
         if section is not None:
             self._tell_section(name, section, key, port, index)
@@ -156,7 +159,7 @@ class References:
             fix = rewired(self._resolved.fusion, key, near + reference[len(name) :], index)
             self.meant.append(near)
         else:
-            self.is_unread = True
+            self._doubt(port)
         expected = f"one of {', '.join(known)}" if known else f"a node under {' or '.join(self._sections)}"
         self._resolved.fault("CN210", key, f"the unknown node {name}", expected, fix)
 
@@ -164,7 +167,17 @@ class References:
         expected = f"a node of the {' or '.join(self._sections)}"
         found = f"{name}, which stands under {section}"
         self._resolved.fault("CN305", key, found, expected, self._instead(key, port, index))
-        self.is_unread = True
+        self._doubt(port)
+
+    def _doubt(self, port: str | None) -> None:
+        """Notes that a port could read anything, unless no gradient passes there."""
+        self.is_unread |= port is None or self.passes_gradient(port)
+
+    def passes_gradient(self, port: str) -> bool:
+        """Tells whether what feeds a port may be trained through it."""
+        kind = self._node.inputs.get(port)
+        wanted = kind.port if isinstance(kind, Many) else kind
+        return port != TARGET and (wanted is None or wanted.dtype.is_differentiable)
 
     def _section_of(self, name: str) -> str | None:
         declared: dict[str, Any] = {section: getattr(self._resolved.fusion, section) for section in SECTIONS}

@@ -48,6 +48,8 @@ class Resolved:
     """The names that are declared in what could not be understood; `*` where any could be."""
     lost: set[Path] = field(default_factory=set)
     """The paths whose value is not what the file says, told already."""
+    doubled: set[str] = field(default_factory=set)
+    """The names that stand twice: nobody can say which of the two a reference means."""
     salvaged: set[str] = field(default_factory=set)
     """The nodes whose component has not all the settings that the file gives it."""
 
@@ -112,6 +114,7 @@ def _check_names(resolved: Resolved) -> None:
     for section in ("fields", *(section for section in SECTIONS if section != "sources")):
         for name in getattr(resolved.fusion, section):
             if name in owner:
+                resolved.doubled.add(name)
                 found = f"{name}, which stands under {owner[name]} too"
                 fix = f"{_free_name(resolved.fusion, name, section)}:"
                 first = Related((owner[name], name), "declared here first")

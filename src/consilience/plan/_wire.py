@@ -79,7 +79,7 @@ class Wirer:
         """Gives the edges that `in:` declares."""
         path = (*self._path, "in")
         if path in self._resolved.lost:
-            self._leave()
+            self.is_broken = self._references.is_unread = True  # that it could not be understood is told already
             return
         if not self._is_known:
             self._look_up(written, path)
@@ -92,12 +92,12 @@ class Wirer:
         if written is None:
             expected = f"what feeds {self._wanted(self._ports)}"
             self._fault("CN302", self._path, "no key in", expected, self._feed({}))
-            self._references.is_unread = True
+            self._references.is_unread = any(map(self._references.passes_gradient, self._ports))
             return
         fed = self._feeding(written, path)
         missing = [port for port, kind in self._ports.items() if not kind.is_optional and port not in fed]
         if missing and not self.is_broken:
-            self._references.is_unread = True
+            self._references.is_unread |= any(map(self._references.passes_gradient, missing))
             found, expected = f"nothing for {', '.join(missing)}", f"something for {self._wanted(missing)}"
             self._fault("CN302", path, found, expected, self._feed(fed))
         for port, refs in fed.items():
@@ -108,7 +108,7 @@ class Wirer:
         """Gives the edge that `target:` declares."""
         path = (*self._path, TARGET)
         if path in self._resolved.lost:
-            self._leave()
+            self.is_broken = True
             return
         if not self._is_known:
             self._look_up(written, path)
@@ -131,11 +131,6 @@ class Wirer:
         found_ref = self._single(written, path, TARGET)
         if found_ref:
             yield Edge(found_ref, Ref(self._node.name, TARGET), 0, path)
-
-    def _leave(self) -> None:
-        """Leaves a key alone whose value could not be understood: that is told already."""
-        self.is_broken = True
-        self._references.is_unread = True
 
     def _look_up(self, written: Any, path: Path) -> None:
         """Tells the names that are unknown, where it is not known what ports they would feed."""
