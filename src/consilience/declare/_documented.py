@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +43,7 @@ class Documented(BaseModel):
         return written
 
 
+@cache
 def _literals_under(model: type[BaseModel]) -> dict[str, str]:
     try:
         [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body

@@ -107,6 +107,7 @@ class ColumnMap(Declared):
     """How a column fills a field, where its name alone does not say it."""
 
     column: str
+    """The column's name."""
     values: dict[str, str] = {}
     """The label of each value that the column holds: `{"0": negative, "1": positive}`."""
     space: str | None = None
@@ -161,6 +162,7 @@ class LossNode(Node):
     target: str | None = None
     """The field or input port that the loss compares with."""
     weight: Weight = 1.0
+    """What the loss counts in the sum of its discipline."""
     discipline: str | None = None
     """Whose loss it is, when it is not its plugin's; a standard loss belongs to the task."""
 
