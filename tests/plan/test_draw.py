@@ -395,8 +395,10 @@ def test_svg_marks_what_is_frozen_and_names_the_other_tuners(film: Plan, picture
 
 def test_svg_boxes_and_labels_do_not_collide_and_stay_inside(picture: ElementTree.Element) -> None:
     wide, high = map(float, picture.get("viewBox", "").split()[2:])
-    [moved] = [g for g in picture.findall(f"{SVG}g") if g.get("transform", "").startswith("translate") and len(g) > 9]
-    across, down = map(float, re.findall(r"[-\d.]+", moved.get("transform", "")))
+    [framed] = [g for g in picture.findall(f"{SVG}g") if g.get("transform", "").startswith("translate") and len(g) > 9]
+    [moved] = [g for g in framed.findall(f"{SVG}g") if len(g) > 9]
+    shifts = [map(float, re.findall(r"[-\d.]+", g.get("transform", ""))) for g in (framed, moved)]
+    across, down = map(sum, zip(*shifts, strict=True))
     boxes = [spot_of(rect) for rect in moved.iter(f"{SVG}rect") if rect.get("class") == "body"]
     labels = [spot_of(group[0]) for group in moved.iter(f"{SVG}g") if group.get("class") == "label"]
     assert len(boxes) == 22  # the two sources are drums

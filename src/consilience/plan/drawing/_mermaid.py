@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from consilience.errors import Diagnostic
 from consilience.plan._plan import TASK, Plan
-from consilience.plan.drawing._drawing import OBJECTIVE, Arrow, ArrowKind, Band, Drawing, Figure, draw, number
+from consilience.plan.drawing._draw import draw
+from consilience.plan.drawing._drawing import OBJECTIVE, Arrow, ArrowKind, Band, Drawing, Figure, Trouble, number
+from consilience.plan.drawing._shapes import TROUBLED
 
 __all__ = ["to_mermaid"]
 
 _SHAPES = {
+    Band.RESOURCES: ("[(", ")]"),
     Band.SOURCES: ("[(", ")]"),
     Band.FIELDS: ("([", "])"),
     Band.INPUTS: ("[/", "/]"),
@@ -21,9 +27,12 @@ _SHAPES = {
 _MARKUP = frozenset("#&<>\"'`;\\{}|*")
 
 
-def to_mermaid(plan: Plan) -> str:
-    """Writes a plan as a Mermaid flowchart: nodes by discipline, solved types on the edges, one text a plan."""
-    drawing = draw(plan)
+def to_mermaid(plan: Plan, diagnostics: Iterable[Diagnostic] = ()) -> str:
+    """Writes a plan as a Mermaid flowchart: nodes by discipline, solved types on the edges, one text a plan.
+
+    `diagnostics` are a survey's: they are drawn red where they are.
+    """
+    drawing = draw(plan, diagnostics)
     ids = {key: f"n{index}" for index, key in enumerate(drawing.figures)}
     classes = {discipline: f"d{index}" for index, discipline in enumerate(drawing.colours)}
     lines = ["flowchart TB"]
@@ -43,13 +52,32 @@ def to_mermaid(plan: Plan) -> str:
     frozen = [ids[key] for key, figure in drawing.figures.items() if figure.is_frozen]
     if frozen:
         lines += ["  classDef frozen stroke-dasharray:5 4", f"  class {','.join(frozen)} frozen"]
+    lines += _troubles(drawing, ids)
     return "\n".join(lines) + "\n"
+
+
+def _troubles(drawing: Drawing, ids: dict[str, str]) -> Iterator[str]:
+    """Gives what is at fault its colour: figures by a class, arrows by their number."""
+    for trouble, colour in TROUBLED.items():
+        figures = [ids[key] for key, figure in drawing.figures.items() if figure.trouble is trouble]
+        arrows = [str(index) for index, arrow in enumerate(drawing.arrows) if arrow.trouble is trouble]
+        if figures:
+            yield f"  classDef {trouble} stroke:{colour.strong},stroke-width:3px"
+            yield f"  class {','.join(figures)} {trouble}"
+        if arrows:
+            yield f"  linkStyle {','.join(arrows)} stroke:{colour.strong},stroke-width:3px"
+    ghosts = [ids[key] for key, figure in drawing.figures.items() if figure.is_ghost]
+    if ghosts:
+        yield f"  classDef ghost fill:{TROUBLED[Trouble.ERROR].pale},stroke-dasharray:6 4"
+        yield f"  class {','.join(ghosts)} ghost"
 
 
 def _node(drawing: Drawing, figure: Figure, id_: str) -> str:
     rows = [f"<b>{_escape(figure.name)}</b>", f"<i>{_escape(figure.subtitle)}</i>"]
     if figure.badge:
         rows.append(_escape(f"❄ {figure.badge}" if figure.is_frozen else figure.badge))
+    if figure.faults:
+        rows.append(f"<b>✗ {len(figure.faults)}</b>")
     if figure.key == OBJECTIVE:
         rows[1:1] = [f"λ {number(weight)} · L {_escape(discipline)}" for discipline, weight in drawing.terms.items()]
     opening, closing = _SHAPES[figure.band]

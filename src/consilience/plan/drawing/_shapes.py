@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from consilience.plan.drawing._drawing import NEUTRAL, Band, Colour, Drawing, Figure, number
+from consilience.plan.drawing._drawing import NEUTRAL, Band, Colour, Drawing, Figure, Trouble, number
 from consilience.plan.drawing._layout import Box, Spot
 from consilience.plan.drawing._text import shorten, width
 
-__all__ = ["FAINT", "INK", "PANEL", "SMALL", "box_of", "element", "markup", "node", "snowflake"]
+__all__ = [
+    "FAINT",
+    "INK",
+    "PANEL",
+    "SMALL",
+    "TROUBLED",
+    "WHISPER",
+    "box_of",
+    "element",
+    "markup",
+    "node",
+    "snowflake",
+]
 
 NAME, SMALL = 13.0, 10.5
-INK, FAINT, PANEL = "#1f2733", "#6b7685", "#ffffff"
+INK, FAINT, WHISPER, PANEL = "#1f2733", "#6b7685", "#98a2b0", "#ffffff"
+TROUBLED = {
+    Trouble.ERROR: Colour("#d1123a", "#fdebee", "#a00d2c"),
+    Trouble.WARNING: Colour("#b45309", "#fdf1e0", "#8a3f06"),
+}
+"""What is at fault is red, what a warning is about amber; no discipline has these colours."""
 LONGEST_SUBTITLE = 34
 TERMS_IN_A_ROW = 4
+_PLAIN = (Band.RESOURCES, Band.SOURCES, Band.FIELDS, Band.METRICS)
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
@@ -51,27 +69,43 @@ def box_of(drawing: Drawing, figure: Figure) -> Box:
 def node(drawing: Drawing, figure: Figure, spot: Spot) -> str:
     """Draws a figure where it stands, with a title that tells all that is known of it."""
     title = element("title", markup("\n".join((figure.name, *figure.details))))
+    classes = f"node {figure.band}" + (f" {figure.trouble}" if figure.trouble else "")
     if figure.band is Band.OBJECTIVE:
-        return element("g", title + _objective(drawing, figure, spot), class_="node objective")
-    colour = drawing.colour(figure.discipline)
+        return element("g", title + _objective(drawing, figure, spot) + _count(figure, spot), class_=classes)
+    colour = TROUBLED[Trouble.ERROR] if figure.is_ghost else drawing.colour(figure.discipline)
     x, y = spot.x - spot.width / 2 + 14, spot.y - spot.height / 2 + (2.5 if figure.band is Band.SOURCES else 0.0)
     texts = element("text", markup(shorten(figure.name)), class_="name", x=x, y=y + 20, fill=INK)
     subtitle = markup(shorten(figure.subtitle, LONGEST_SUBTITLE))
     texts += element("text", subtitle, class_="small", x=x, y=y + 35.5, fill=colour.dark)
     badge = _badge(figure, spot, colour) if figure.badge else ""
-    return element("g", title + _shape(figure, spot, colour) + texts + badge, class_=f"node {figure.band}")
+    return element("g", title + _shape(figure, spot, colour) + texts + badge + _count(figure, spot), class_=classes)
+
+
+def _count(figure: Figure, spot: Spot) -> str:
+    """Draws, on the upper left corner, how many diagnostics are about a figure."""
+    if not figure.faults:
+        return ""
+    x, y, wide = spot.x - spot.width / 2, spot.y - spot.height / 2, 10.0 + 7.0 * len(str(len(figure.faults)))
+    colour = TROUBLED[figure.trouble].strong
+    lines: dict[str, str | float] = {"fill": colour, "stroke": PANEL, "stroke_width": 1.5}
+    pill = element("rect", x=x - 8, y=y - 8, width=wide, height=17, rx=8.5, **lines)
+    placed: dict[str, str | float] = {"x": x - 8 + wide / 2, "y": y + 4.3, "text_anchor": "middle", "fill": PANEL}
+    return pill + element("text", str(len(figure.faults)), class_="small", font_weight="700", **placed)
 
 
 def _shape(figure: Figure, spot: Spot, colour: Colour) -> str:
     x, y, wide, high = spot.x - spot.width / 2, spot.y - spot.height / 2, spot.width, spot.height
-    surface = PANEL if figure.band in (Band.SOURCES, Band.FIELDS, Band.METRICS) else colour.pale
-    painted: dict[str, str | float] = {"fill": surface, "stroke": colour.strong, "stroke_width": 1.4}
+    surface = PANEL if figure.band in _PLAIN else colour.pale
+    stroke = TROUBLED[figure.trouble].strong if figure.trouble else colour.strong
+    painted: dict[str, str | float] = {"fill": surface, "stroke": stroke, "stroke_width": 1.4}
+    if figure.is_ghost:
+        painted["stroke_dasharray"] = "6 4"
     if figure.band is Band.SOURCES:
         start, arc, back = f"M{x:.1f} {y + 4:.1f}", f"a{wide / 2:.1f} 4 0 0", f"{wide:.1f} 0"
         drum = f"{start}{arc} 1 {back}v{high - 8:.1f}{arc} 1 -{back}z"
-        rim = element("path", d=f"{start}{arc} 0 {back}", fill="none", stroke=colour.strong, stroke_width=1.4)
+        rim = element("path", d=f"{start}{arc} 0 {back}", fill="none", stroke=stroke, stroke_width=1.4)
         return element("path", class_="body", d=drum, **painted) + rim
-    if figure.is_frozen:
+    if figure.is_frozen and not figure.is_ghost:
         painted["stroke_dasharray"] = "5 3"
     rounded = {Band.FIELDS: high / 2, Band.INPUTS: 3.0}.get(figure.band, 9.0)
     body = element("rect", class_="body", x=x, y=y, width=wide, height=high, rx=rounded, **painted)
@@ -113,6 +147,7 @@ def _chip_width(discipline: str) -> float:
 
 def _objective(drawing: Drawing, figure: Figure, spot: Spot) -> str:
     top = spot.y - spot.height / 2
+    edge = TROUBLED[figure.trouble].strong if figure.trouble else NEUTRAL.dark
     placed: dict[str, str | float] = {
         "x": spot.x - spot.width / 2,
         "y": top,
@@ -120,7 +155,7 @@ def _objective(drawing: Drawing, figure: Figure, spot: Spot) -> str:
         "height": spot.height,
     }
     parts = [
-        element("rect", class_="body", **placed, rx=12, fill=PANEL, stroke=NEUTRAL.dark, stroke_width=1.6),
+        element("rect", class_="body", **placed, rx=12, fill=PANEL, stroke=edge, stroke_width=1.6),
         element("text", _formula(), class_="formula", x=spot.x, y=top + 30, text_anchor="middle", fill=INK),
     ]
     for index, row in enumerate(_term_rows(drawing)):
