@@ -68,6 +68,7 @@ class Dims(Mapping[str, int]):
     spaces: Mapping[str, LabelSpace] = field(default_factory=dict)
     parts: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     nodes: Mapping[str, Any] = field(default_factory=dict)
+    used: Mapping[str, Dims] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> int:
         if name not in self.sizes:
@@ -92,6 +93,12 @@ class Dims(Mapping[str, int]):
         if any(size is None for size in sizes):
             raise Unsolved(f"the size of dim {name!r} is not known in every tensor")
         return cast("tuple[int, ...]", sizes)
+
+    def of(self, use: Use[Any]) -> Dims:
+        """Gives what was solved for the node that a key of this declaration names; raises `Unsolved` elsewhere."""
+        if use.name is None or use.name not in self.used:
+            raise Unsolved(f"what was solved for {use.name!r} is not known here")
+        return self.used[use.name]
 
     def built(self, use: Use[Any]) -> Any:
         """Gives the built node that a `Use[Module]` or `Use[Input]` of this declaration points at."""
@@ -210,6 +217,13 @@ class _Wired(Component):
         """
         return {}
 
+    def faults_with(self, dims: Dims) -> Iterable[Fault]:
+        """Tells what is wrong with the sizes that were solved for it, or for the nodes that it names; stays light.
+
+        What is not known, because the size varies or because of another fault, raises `Unsolved`: then nothing is told.
+        """
+        return ()
+
 
 class Resource(Component):
     """Something on disk or on a hub that several nodes share."""
@@ -240,6 +254,24 @@ class Checkpoint(Resource):
     def config(self) -> Mapping[str, Any]:
         """Reads its `config.json`, without transformers."""
         raise NotImplementedError
+
+    def tensors(self) -> Mapping[str, tuple[int, ...]] | None:
+        """Tells the shape of each tensor in its weight files, by name, without torch; None where it cannot be told.
+
+        A checkpoint that starts from fresh weights has none.
+        """
+        return None
+
+    def load_tensors(self, names: Iterable[str]) -> Mapping[str, Any]:
+        """Loads some of its tensors by name (torch)."""
+        raise NotImplementedError
+
+    def special_tokens(self) -> Mapping[str, str | None]:
+        """Tells its tokenizer's special tokens by role, such as `mask_token`, without transformers.
+
+        None is none; a role that cannot be told is left out.
+        """
+        return {}
 
     def tokenizer(self) -> Any:
         """Loads its tokenizer (transformers)."""
@@ -291,6 +323,13 @@ class Module(_Wired):
     outputs: ClassVar[Ports] = Ports()
     has_parameters: ClassVar[bool] = True
 
+    def linear_layers(self, dims: Dims) -> Iterable[str] | None:
+        """Names the linear layers that the built module will have inside, as its `named_modules` will; stays light.
+
+        None, or an `Unsolved`, is "only known once it is built": then a tuner's targets are checked no sooner.
+        """
+        return None
+
     def build(self, dims: Dims) -> Any:
         """Gives the `nn.Module`; its forward returns a tensor, a tuple in the order of `outputs`, or a mapping."""
         raise NotImplementedError
@@ -331,6 +370,10 @@ class Tuner(Component):
 
     kind = "tuner"
     trains: ClassVar[bool] = True
+
+    def faults_on(self, module: Module, dims: Dims) -> Iterable[Fault]:
+        """Tells what is wrong with tuning this module, with the sizes that were solved for it; must stay light."""
+        return ()
 
     def apply(self, module: Any) -> None:
         """Sets `requires_grad` in the built `nn.Module`, in place, and adds what it adds."""
