@@ -10,7 +10,7 @@ from consilience.declare._documented import Documented
 
 __all__ = ["TrainSettings", "TrainingKeys"]
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -63,12 +63,12 @@ class TrainingKeys(_Own):
     """The norm to which gradients are clipped; 1 when left out, 0 for none."""
     optim: Literal["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop"] | None = None
     """The optimizer; torch's fused AdamW when left out."""
-    adam_beta1: Share | None = None
+    adam_beta1: Decay | None = None
     """AdamW's first beta."""
-    adam_beta2: Share | None = None
+    adam_beta2: Decay | None = None
     """AdamW's second beta."""
-    adam_epsilon: NotNegative | None = None
-    """AdamW's epsilon."""
+    adam_epsilon: Annotated[float, Field(gt=0)] | None = None
+    """AdamW's epsilon; with 0 a parameter without a gradient would become no number."""
     bf16: bool | None = None
     """Computes in bfloat16, with float32 weights."""
     fp16: bool | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from consilience.declare import Module
 from consilience.errors import Path, nearest
+from consilience.plan._doubt import Unknown
 from consilience.plan._gradient import Ways
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._resolve import Resolved
@@ -16,37 +17,35 @@ from consilience.plan._training import check_training
 __all__ = ["check_learning"]
 
 
-def check_learning(
-    resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]], doubtful: frozenset[str]
-) -> None:
+def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]], unknown: Unknown) -> None:
     """Notes what keeps the fusion from learning: in what is trained, in the objective, in the rows, in the settings.
 
-    Of `doubtful` nodes a fault told elsewhere keeps from knowing what they reach.
+    Of the `unknown` nodes a fault told elsewhere keeps from knowing what they reach, or what reaches them.
     """
     if resolved.fusion.losses:
         ways = Ways(resolved, edges, references)
-        _check_reach(resolved, ways, doubtful)
-        check_terms(resolved, edges, ways, doubtful)
+        _check_reach(resolved, ways, unknown)
+        check_terms(resolved, edges, ways, unknown.onward | unknown.behind)
     else:
         path: Path = ("losses",) if "losses" in resolved.fusion.model_fields_set else ()
         resolved.fault("CN405", path, "no loss", "at least one loss", _a_loss(resolved))
     _check_tuners(resolved)
     _check_filled(resolved, edges)
-    check_rows(resolved, edges, doubtful)
+    check_rows(resolved, edges, unknown.onward | unknown.behind)
     check_training(resolved)
 
 
-def _check_reach(resolved: Resolved, ways: Ways, doubtful: frozenset[str]) -> None:
+def _check_reach(resolved: Resolved, ways: Ways, unknown: Unknown) -> None:
     nodes = resolved.nodes
     losses = [node for node in nodes.values() if node.section == "losses"]
     reached = ways.behind(node.name for node in losses)
     for node in losses:
-        if node.name not in ways.moved and node.name not in doubtful:
+        if node.name not in ways.moved and node.name not in unknown.behind:
             behind = [nodes[name] for name in sorted(ways.behind([node.name]))]
             _nothing_to_train(resolved, node, behind)
     for name in ways.trained:
         node = nodes[name]
-        if node.section == "modules" and not node.share and name not in reached and name not in doubtful:
+        if node.section == "modules" and not node.share and name not in reached and name not in unknown.onward:
             found = f"{name}, which is trained and reaches no loss"
             fix = f"tune: frozen  # or give {name} a loss, or remove it"
             resolved.fault("CN401", ("modules", name), found, "a module that some loss reads", fix)

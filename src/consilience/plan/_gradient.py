@@ -1,0 +1,84 @@
+"""The ways of the gradient: which losses reach which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
+
+from consilience.declare import Port
+from consilience.plan._plan import TARGET, Edge
+from consilience.plan._resolve import Resolved
+
+__all__ = ["Ways"]
+
+
+class Ways:
+    """Where gradients flow: along edges of real numbers that are no targets, and along references to parameters."""
+
+    def __init__(self, resolved: Resolved, edges: Iterable[Edge], references: Iterable[tuple[str, str]]) -> None:
+        nodes = resolved.nodes
+        self._after: dict[str, set[str]] = {name: set() for name in nodes}
+        self._before: dict[str, set[str]] = {name: set() for name in nodes}
+        for source, target in references:
+            self._add(source, target)
+        for node in nodes.values():
+            if node.share:
+                self._add(node.share, node.name)
+        for edge in edges:
+            port = nodes[edge.source.node].outputs[edge.source.port]
+            if isinstance(port, Port) and port.dtype.is_differentiable and edge.target.port != TARGET:
+                self._add(edge.source.node, edge.target.node)
+        self.trained = [node.name for node in nodes.values() if node.is_trained]
+        """The nodes whose parameters training changes, losses among them."""
+        self.trained_modules = frozenset(
+            name for name in self.trained if nodes[name].section == "modules" and not nodes[name].share
+        )
+
+    def _add(self, source: str, target: str) -> None:
+        if source in self._after and target in self._after:
+            self._after[source].add(target)
+            self._before[target].add(source)
+
+    @cached_property
+    def moved(self) -> frozenset[str]:
+        """The nodes whose value training changes."""
+        return frozenset(_along(self._after, self.trained, frozenset()))
+
+    def behind(self, nodes: Iterable[str], passing_by: Collection[str] = frozenset()) -> set[str]:
+        """Gives the nodes that gradients of some nodes reach, these included, without those to pass by."""
+        return _along(self._before, nodes, passing_by)
+
+    def are_shared(self, losses: Iterable[str]) -> bool:
+        """Tells whether two of the losses reach one trained module."""
+        reached: set[str] = set()
+        for loss in losses:
+            # What is reached once need not be walked again: a second loss that comes there shares all behind it.
+            waiting, news = [loss], {loss}
+            while waiting:
+                for other in self._before[waiting.pop()] - news:
+                    if other in reached:
+                        if self._leads_to_trained(other):
+                            return True
+                        continue
+                    news.add(other)
+                    waiting.append(other)
+            reached |= news
+        return False
+
+    def _leads_to_trained(self, node: str) -> bool:
+        return node in self._above_trained
+
+    @cached_property
+    def _above_trained(self) -> frozenset[str]:
+        return frozenset(_along(self._after, self.trained_modules, frozenset()))
+
+
+def _along(ways: Mapping[str, Collection[str]], starts: Iterable[str], passing_by: Collection[str]) -> set[str]:
+    found = set(starts)
+    waiting = list(found)
+    while waiting:
+        for other in ways.get(waiting.pop(), ()):
+            if other not in found and other not in passing_by:
+                found.add(other)
+                waiting.append(other)
+    return found

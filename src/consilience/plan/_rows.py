@@ -1,0 +1,183 @@
+"""Checks that there are rows: for each loss to learn from, for each metric to measure on; and that each teaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from consilience.declare import ColumnMap, Fusion, Loss, Source, SourceNode, paste
+from consilience.errors import Part, Path, Related, Severity
+from consilience.plan._needs import Needs, listed, union
+from consilience.plan._plan import Edge, PlanNode
+from consilience.plan._resolve import Resolved
+from consilience.plan._splits import MEASURED, SPLITS, own_splits, splits_of, takes_all, tell_shares
+
+__all__ = ["check_rows"]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What one source gives, as far as the file and the names of its files tell."""
+
+    name: str
+    fields: frozenset[str]
+    splits: frozenset[str]
+    """The splits in which it may have rows."""
+    surely_trains: bool
+    """Whether it has rows to train, unless it has no rows at all."""
+
+
+def check_rows(resolved: Resolved, edges: Iterable[Edge], doubtful: frozenset[str]) -> None:
+    """Notes losses without a training row, metrics without a row to measure on, and sources of which no loss learns.
+
+    Nothing is opened: the file and the names of the files tell. What could not be understood may be whatever is needed.
+    """
+    if not resolved.fusion.sources or any(path[:1] == ("sources",) and len(path) < 3 for path in resolved.lost):
+        return
+    given = [_given(resolved, name, node) for name, node in resolved.fusion.sources.items()]
+    needs = Needs(resolved, edges)
+    filled = union(one.fields for one in given)
+    readers = [node for node in resolved.nodes.values() if _reads(node, needs, filled) and node.name not in doubtful]
+    losses = [node for node in readers if node.section == "losses"]
+    if not any("train" in one.splits for one in given):
+        _nothing_to_train_on(resolved)
+    else:
+        _check_losses(resolved, losses, given, needs)
+    _check_metrics(resolved, [node for node in readers if node.section == "metrics"], given, needs)
+    if not doubtful and len(losses) == len(_of_rows(resolved)):
+        _check_idle(resolved, losses, given, needs)
+        _check_plain_sight(resolved, losses, needs)
+
+
+def _of_rows(resolved: Resolved) -> list[PlanNode]:
+    return [
+        node for node in resolved.nodes.values() if isinstance(node.declaration, Loss) and node.declaration.value.dims
+    ]
+
+
+def _reads(node: PlanNode, needs: Needs, filled: frozenset[str]) -> bool:
+    """Tells whether a loss or metric looks at rows, and each field that it needs is filled by some source."""
+    if isinstance(node.declaration, Loss) and not node.declaration.value.dims:
+        return False
+    return node.section in ("losses", "metrics") and needs.of(node.name) <= filled
+
+
+def _given(resolved: Resolved, name: str, node: SourceNode) -> _Given:
+    path: Path = ("sources", name)
+    source = resolved.others["sources"].get(name)
+    own = own_splits(resolved, name, source) if isinstance(source, Source) else None
+    is_lost = {path[:3] for path in resolved.lost if path[:2] == ("sources", name)}
+    fields = frozenset(resolved.fusion.fields if (*path, "map") in is_lost else node.map)
+    if (*path, "split") in is_lost or tell_shares(resolved, name, node.split):
+        return _Given(name, fields, SPLITS, False)
+    splits = splits_of(own, node.split)
+    counted = [split for split, amount in node.split.items() if isinstance(amount, int)]
+    return _Given(
+        name, fields, splits, own is not None and "train" in splits and ("train" in node.split or not counted)
+    )
+
+
+def _nothing_to_train_on(resolved: Resolved) -> None:
+    taken = [name for name, node in resolved.fusion.sources.items() if takes_all(node.split)]
+    if taken:
+        path: Path = ("sources", taken[0], "split")
+        found, fix = f"no row is left to train on: {_amounts(resolved.fusion, taken[0])}", "split: {test: 0.2}"
+    else:
+        path, found, fix = ("sources",), "no source has rows to train on", "# add a source with rows to train on"
+    resolved.fault("CN506", path, found, "at least one training row", fix)
+
+
+def _amounts(fusion: Fusion, source: str) -> str:
+    return ", ".join(f"{split} takes {amount}" for split, amount in fusion.sources[source].split.items())
+
+
+def _check_losses(resolved: Resolved, losses: list[PlanNode], given: list[_Given], needs: Needs) -> None:
+    trained = [one for one in given if "train" in one.splits]
+    for node in losses:
+        wanted = needs.of(node.name)
+        if any(wanted <= one.fields for one in trained):
+            continue
+        untrained = wanted - union(one.fields for one in trained)
+        target = needs.target(node.name)
+        if untrained:
+            first = target.source.node if target and target.source.node in untrained else min(untrained)
+            has = next(one for one in given if first in one.fields)
+            path = target.key if target and target.source.node == first else ("losses", node.name)
+            where = f"only the {listed(sorted(has.splits))} rows of {has.name} have" if has.splits else "no row has"
+            found, expected = f"{first}, which {where}", "a field that training rows have"
+            fix = f"# give {first} to rows that are trained on"
+        else:
+            best = max(trained, key=lambda one: len(wanted & one.fields))
+            path, lacking = ("losses", node.name), min(wanted - best.fields)
+            found = f"{listed(sorted(wanted))}, which no source fills for one row"
+            expected = f"a source that fills all that {node.name} needs"
+            fix = f"{lacking}: {lacking}  # under sources.{best.name}.map"
+        resolved.fault("CN407", path, found, expected, fix)
+
+
+def _check_metrics(resolved: Resolved, metrics: list[PlanNode], given: list[_Given], needs: Needs) -> None:
+    measured = [one for one in given if one.splits & MEASURED]
+    idle = [node for node in metrics if not any(needs.of(node.name) <= one.fields for one in measured)]
+    for node in idle[:1] if not measured else idle:
+        wanted = needs.of(node.name)
+        one = next((one for one in given if wanted <= one.fields), given[0])
+        path: Path = ("metrics",) if not measured else ("metrics", node.name)
+        found = f"{listed(sorted(wanted))}, which no validation or test row has together"
+        if not measured:
+            found = "metrics, and no validation or test rows"
+        split = {name: amount for name, amount in resolved.fusion.sources[one.name].split.items() if name != "train"}
+        fix = f"split: {paste({**split, 'test': 0.2})}  # under sources.{one.name}"
+        expected = "rows to measure on"
+        resolved.fault("CN408", path, found, expected, fix, part=Part.KEY, severity=Severity.WARNING)
+
+
+def _check_idle(resolved: Resolved, losses: list[PlanNode], given: list[_Given], needs: Needs) -> None:
+    wanted = {needs.of(node.name) for node in losses}
+    if not wanted:
+        return
+    for one in given:
+        if one.surely_trains and not any(fields <= one.fields for fields in wanted):
+            least = min(wanted, key=lambda fields: (len(fields - one.fields), sorted(fields)))
+            found = f"training rows with {listed(sorted(one.fields))}, of which no loss learns"
+            expected = f"rows that some loss can use, such as those with {listed(sorted(least))}"
+            fix = f"# give {one.name} a loss that needs no more than its rows have, or remove it"
+            resolved.fault("CN409", ("sources", one.name), found, expected, fix, severity=Severity.WARNING)
+
+
+def _check_plain_sight(resolved: Resolved, losses: list[PlanNode], needs: Needs) -> None:
+    """Notes a target that is read from the column that the model reads too."""
+    for name, node in resolved.fusion.sources.items():
+        for first, second in _twins(node):
+            for loss in losses:
+                target = needs.target(loss.name)
+                if target is None or target.source.node not in (first, second):
+                    continue
+                seen = first if target.source.node == second else second
+                if seen in needs.read(loss.name):
+                    column = _column(node, seen)
+                    found = f"the column {column}, from which {seen} is read too: {loss.name} compares it with itself"
+                    fix = f"# read {target.source.node} from the column of the answers"
+                    resolved.fault(
+                        "CN410",
+                        ("sources", name, "map", target.source.node),
+                        found,
+                        "a column that the model does not read",
+                        fix,
+                        severity=Severity.WARNING,
+                        related=(Related(("sources", name, "map", seen), "read here"),),
+                    )
+                    break
+
+
+def _twins(node: SourceNode) -> Iterator[tuple[str, str]]:
+    """Gives the pairs of fields that one column fills: the first field of it, and each further one."""
+    first: dict[str, str] = {}
+    for field in node.map:
+        owner = first.setdefault(_column(node, field), field)
+        if owner != field:
+            yield owner, field
+
+
+def _column(node: SourceNode, field: str) -> str:
+    column = node.map[field]
+    return column.column if isinstance(column, ColumnMap) else column

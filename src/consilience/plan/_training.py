@@ -1,0 +1,66 @@
+"""Checks the keys under `train:`: that training takes them, that they go together, and that each does something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from consilience.declare import TrainingKeys, diagnostics_of, paste
+from consilience.errors import Part, Severity
+from consilience.plan._resolve import Resolved
+
+__all__ = ["check_training"]
+
+_OWN_WORDS = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size"}
+"""The transformers arguments that the file says in other words."""
+_LEAST_RATE = 1e-7
+"""Where transformers' polynomial schedule ends."""
+_IDLE = "a key that does something"
+
+
+def check_training(resolved: Resolved) -> None:
+    """Notes keys that training does not take, that contradict each other, and that do nothing beside the others."""
+    settings = resolved.fusion.train
+    written = settings.arguments
+    for key, own in _OWN_WORDS.items():
+        if key in written:
+            fix = f"{own}: {paste(written.pop(key))}"
+            resolved.fault("CN120", ("train", key), f"the key {key}", f"the key {own}", fix, Part.KEY)
+    try:
+        keys = TrainingKeys.model_validate({**written, "learning_rate": settings.learning_rate})
+    except ValidationError as error:
+        resolved.faults.extend(diagnostics_of(error, TrainingKeys, ("train",)))
+        return
+    if keys.bf16 and keys.fp16:
+        found = "both bf16 and fp16"
+        resolved.fault("CN130", ("train", "fp16"), found, "one of bf16 and fp16", "# remove the key fp16", Part.KEY)
+    if keys.lr_scheduler_type == "polynomial" and keys.learning_rate <= _LEAST_RATE:
+        found = f"{keys.learning_rate:g}, where the polynomial schedule ends at {_LEAST_RATE:g}"
+        resolved.fault("CN130", ("train", "learning_rate"), found, f"above {_LEAST_RATE:g}", "learning_rate: 5.0e-5")
+    for key, found, fix in _idle(keys):
+        resolved.fault("CN416", ("train", key), found, _IDLE, fix, severity=Severity.WARNING)
+
+
+def _idle(keys: TrainingKeys) -> Iterator[tuple[str, str, str]]:
+    """Gives the keys that do nothing beside the others, why, and what to write instead."""
+    if keys.learning_rate == 0:
+        yield "learning_rate", "0, by which nothing is learnt", "learning_rate: 5.0e-5"
+    if keys.optim not in (None, "adamw_torch", "adamw_torch_fused"):
+        for key in ("adam_beta1", "adam_beta2", "adam_epsilon"):
+            if getattr(keys, key) is not None:
+                yield key, f"{_number(getattr(keys, key))}, which {keys.optim} does not read", f"# remove the key {key}"
+    steps, warmup = keys.max_steps, keys.warmup_steps or 0
+    if warmup and keys.lr_scheduler_type == "constant":
+        found = f"constant, which has no warm-up, beside warmup_steps: {_number(warmup)}"
+        yield "lr_scheduler_type", found, "lr_scheduler_type: constant_with_warmup"
+    elif steps is not None and warmup >= 1 and warmup >= steps:
+        found = f"{_number(warmup)} of {steps} steps: the learning rate never gets where it should"
+        yield "warmup_steps", found, "warmup_steps: 0.1"
+    if keys.data_seed is not None and keys.train_sampling_strategy == "sequential":
+        yield "data_seed", f"{keys.data_seed}, and the rows keep their order", "# remove the key data_seed"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}"
