@@ -22,7 +22,7 @@ from consilience.declare._component import (
 )
 from consilience.declare._fields import FIELD_TYPES, FieldType
 from consilience.declare._fusion import SECTIONS, Draft, Fusion
-from consilience.declare._labels import LabelSpace
+from consilience.declare._labels import LabelSpace, Relation
 from consilience.declare._location import Location
 from consilience.declare._nodes import (
     ColumnMap,
@@ -36,8 +36,22 @@ from consilience.declare._nodes import (
     SourceNode,
 )
 from consilience.declare._paste import paste
-from consilience.declare._ports import Bool, Dim, Dtype, Float, Int, Labels, Many, Port, Ports, Text
+from consilience.declare._ports import (
+    Bool,
+    Dim,
+    Dtype,
+    Float,
+    Int,
+    Labels,
+    Many,
+    Number,
+    Port,
+    Ports,
+    Range,
+    Text,
+)
 from consilience.declare._salvage import salvage
+from consilience.declare._shapes import Shapes
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
 from consilience.errors import DataError, DeclarationError, Diagnostic, Part, Place, Related, Severity, nearest
@@ -79,15 +93,19 @@ __all__ = [
     "Module",
     "ModuleNode",
     "Node",
+    "Number",
     "Objective",
     "Part",
     "Place",
     "Port",
     "Ports",
+    "Range",
     "Related",
+    "Relation",
     "Resource",
     "ResourceNode",
     "Severity",
+    "Shapes",
     "Source",
     "SourceNode",
     "Text",

@@ -1,31 +1,35 @@
-"""Ports: the named, typed inputs and outputs of a component, in jaxtyping's grammar of dims."""
+"""Ports: the named, typed inputs and outputs of a component."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
+from math import inf, isinf
 
-__all__ = ["Bool", "Dim", "Dtype", "Float", "Int", "Labels", "Many", "Port", "Ports", "Text"]
+from consilience.declare._dim import Dim
 
-_DIM = re.compile(
-    r"(?P<variadic>\*)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:=(?P<size>\d+))?|(?P<fixed>\d+)|(?P<any>\.\.\.)"
-)
+__all__ = ["Bool", "Dim", "Dtype", "Float", "Int", "Labels", "Many", "Number", "Port", "Ports", "Range", "Text"]
 
 
 class Dtype(StrEnum):
-    """What a port carries: a tensor of numbers, or what only inputs read (texts, label names a word)."""
+    """What a port carries: a tensor of numbers, or what only inputs read (texts, label names a word).
+
+    `Number` takes a `Float` or an `Int`; as in jaxtyping's `Num`, a `Bool` is no number. It is of what is read alone:
+    what is given is the one or the other.
+    """
 
     FLOAT = "Float"
     INT = "Int"
     BOOL = "Bool"
+    NUMBER = "Number"
     TEXT = "Text"
     LABELS = "Labels"
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether a gradient can flow through such a port."""
+        """Whether a gradient can flow out of such a port."""
         return self is Dtype.FLOAT
 
     @property
@@ -33,67 +37,115 @@ class Dtype(StrEnum):
         """Whether modules and losses can read such a port."""
         return self not in (Dtype.TEXT, Dtype.LABELS)
 
+    def takes(self, other: Dtype) -> bool:
+        """Tells whether what carries `other` may feed a port of this dtype."""
+        return self is other or (self is Dtype.NUMBER and other in (Dtype.FLOAT, Dtype.INT))
+
 
 @dataclass(frozen=True)
-class Dim:
-    """One dim of a port: named (`hidden`), fixed (`3`), variadic (`*lead`), or anonymous (`_`, `...`)."""
+class Range:
+    """Where values lie, ends included; without ends, they are logits: scores that may be any number."""
 
-    name: str | None = None
-    size: int | None = None
-    variadic: bool = False
+    low: float = -inf
+    high: float = inf
 
-    @classmethod
-    def parse(cls, text: str) -> Dim:
-        """Reads one word of a dim string; raises ValueError when it is none of jaxtyping's forms."""
-        match = _DIM.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is not a dim: write a name, a number, *name, _ or ...")
-        if match["any"]:
-            return cls(variadic=True)
-        if match["fixed"]:
-            return cls(size=int(match["fixed"]))
-        name = None if match["name"] == "_" else match["name"]
-        return cls(name, int(match["size"]) if match["size"] else None, bool(match["variadic"]))
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"within({self.low:g}, {self.high:g}) holds no two numbers: write the lower end first")
+
+    @property
+    def is_logits(self) -> bool:
+        """Whether the values are scores without an end on either side."""
+        return isinf(self.low) and isinf(self.high)
+
+    def takes(self, other: Range | None) -> bool:
+        """Tells whether values of another range, or of none that is stated, may come where this one is asked for."""
+        if self.is_logits:
+            return other is None or other.is_logits
+        return other is not None and self.low <= other.low and other.high <= self.high
 
     def __str__(self) -> str:
-        if self.name is None and self.size is not None:
-            return str(self.size)
-        text = ("*" if self.variadic else "") + (self.name or "_")
-        if self.name is None and self.variadic:
-            text = "..."
-        return text if self.size is None else f"{text}={self.size}"
+        return "as logits" if self.is_logits else f"within {self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)
 class Port:
     """A typed place of a component that a tensor enters or leaves by, such as `Float["batch hidden"]`.
 
-    Made by subscripting `Float`, `Int`, `Bool`, `Text` or `Labels`. `| None` makes an input port optional.
+    Made by subscripting `Float`, `Int`, `Bool`, `Number`, `Text` or `Labels`. `| None` makes an input port optional.
     """
 
     dtype: Dtype
     dims: tuple[Dim, ...] = ()
     is_optional: bool = False
     bound: str | None = None
+    range: Range | None = None
 
     def below(self, dim: str) -> Port:
-        """Says that the values are indexes into `dim`: at least 0 and below its size, so they share its labels."""
+        """Says that the values are indexes into `dim`: at least 0 and below its size, so they share its labels.
+
+        An index of -100 marks a place that no loss and no metric looks at.
+        """
+        if self.dtype not in (Dtype.INT, Dtype.LABELS):
+            raise TypeError(f"a {self.dtype} port holds no indexes: only Int and Labels are below a dim")
+        parsed = Dim.parse(dim)
+        if parsed.name is None or parsed.is_open or parsed.size is not None:
+            raise ValueError(f"below({dim!r}): write the name of a dim, or a sum or product of such")
         return replace(self, bound=dim)
+
+    def within(self, low: float, high: float) -> Port:
+        """Says that the values lie in a range, ends included: those given do, those read must."""
+        return self._ranged(Range(low, high))
+
+    def logits(self) -> Port:
+        """Says that the values are scores without bounds, before a softmax or sigmoid."""
+        return self._ranged(Range())
+
+    def _ranged(self, values: Range) -> Port:
+        if self.dtype not in (Dtype.FLOAT, Dtype.INT, Dtype.NUMBER):
+            raise TypeError(f"a {self.dtype} port holds no numbers: only Float, Int and Number have a range")
+        return replace(self, range=values)
 
     def __or__(self, other: None) -> Port:
         if other is not None:
             raise TypeError("a port is made optional by `| None`; nothing else can stand there")
         return replace(self, is_optional=True)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the dims that it speaks of, the bound's included."""
-        names = [dim.name for dim in self.dims if dim.name is not None]
-        return tuple(dict.fromkeys([*names, self.bound] if self.bound else names))
+        """The names of the dims that it speaks of: the bound's, and those in sums and products, included."""
+        spoken = (*self.dims, Dim.parse(self.bound)) if self.bound else self.dims
+        return tuple(
+            dict.fromkeys(name for dim in spoken if dim.name is not None for name in (dim.name, *dim.operands))
+        )
+
+    @cached_property
+    def open_dim(self) -> Dim | None:
+        """The dim that stands for a number of axes which only a tensor tells, or None when every dim is one axis."""
+        return next((dim for dim in self.dims if dim.is_open), None)
+
+    def spare(self, rank: int) -> int | None:
+        """Gives how many axes of a tensor the open dim stands for; None when the tensor's rank does not fit."""
+        left = rank - len(self.dims) + (self.open_dim is not None)
+        most = 0 if self.open_dim is None else 1 if self.open_dim.optional else left
+        return left if 0 <= left <= most else None
+
+    def takes(self, other: Port) -> bool:
+        """Tells whether another port could feed this one, as far as both say it themselves."""
+        if not self.dtype.takes(other.dtype) or (self.bound and not other.bound):
+            return False
+        if self.range is not None and not self.range.takes(other.range):
+            return False
+        least = len(other.dims) - (other.open_dim is not None)
+        if other.open_dim is None:
+            return self.spare(least) is not None
+        most = least + 1 if other.open_dim.optional else max(least, len(self.dims))
+        return any(self.spare(rank) is not None for rank in range(least, most + 1))
 
     def __str__(self) -> str:
         text = f"{self.dtype}[{' '.join(map(str, self.dims))}]"
-        return f"{text} below {self.bound}" if self.bound else text
+        text = f"{text} below {self.bound}" if self.bound else text
+        return f"{text} {self.range}" if self.range else text
 
 
 @dataclass(frozen=True)
@@ -128,8 +180,8 @@ class _PortOf:
 
     def __getitem__(self, dims: str) -> Port:
         parsed = tuple(Dim.parse(word) for word in dims.split())
-        if sum(dim.variadic for dim in parsed) > 1:
-            raise ValueError(f"{dims!r} has two variadic dims: one at most")
+        if sum(dim.is_open for dim in parsed) > 1:
+            raise ValueError(f"{dims!r} has two dims of an open number of axes (*name, ?name, ...): one at most")
         return Port(self._dtype, parsed)
 
     def __repr__(self) -> str:
@@ -139,6 +191,7 @@ class _PortOf:
 Float = _PortOf(Dtype.FLOAT)
 Int = _PortOf(Dtype.INT)
 Bool = _PortOf(Dtype.BOOL)
+Number = _PortOf(Dtype.NUMBER)
 Text = _PortOf(Dtype.TEXT)
 Labels = _PortOf(Dtype.LABELS)
 
