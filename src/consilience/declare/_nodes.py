@@ -64,6 +64,8 @@ Wiring = Annotated[Any, BeforeValidator(_wiring)]
 UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
 """A component and its settings: `{use: lora, r: 8}`, or its name alone."""
 Weight = Annotated[float, Field(ge=0)]
+# pydantic's JSON Schema would leave out the bound of a union.
+Share = Annotated[int | float, Field(gt=0, json_schema_extra={"exclusiveMinimum": 0})]
 
 
 class Declared(Documented, BaseModel):
@@ -126,7 +128,7 @@ class SourceNode(Node):
     distinct: str | None = None
     """A column of which each value is kept once, at its first row."""
     split: Annotated[
-        dict[Literal["train", "validation", "test", "aside"], Annotated[int | float, Field(gt=0)]],
+        dict[Literal["train", "validation", "test", "aside"], Share],
         AfterValidator(_in_order),
     ] = {}
     """How many rows (a whole number) or what share (below 1) each split takes, from one fixed shuffle.

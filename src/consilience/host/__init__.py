@@ -1,7 +1,15 @@
-"""Resolves names to plugins: the hooks, discovery by entry points, and the registry."""
+"""Resolves names to plugins: the hooks, discovery by entry points, and the registry.
 
-from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, consilience_version, innermost
+The JSON Schema is written by a part that is imported when it is asked for, so that a check does not wait for it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, claims, consilience_version, innermost
 from consilience.host._registry import Offer, PluginInfo, Registry, default_registry, register
+
+if TYPE_CHECKING:
+    from consilience.host._schema import schema
 
 __all__ = [
     "PLUGIN_ERRORS",
@@ -9,8 +17,18 @@ __all__ = [
     "Offer",
     "PluginInfo",
     "Registry",
+    "claims",
     "consilience_version",
     "default_registry",
     "innermost",
     "register",
+    "schema",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "schema":
+        raise AttributeError(f"module 'consilience.host' has no attribute {name!r}")
+    from consilience.host._schema import schema
+
+    return schema
