@@ -20,6 +20,7 @@ from consilience.declare._component import (
     Use,
     upstream,
 )
+from consilience.declare._dim import Dim, Size
 from consilience.declare._fields import FIELD_TYPES, FieldType
 from consilience.declare._fusion import SECTIONS, Draft, Fusion
 from consilience.declare._labels import LabelSpace, Relation
@@ -38,7 +39,6 @@ from consilience.declare._nodes import (
 from consilience.declare._paste import paste
 from consilience.declare._ports import (
     Bool,
-    Dim,
     Dtype,
     Float,
     Int,
@@ -106,6 +106,7 @@ __all__ = [
     "ResourceNode",
     "Severity",
     "Shapes",
+    "Size",
     "Source",
     "SourceNode",
     "Text",

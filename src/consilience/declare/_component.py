@@ -44,7 +44,10 @@ ComponentT = TypeVar("ComponentT", bound="Component")
 
 @dataclass(frozen=True)
 class Fault:
-    """What a component finds wrong with its own settings: a code, the key, found, expected, fix."""
+    """What a component finds wrong with its own settings: a code, the key, found, expected, fix.
+
+    An empty key is the whole of what the file says of the component.
+    """
 
     code: str
     key: str
@@ -208,12 +211,18 @@ class _Wired(Component):
     """A component with ports."""
 
     inputs: ClassVar[Ports] = Ports()
+    static: ClassVar[tuple[str, ...]] = ()
+    """The dims whose size `build` asks for: one that varies from batch to batch, or that nothing gives, is then told by
+    the check, and not when the model is built."""
+    mapped: ClassVar[Mapping[str, str]] = {}
+    """The dims whose labels are a declared mapping of another dim's: `{"groups": "labels"}` (CN316)."""
 
     def dims(self, known: Dims) -> Mapping[str, int | str | LabelSpace]:
         """States sizes known before building, and sizes that follow from others; `Unsolved` means "not yet".
 
-        For a dim whose size is not known before building, state the name of what it counts instead, such as
-        `{"entity": self.graph.name}`: two nodes whose dims meet must then count the same (CN301).
+        A `Size` says where it comes from, too. For a dim whose size is not known before building, state the name of
+        what it counts instead, such as `{"entity": self.graph.name}`: two nodes whose dims meet must then count the
+        same (CN301).
         """
         return {}
 

@@ -6,15 +6,27 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["Dim"]
+__all__ = ["Dim", "Size"]
 
 _NAME, _NUMBER = r"[A-Za-z_][A-Za-z0-9_]*", r"[1-9][0-9]*"
 _DIM = re.compile(
     rf"(?P<mark>[*?])?(?P<name>{_NAME})|(?P<sized>\??{_NAME})=(?P<size>{_NUMBER})|(?P<fixed>{_NUMBER})|(?P<any>\.\.\.)"
 )
 _SUM = re.compile(rf"(?:{_NAME}|{_NUMBER})(?:[+*](?:{_NAME}|{_NUMBER}))+")
+
+
+class Size(int):
+    """A size that says where it comes from, in words that follow "from": `Size(384, "minilm's config.json")`."""
+
+    source: str
+
+    def __new__(cls, size: int, source: str) -> Self:
+        """Makes the size, which is a whole number like any other."""
+        made = super().__new__(cls, size)
+        made.source = source
+        return made
 
 
 @dataclass(frozen=True)

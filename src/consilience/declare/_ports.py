@@ -10,7 +10,7 @@ from math import inf, isinf
 
 from consilience.declare._dim import Dim
 
-__all__ = ["Bool", "Dim", "Dtype", "Float", "Int", "Labels", "Many", "Number", "Port", "Ports", "Range", "Text"]
+__all__ = ["Bool", "Dtype", "Float", "Int", "Labels", "Many", "Number", "Port", "Ports", "Range", "Text"]
 
 
 class Dtype(StrEnum):
