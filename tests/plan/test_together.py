@@ -25,7 +25,11 @@ fields:
   stars: number
   emotions: {categories: psychology.ekman}
 sources:
-  rows: {use: table, path: rows.csv, map: {text: text, mood: mood, stars: stars, emotions: emotions}}
+  rows:
+    use: table
+    path: rows.csv
+    map: {text: text, mood: mood, stars: stars, emotions: emotions}
+    split: {test: 0.2}
 inputs:
   tokens: {use: tokens, in: text, checkpoint: minilm, max_length: 64}
   masked: {use: linguistics.mask, in: tokens}

@@ -22,18 +22,19 @@ class Needs:
 
     def of(self, node: str) -> frozenset[str]:
         """Gives the fields behind a node, its target's included."""
-        waiting = [node]
+        waiting, entered = [node], set[str]()
         while waiting:
             name = waiting[-1]
             above = [edge.source.node for edge in self._into.get(name, ())]
-            unknown = [other for other in above if other not in self._known]
-            if name in self._known or not unknown:
-                self._known.setdefault(name, union(self._known[other] for other in above))
-                waiting.pop()
-            elif len(waiting) > len(self._into) + len(self._fields):  # a cycle, which is told elsewhere
-                self._known[name] = frozenset()
-            else:
+            # Who is entered already and not known yet feeds itself: that is told elsewhere.
+            unknown = [other for other in above if other not in self._known and other not in entered]
+            if name not in self._known and unknown:
+                entered.add(name)
                 waiting += unknown
+                continue
+            if name not in self._known:
+                self._known[name] = union(self._known[other] for other in above if other in self._known)
+            waiting.pop()
         return self._known[node]
 
     def target(self, node: str) -> Edge | None:
