@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
-from consilience.declare import Port
-from consilience.plan._plan import TARGET, Edge
+from consilience.declare import Loss, Port
+from consilience.plan._plan import TARGET, Edge, PlanNode
 from consilience.plan._resolve import Resolved
+from consilience.plan._uses import uses_of
 
 __all__ = ["Ways"]
 
@@ -19,8 +20,9 @@ class Ways:
         nodes = resolved.nodes
         self._after: dict[str, set[str]] = {name: set() for name in nodes}
         self._before: dict[str, set[str]] = {name: set() for name in nodes}
+        self._fed: dict[str, set[str]] = {name: set() for name in nodes}
         for source, target in references:
-            self._add(source, target)
+            self._add(source, target, feeds=not (target in nodes and _borrows(nodes[target], source)))
         for node in nodes.values():
             if node.share:
                 self._add(node.share, node.name)
@@ -34,10 +36,12 @@ class Ways:
             name for name in self.trained if nodes[name].section == "modules" and not nodes[name].share
         )
 
-    def _add(self, source: str, target: str) -> None:
+    def _add(self, source: str, target: str, feeds: bool = True) -> None:
         if source in self._after and target in self._after:
             self._after[source].add(target)
             self._before[target].add(source)
+            if feeds:
+                self._fed[target].add(source)
 
     @cached_property
     def moved(self) -> frozenset[str]:
@@ -47,6 +51,10 @@ class Ways:
     def behind(self, nodes: Iterable[str], passing_by: Collection[str] = frozenset()) -> set[str]:
         """Gives the nodes that gradients of some nodes reach, these included, without those to pass by."""
         return _along(self._before, nodes, passing_by)
+
+    def feeding(self, nodes: Iterable[str]) -> set[str]:
+        """Gives the nodes whose tensors, and not their parameters alone, gradients of some nodes reach."""
+        return _along(self._fed, nodes, frozenset())
 
     def are_shared(self, losses: Iterable[str]) -> bool:
         """Tells whether two of the losses reach one trained module."""
@@ -71,6 +79,16 @@ class Ways:
     @cached_property
     def _above_trained(self) -> frozenset[str]:
         return frozenset(_along(self._after, self.trained_modules, frozenset()))
+
+
+def _borrows(node: PlanNode, name: str) -> bool:
+    """Tells whether a node trains no more than some parameters of a module that it refers to, or parameters of its own.
+
+    A loss of parameters alone, without any of its own, measures the whole of what it refers to.
+    """
+    declaration = node.declaration
+    measures = isinstance(declaration, Loss) and not declaration.has_parameters
+    return not measures and name in {other for _, other in uses_of(declaration)}
 
 
 def _along(ways: Mapping[str, Collection[str]], starts: Iterable[str], passing_by: Collection[str]) -> set[str]:

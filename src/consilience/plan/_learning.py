@@ -38,7 +38,7 @@ def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple
 def _check_reach(resolved: Resolved, ways: Ways, unknown: Unknown) -> None:
     nodes = resolved.nodes
     losses = [node for node in nodes.values() if node.section == "losses"]
-    reached = ways.behind(node.name for node in losses)
+    reached = ways.feeding(node.name for node in losses)
     for node in losses:
         if node.name not in ways.moved and node.name not in unknown.behind:
             behind = [nodes[name] for name in sorted(ways.behind([node.name]))]

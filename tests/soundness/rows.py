@@ -1,0 +1,69 @@
+"""Gives a grown fusion its sources: one that fills every field, and others that fill some."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from tests.soundness.growth import Field, Growth
+from tests.soundness.world import TABLES, column_of
+
+__all__ = ["add_sources"]
+
+
+def add_sources(growth: Growth) -> None:
+    """Adds one to three sources; the first fills all fields, and has validation rows where there are metrics."""
+    random = growth.random
+    tables = random.sample(TABLES, random.choice([1, 1, 2, 3]))
+    names = random.sample(["reviews", "comments", "notes", "daily", "text", "日"], len(tables))
+    for index, (name, path) in enumerate(zip(names, tables, strict=True)):
+        mapped = growth.labelled if index == 0 else [field for field in growth.labelled if random.random() < 0.5]
+        growth.sources[name] = {"use": "table", "path": path, "map": _map(growth, mapped, path)}
+        _choose_rows(random, growth.sources[name], bool(growth.metrics) and index == 0)
+
+
+def _map(growth: Growth, fields: list[Field], path: str) -> dict[str, Any]:
+    tagged = next((field.text for field in fields if field.kind == "token_labels"), None)
+    texts = sorted(growth.texts, key=lambda text: text != tagged)  # labels of words are those of the first text
+    columns = ["text", "title"] if growth.random.random() < 0.8 or tagged else ["title", "text"]
+    written: dict[str, Any] = dict(zip(texts, columns, strict=False))
+    for field in fields:
+        written[field.name] = _column(growth.random, field, path)
+    return written
+
+
+def _column(random: Random, field: Field, path: str) -> Any:
+    if field.kind == "number":
+        return random.choice(["number", {"column": "number"}])
+    column: Any = column_of(field.kind, field.space)
+    keys: dict[str, Any] = {}
+    if field.space == "psychology.ekman" and random.random() < 0.5:
+        column, keys["space"] = column_of(field.kind, "psychology.goemotions"), "psychology.goemotions"
+        if field.kind == "numbers":
+            column, keys = column_of(field.kind, field.space), {}
+    if field.kind != "category" and not path.endswith(".jsonl"):
+        keys["separator"] = ";"
+    return {"column": column, **keys} if keys or random.random() < 0.2 else column
+
+
+def _choose_rows(random: Random, source: dict[str, Any], is_measured: bool) -> None:
+    if random.random() < 0.15:
+        source["where"] = {"genre": "drama"}
+    if random.random() < 0.15:
+        source["distinct"] = "text"
+    if random.random() < 0.15:
+        source["repeat"] = random.randint(1, 3)
+    if source["path"].startswith("daily"):
+        return
+    splits: list[dict[str, Any]] = [
+        {"validation": 4},
+        {"test": 3, "validation": 5},
+        {"test": 0.1, "validation": 0.2},
+        {"validation": 0.25, "aside": 2},
+        {"train": 12, "validation": 4, "test": 2},
+    ]
+    if not is_measured:
+        splits += [{}, {"test": 4}, {"train": 8}]
+    source["split"] = random.choice(splits)
+    if not source["split"] and random.random() < 0.5:
+        del source["split"]

@@ -1,0 +1,160 @@
+"""Takes one step of training by the real way, with what is read from disk kept between trials."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from consilience.data import prepare
+from consilience.fuse import FusedModel, build_collator, fuse
+from consilience.plan import Plan
+
+__all__ = ["Unsound", "keep_what_is_read", "train_one_step"]
+
+_FOLDER = Path("runs") / "never"
+"""Where a run would be kept; nothing is written there."""
+
+
+class Unsound(Exception):
+    """A fusion that passed the check did not take its first step as it should."""
+
+
+def train_one_step(plan: Plan) -> None:
+    """Does what `train` does up to the first optimizer step, and measures the metrics on one batch.
+
+    Raises what is raised on the way, and `Unsound` for a step that was not taken, a loss or a gradient that is not
+    finite, and a parameter that is trained and got no gradient.
+    """
+    from transformers import set_seed
+
+    from consilience.fuse._files import check_savable
+    from consilience.train._measure import build_metrics, measure
+    from consilience.train._train import arguments_of, evaluation_loader
+
+    arguments = arguments_of(plan, _FOLDER, progress=False)
+    prepared = prepare(plan)
+    set_seed(plan.fusion.train.seed)
+    model = fuse(plan)
+    build_metrics(plan)
+    check_savable(plan)
+    arguments.max_steps = 1
+    arguments.dataloader_num_workers = 0
+    arguments.torch_compile = False
+    _step(plan, model, prepared, arguments)
+    if plan.of("metrics") and len(prepared.validation):
+        batch = next(iter(evaluation_loader(plan, prepared, "validation", 3)))
+        measure(model, plan, [batch])
+
+
+def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
+    from transformers import PrinterCallback, TrainerCallback
+
+    from consilience.train._train import _sampler
+    from consilience.train._trainer import FusionTrainer
+
+    class Watch(TrainerCallback):
+        """Looks at the gradients before the optimizer uses them up."""
+
+        faults: tuple[str, ...] = ()
+
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self.faults = tuple(_wrong_gradients(model))
+
+    watch = Watch()
+    trainer = FusionTrainer(
+        sampler=_sampler(plan, arguments, prepared),
+        measure=None,
+        model=model,
+        args=arguments,
+        train_dataset=prepared.train,
+        data_collator=build_collator(plan, [node.name for node in plan.of("losses")], plan.fusion.train.seed),
+        callbacks=[watch],
+    )
+    trainer.remove_callback(PrinterCallback)
+    before = arguments.full_determinism
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer.train()
+    if before:
+        _forget_determinism()
+    if trainer.state.global_step != 1:
+        raise Unsound("no step was taken")
+    losses = {name: float(value) for name, value in trainer._first_bad.items() if value != float("inf")}
+    if losses:
+        raise Unsound(f"losses that are not finite: {', '.join(losses)}")
+    if watch.faults:
+        raise Unsound("; ".join(watch.faults[:4]))
+
+
+def _wrong_gradients(model: FusedModel) -> Iterator[str]:
+    import torch
+
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter.grad is None:
+            yield f"no gradient for {name}, which is trained"
+        elif not torch.isfinite(parameter.grad).all():
+            yield f"a gradient of {name} that is not finite"
+
+
+def _forget_determinism() -> None:
+    import torch
+
+    torch.use_deterministic_algorithms(False)
+
+
+@contextlib.contextmanager
+def keep_what_is_read() -> Iterator[None]:
+    """Keeps tables, graphs and checkpoints between trials, and is quiet: the files do not change while we try."""
+    import torch
+    import transformers
+
+    from consilience.standard import _sources
+    from consilience.standard.built import pretrained
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    transformers.logging.set_verbosity_error()
+    logging.disable(logging.WARNING)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    read, model, tokenizer = _sources.Table._read, pretrained.load_model, pretrained.load_tokenizer
+    _sources.Table._read = _kept_by_text(read)  # type: ignore[method-assign]
+    pretrained.load_model = _copied(functools.cache(model))
+    pretrained.load_tokenizer = functools.cache(tokenizer)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        _sources.Table._read, pretrained.load_model, pretrained.load_tokenizer = read, model, tokenizer  # type: ignore[method-assign]
+        torch.set_num_threads(threads)
+        logging.disable(logging.NOTSET)
+
+
+def _kept_by_text(read: Callable[[Any, Path], Any]) -> Any:
+    kept: dict[Any, Any] = {}
+
+    def read_once(self: Any, path: Path) -> Any:
+        key = (str(path), self.model_dump_json())
+        if key not in kept:
+            kept[key] = read(self, path)
+        return kept[key]
+
+    return read_once
+
+
+def _copied(load: Callable[..., Any]) -> Callable[..., Any]:
+    def load_copy(*arguments: Any) -> Any:
+        return copy.deepcopy(load(*arguments))
+
+    return load_copy
+
+

@@ -1,0 +1,59 @@
+"""Draws a grown fusion's objective and how it is trained."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from tests.soundness.growth import Growth
+
+__all__ = ["draw_training"]
+
+
+def draw_training(growth: Growth) -> dict[str, Any]:
+    """Draws the sections `objective` and `train`; either may be left out."""
+    random = growth.random
+    written: dict[str, Any] = {}
+    objective: dict[str, Any] = {}
+    if random.random() < 0.4:
+        objective["balance"] = random.choice(["fixed", "uncertainty", {"use": "uncertainty"}, {"use": "fixed"}])
+    if random.random() < 0.3:
+        names = sorted({_discipline(node) for node in growth.losses.values()})
+        chosen = random.sample(names, random.randint(1, len(names)))
+        objective["weights"] = {name: random.choice([0.5, 2, 1.0, 0.01]) for name in chosen}
+    if objective or random.random() < 0.1:
+        written["objective"] = objective
+    if random.random() < 0.8:
+        written["train"] = _train(random)
+    return written
+
+
+def _discipline(node: dict[str, Any]) -> str:
+    namespace, dot, _ = node["use"].partition(".")
+    return str(node.get("discipline", namespace if dot else "task"))
+
+
+def _train(random: Random) -> dict[str, Any]:
+    drawn: dict[str, Any] = {
+        "epochs": random.choice([1, 3, 0.5]),
+        "batch_size": random.randint(1, 8),
+        "learning_rate": random.choice([1e-3, 5.0e-5, 0.01, 0.0]),
+        "seed": random.randint(0, 2**32 - 1),
+        "max_steps": random.randint(1, 9),
+        "gradient_accumulation_steps": random.randint(1, 3),
+        "lr_scheduler_type": random.choice(["linear", "cosine", "constant_with_warmup", "inverse_sqrt"]),
+        "warmup_steps": random.choice([0, 1, 0.1, 5]),
+        "weight_decay": random.choice([0, 0.01]),
+        "max_grad_norm": random.choice([0, 1, 0.3]),
+        "optim": random.choice(["adamw_torch", "adafactor", "sgd", "adagrad", "rmsprop"]),
+        "train_sampling_strategy": random.choice(["group_by_length", "random", "sequential"]),
+        "data_seed": random.randint(0, 99),
+        "dataloader_drop_last": random.random() < 0.5,
+        "logging_steps": random.randint(1, 20),
+        "logging_first_step": random.random() < 0.5,
+    }
+    kept = [key for key in drawn if random.random() < (0.6 if key in ("batch_size", "epochs") else 0.15)]
+    written = {key: drawn[key] for key in kept}
+    if random.random() < 0.1:  # half precision without it asks for a GPU
+        written |= {"use_cpu": True, "bf16": random.random() < 0.5}
+    return written

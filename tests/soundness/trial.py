@@ -1,0 +1,139 @@
+"""Tries one fusion: reads it, checks it, reads its data, builds it, and takes one step of training, as `train` does."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from consilience.declare import Fusion
+from consilience.errors import ConsilienceError, Diagnostic
+from consilience.host import Registry
+from consilience.plan import Plan, check
+from tests.soundness.step import Unsound, train_one_step
+
+__all__ = ["Trial", "Verdict", "diagnose", "faults_of", "full_registry", "ill_formed", "try_fusion"]
+
+_ROOT = Path(__file__).parents[2]
+DOCUMENTED = set(
+    re.findall(r"^### (CN\d{3})", (_ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8"), re.MULTILINE)
+)
+_SIGNS = ("Traceback", "object at 0x", "<class ", "ValidationError", "function-", "PydanticUndefined", "<function")
+
+
+class Verdict(StrEnum):
+    """What became of a tried fusion; all but the first three are findings."""
+
+    TRAINED = "passed and trained"
+    REFUSED = "refused by the check"
+    NO_DATA = "refused with its data"
+    TRACEBACK = "traceback"
+    ILL_TOLD = "ill told"
+    LATE = "told too late"
+    UNSOUND = "unsound"
+    VALID_REFUSED = "valid refused"
+    ORDER = "depends on the order"
+    WORSE = "made worse by its fix"
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether something must be mended."""
+        return self not in (Verdict.TRAINED, Verdict.REFUSED, Verdict.NO_DATA)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tried fusion: its verdict, the codes that it was told, those it was warned of, and what was found."""
+
+    verdict: Verdict
+    codes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    found: str = ""
+    plan: Plan | None = None
+    faults: tuple[Diagnostic, ...] = ()
+
+
+def full_registry() -> Registry:
+    """Gives a registry with every installed plugin loaded."""
+    registry = Registry()
+    for namespace in registry.namespaces():
+        fault = registry.load(namespace)
+        assert fault is None, fault
+    return registry
+
+
+def try_fusion(text: str, base: Path, registry: Registry) -> Trial:
+    """Tries the text of a fusion file."""
+    try:
+        plan = check(Fusion.parse(text, base), registry)
+    except ConsilienceError as error:
+        return _told(Verdict.REFUSED, error, text)
+    except Exception as error:
+        return Trial(Verdict.TRACEBACK, found=_shown(error))
+    warnings = tuple(warning.code for warning in getattr(plan, "warnings", ()))
+    try:
+        train_one_step(plan)
+    except ConsilienceError as error:
+        is_of_data = all(fault.code.startswith("CN5") for fault in error.diagnostics)
+        return _told(Verdict.NO_DATA if is_of_data else Verdict.LATE, error, text)
+    except Unsound as error:
+        return Trial(Verdict.UNSOUND, warnings=warnings, found=str(error), plan=plan)
+    except Exception as error:
+        return Trial(Verdict.UNSOUND, warnings=warnings, found=_shown(error), plan=plan)
+    return Trial(Verdict.TRAINED, warnings=warnings, plan=plan)
+
+
+def _told(verdict: Verdict, error: ConsilienceError, text: str) -> Trial:
+    codes = tuple(fault.code for fault in error.diagnostics)
+    wrong = next((reason for fault in error.diagnostics for reason in ill_formed(fault, text)), None)
+    if wrong or not codes:
+        return Trial(Verdict.ILL_TOLD, codes, found=wrong or "no diagnostic", faults=error.diagnostics)
+    found = str(error) if verdict is Verdict.LATE else ""
+    return Trial(verdict, codes, found=found, faults=error.diagnostics)
+
+
+def ill_formed(fault: Diagnostic, text: str) -> Iterator[str]:
+    """Tells what a diagnostic lacks of its five parts, or says that nobody should read."""
+    shown = str(fault)
+    if fault.code not in DOCUMENTED:
+        yield f"{fault.code} stands in no heading of docs/diagnostics.md"
+    for part in ("found", "expected", "fix"):
+        if not getattr(fault, part).strip():
+            yield f"nothing under {part}: {shown}"
+    yield from (f"{sign} in: {shown}" for sign in _SIGNS if sign in shown and sign not in text)
+    if fault.code == "CN207":
+        yield f"a fault of the file is blamed on a plugin: {shown}"
+    if fault.place is None:
+        yield f"no place: {shown}"
+        return
+    lines = re.split("\r\n|\r|\n", text)
+    inside = 1 <= fault.place.line <= len(lines) and 1 <= fault.place.column <= len(lines[fault.place.line - 1]) + 1
+    if not inside and fault.place.file == "<text>":
+        yield f"line {fault.place.line}, column {fault.place.column} lie outside the file: {shown}"
+
+
+def _shown(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in last)
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{where}{notes}"
+
+
+def diagnose(trial: Trial) -> dict[str, Any]:
+    """Gives what of a trial is kept."""
+    return {"verdict": trial.verdict.value, "codes": list(trial.codes), "warnings": list(trial.warnings)} | (
+        {"found": trial.found} if trial.found else {}
+    )
+
+
+def faults_of(text: str, base: Path, registry: Registry) -> tuple[Diagnostic, ...]:
+    """Gives the faults that the check alone tells of a text."""
+    try:
+        check(Fusion.parse(text, base), registry)
+    except ConsilienceError as error:
+        return error.diagnostics
+    return ()
