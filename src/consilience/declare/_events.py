@@ -34,24 +34,37 @@ def exact_events(text: str) -> Iterator[yaml.Event]:
 
 
 def has_quick_events(text: str) -> bool:
-    """Tells whether libyaml is there, and reads a text of these characters as PyYAML's own parser does."""
+    """Tells whether libyaml is there, and the text holds no tab, which it takes for a space."""
     return yaml.__with_libyaml__ and "\t" not in text
 
 
 def quick_events(text: str) -> Iterator[yaml.Event]:
-    """Gives the events of libyaml's parser, some twenty times as fast; raises Unreadable, without words for it.
+    """Gives the events of libyaml's parser, some twenty times as fast.
 
+    Raises Unreadable, without words for it, at what it cannot read, and at what the other parser might read otherwise.
     It keeps its levels in memory of its own: unlike the composer above it, it has no stack that could overflow.
     """
     from yaml.cyaml import CSafeLoader  # the parser below it, `yaml._yaml.CParser`, has no public name
 
     parser = CSafeLoader(text)
     try:
-        yield from iter(parser.get_event, None)
+        for event in iter(parser.get_event, None):
+            if _is_doubtful(event, text):
+                raise Unreadable("what the parsers do not agree on", 0)
+            yield event
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise Unreadable(str(error), 0) from None
     finally:
         parser.dispose()
+
+
+def _is_doubtful(event: yaml.Event, text: str) -> bool:
+    """Tells whether PyYAML's own parser might refuse what libyaml reads: it does in cases of these three."""
+    if isinstance(event, yaml.ScalarEvent) and event.tag is None:
+        if not event.style:
+            return "?" in event.value  # in a flow collection
+        return event.style in "|>" and "#" in text[stretch(event)[0] :].split("\n", 1)[0]  # `|#`, without a space
+    return isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None
 
 
 def stretch(event: yaml.Event) -> tuple[int, int]:

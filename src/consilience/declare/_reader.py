@@ -182,8 +182,12 @@ class _Reader:
         return tuple(step for step in steps if step is not None)
 
     def read_key(self, event: yaml.NodeEvent, mapping: _Open) -> None:
-        mapping.key_start, mapping.key_end = self.span(event)
-        mapping.is_left_out = False
+        above = self.end
+        start, end = self.span(event)
+        if start == end:  # no key: the parsers do not agree on where nothing stands, but on the mark before it
+            start = max(self.text.find("?", above), above)
+            end = self.end = start + 1
+        mapping.key_start, mapping.key_end, mapping.is_left_out = start, end, False
         self.refuse_tag(event)
         if isinstance(event, yaml.CollectionStartEvent):
             place = self.place(mapping.key_start, mapping.key_end)
@@ -234,6 +238,8 @@ class _Reader:
             self.enter(event)
             return
         start, end = self.span(event)
+        if start == end and parent and parent.key is not None:  # the parsers do not agree on where nothing stands
+            start = end = self.end = parent.key_end
         inside = None
         if isinstance(event, yaml.ScalarEvent):
             value = self.scalar(event)
