@@ -154,7 +154,7 @@ def test_a_checkpoint_without_a_tokenizer_is_a_fault(tmp_path: Path, tiny: Path)
 
 
 def test_a_tokenizer_larger_than_the_model_is_refused(checkpoint: Checkpoint) -> None:
-    with pytest.raises(DeclarationError, match="a tokenizer of 21 tokens for a model of 20"):
+    with pytest.raises(DeclarationError, match="a tokenizer of 21 ids for a model of 20"):
         tokens(checkpoint).build(Dims({"vocab": 20}))
 
 

@@ -101,10 +101,10 @@ def test_a_target_that_is_nowhere_is_told_with_the_nearest(checkpoint: Checkpoin
     with pytest.raises(DeclarationError) as caught:
         encoder(checkpoint, Lora(targets=["query", "vlaue"]))
     assert str(caught.value) == (
-        "error CN450 at the file\n"
+        "error CN450 at tune.targets\n"
         "  found     no linear layer vlaue\n"
         "  expected  one of query, key, value, dense\n"
-        "  fix       targets: [value]"
+        "  fix       targets: [query, value]"
     )
 
 

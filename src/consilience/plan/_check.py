@@ -15,6 +15,7 @@ from consilience.plan._doubt import doubtful, unknown_ways
 from consilience.plan._learning import check_learning
 from consilience.plan._plan import Edge, Plan, PlanNode
 from consilience.plan._resolve import Resolved, discipline_of, resolve
+from consilience.plan._sized import tell_faults_with_sizes
 from consilience.plan._solve import Solution, Solver
 from consilience.plan._uses import resolve_uses, uses_of
 from consilience.plan._wire import wire
@@ -86,6 +87,7 @@ def survey(
     solver = Solver(resolved, wired.edges, order, doubtful(resolved, wired))
     solution = solver.solve()
     solver.tell_open_dims(frozenset(resolved.nodes) if wired.unread else doubtful(resolved, wired))
+    tell_faults_with_sizes(resolved, solution.dims)
     if purpose is Purpose.LEARN:
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
         check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, wired, graph.edges()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from consilience.declare import (
     ColumnMap,
     Component,
     Draft,
+    Fault,
     Fusion,
     LabelSpace,
     ModuleNode,
@@ -291,13 +292,22 @@ def _declare(resolved: Resolved, offer: Offer, settings: Mapping[str, Any], path
     return salvaged.model
 
 
-def tell_own_faults(resolved: Resolved, declaration: Component, name: str, path: Path) -> None:
-    """Notes what a component finds wrong with its own settings, once it knows the nodes that they name."""
+def tell_own_faults(
+    resolved: Resolved,
+    declaration: Component,
+    name: str,
+    path: Path,
+    ask: Callable[[], Iterable[Fault]] | None = None,
+) -> None:
+    """Notes what a component finds wrong with its own settings, once it knows the nodes that they name.
+
+    `ask` is the method of it that is called, `faults` when left out.
+    """
     try:
         faults = [
-            Diagnostic(str(fault.code), (*path, fault.key), fault.found, fault.expected, fault.fix)
-            for fault in declaration.faults()
-            if (*path, fault.key) not in resolved.lost
+            Diagnostic(str(fault.code), place, fault.found, fault.expected, fault.fix)
+            for fault in (ask or declaration.faults)()
+            if (place := (*path, fault.key) if fault.key else path) not in resolved.lost
         ]
     except PLUGIN_ERRORS as error:
         offer = resolved.registry.component(name)

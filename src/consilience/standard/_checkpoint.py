@@ -10,25 +10,16 @@ from typing import Any, Literal, TypeVar
 
 from consilience.declare import Checkpoint as DeclaredCheckpoint
 from consilience.declare import DeclarationError, Diagnostic, Fault, Location, Unsolved
+from consilience.standard._families import family_of, unknown_model_type
 from consilience.standard._hub import cache_folder, find_snapshot, is_hub_id, snapshot_in
+from consilience.standard._safetensors import BrokenWeights
+from consilience.standard._tokenizer import TOKENIZER_FILES, BrokenTokenizer, TokenizerFiles
+from consilience.standard._weights import WeightFiles
 
-__all__ = ["TOKENIZER_FILES", "Checkpoint", "error_of", "longest_text", "sizes"]
+__all__ = ["Checkpoint", "error_of", "longest_text", "sizes", "tokenizer_files"]
 
 CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-)
+_OTHER_TOKENIZER = "# take a checkpoint under path whose tokenizer and config.json belong together"
 Found = TypeVar("Found")
 # The families of transformers give one size several names.
 _HIDDEN = ("hidden_size", "d_model", "dim", "n_embd")
@@ -55,10 +46,13 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         folder = self._find()
         if isinstance(folder, Fault):
             return [folder]
+        lost = self._lost_links(folder)
+        if lost:
+            return [lost]
         config = _read_config(folder)
-        faults = [config] if isinstance(config, Fault) else []
+        faults = [config] if isinstance(config, Fault) else list(_config_faults(folder, config))
         if self.weights == "pretrained":
-            faults += _weight_faults(folder, self.path)
+            faults += self._weights(folder).faults(None if isinstance(config, Fault) else config)
         return faults
 
     def folder(self) -> Path:
@@ -75,10 +69,42 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
     def files(self) -> Iterator[Path]:
         """Lists config, tokenizer and weights, as far as they are there."""
         folder = self.folder()
-        shards = _shards(folder) if self.weights == "pretrained" else []
-        for name in (CONFIG, *TOKENIZER_FILES, *shards):
+        for name in self._names(folder):
             if (folder / name).is_file():
                 yield folder / name
+
+    def tensors(self) -> Mapping[str, tuple[int, ...]] | None:
+        """Reads the shapes of its weights from the headers of their files; None when these are not whole."""
+        if self.weights == "fresh":
+            return {}
+        try:
+            return self._weights(self.folder()).tensors
+        except BrokenWeights:
+            return None
+
+    def load_tensors(self, names: Iterable[str]) -> Mapping[str, Any]:
+        """Loads tensors by the names that its files give them."""
+        from consilience.standard.built.pretrained import load_tensors
+
+        loaded: Mapping[str, Any] = self._load(load_tensors, list(names))
+        return loaded
+
+    def special_tokens(self) -> Mapping[str, str | None]:
+        """Reads the special tokens from the tokenizer's files."""
+        try:
+            return tokenizer_files(self).special_tokens
+        except BrokenTokenizer:
+            return {}
+
+    def examine(self) -> Iterator[Fault]:
+        """Loads the tokenizer, and the model where its files' headers leave doubts; sees that ids have embeddings."""
+        try:
+            yield from self._examine_tokenizer()
+            if family_of(self.config()) is None:
+                self.model()
+        except DeclarationError as error:
+            for item in error.diagnostics:
+                yield Fault(item.code, "path", item.found, item.expected, item.fix)
 
     def tokenizer(self) -> Any:
         """Loads its tokenizer, once."""
@@ -104,12 +130,40 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
                 shutil.copyfile(file, copy)
         return {"path": ".", "weights": "fresh"}
 
+    def _examine_tokenizer(self) -> Iterator[Fault]:
+        if tokenizer_files(self).vocabulary is None:
+            return  # it may serve a model that reads no text; who asks for tokens is told
+        ids = self.tokenizer()("A probe: naïve 5 %, 中.")["input_ids"]
+        vocabulary = sizes(self, "vocab").get("vocab", 0)
+        if not ids or max(ids) >= vocabulary:
+            found = f"{self.path}: its tokenizer gives the ids {ids}, and its model has embeddings for {vocabulary}"
+            yield Fault("CN609", "path", found, "a tokenizer of the model's vocabulary", _OTHER_TOKENIZER)
+
+    def _names(self, folder: Path) -> list[str]:
+        shards = self._weights(folder).names if self.weights == "pretrained" else []
+        return [CONFIG, *TOKENIZER_FILES, *shards]
+
+    def _weights(self, folder: Path) -> WeightFiles:
+        if "weights" not in self._cache:
+            self._cache["weights"] = WeightFiles(folder, self.path)
+        files: WeightFiles = self._cache["weights"]
+        return files
+
+    def _lost_links(self, folder: Path) -> Fault | None:
+        """Tells of links that lead nowhere, as an interrupted download leaves them in the hub's cache."""
+        lost = [name for name in self._names(folder) if (folder / name).is_symlink() and not (folder / name).is_file()]
+        if not lost:
+            return None
+        found = f"{self.path}: {', '.join(lost)}, a link to a file that is not there"
+        fix = self._fetch() if self.path.fault() else f"# put whole files into {folder}"
+        return Fault("CN605", "path", found, "a checkpoint with all its files", fix)
+
     def _load(self, load: Any, *arguments: Any) -> Any:
         _or_raise(next(iter(self.faults()), self))
         try:
             return load(self.folder(), *arguments)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-            reason = str(error).strip().partition("\n")[0]
+        except Exception as error:  # transformers raises what comes of an odd file, down to AssertionError
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
             fix = "path: a checkpoint of a text encoder that transformers has built in, with complete files"
             raise error_of(
                 Fault("CN606", "path", f"{self.path}: {reason}", "a checkpoint that transformers loads", fix)
@@ -131,9 +185,11 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         return find_snapshot(text, self.revision) or self._not_cached()
 
     def _not_cached(self) -> Fault:
-        branch = "" if self.revision == "main" else f" --revision {self.revision}"
         found = f"{self.path}: no folder of that path, and not cached in {cache_folder()}"
-        return Fault("CN605", "path", found, "a folder, or a hub id that is cached", f"hf download {self.path}{branch}")
+        return Fault("CN605", "path", found, "a folder, or a hub id that is cached", self._fetch())
+
+    def _fetch(self) -> str:
+        return f"hf download {self.path}" + ("" if self.revision == "main" else f" --revision {self.revision}")
 
 
 def sizes(checkpoint: DeclaredCheckpoint, *names: str) -> dict[str, int]:
@@ -144,6 +200,16 @@ def sizes(checkpoint: DeclaredCheckpoint, *names: str) -> dict[str, int]:
         raise Unsolved("the checkpoint's config.json cannot be read") from error
     found = {"hidden": _first(config, _HIDDEN), "vocab": _first(config, ("vocab_size",))}
     return {name: size for name in names if (size := found[name]) is not None}
+
+
+def tokenizer_files(checkpoint: DeclaredCheckpoint) -> TokenizerFiles:
+    """Gives what the files of a checkpoint's tokenizer tell; raises `DeclarationError` without a config.json."""
+    # Many nodes may ask, and the files have megabytes.
+    if "tokenizer_files" not in checkpoint._cache:
+        files = {file.name: file for file in checkpoint.files()}
+        checkpoint._cache["tokenizer_files"] = TokenizerFiles(files, checkpoint.config())
+    known: TokenizerFiles = checkpoint._cache["tokenizer_files"]
+    return known
 
 
 def longest_text(checkpoint: DeclaredCheckpoint) -> int | None:
@@ -173,41 +239,13 @@ def _read_config(folder: Path) -> dict[str, Any] | Fault:
     return config
 
 
-def _weight_faults(folder: Path, location: Location) -> Iterator[Fault]:
-    absent = [name for name in _shards(folder) if not (folder / name).is_file()]
-    if not absent:
-        return
-    pickles = sorted(file.name for file in folder.glob("pytorch_model*.bin"))
-    if absent == [WEIGHTS] and pickles:
-        found = f"{location}: weights in a pickle alone ({pickles[0]}), which runs code when it is read"
-        yield Fault("CN608", "path", found, f"weights in {WEIGHTS}", _conversion(folder, pickles[0]))
-    elif absent == [WEIGHTS] and is_hub_id(location.text) and not location.path.exists():
-        found = f"{location}: no {WEIGHTS} in the cache"
-        yield Fault("CN605", "path", found, "a hub id that is cached with its weights", f"hf download {location}")
-    else:
-        found = f"{location}: no {', '.join(absent)}"
-        yield Fault(
-            "CN611", "weights", found, "the weights of the checkpoint", "weights: fresh   # to start from random ones"
-        )
-
-
-def _conversion(folder: Path, name: str) -> str:
-    return (
-        f'cd {folder} && python -c "import torch, safetensors.torch as s; '
-        f"w = torch.load('{name}', weights_only=True); "
-        f"s.save_file({{k: v.clone().contiguous() for k, v in w.items()}}, '{WEIGHTS}', {{'format': 'pt'}})\""
-    )
-
-
-def _shards(folder: Path) -> list[str]:
-    """Lists the weight files that the folder should hold."""
-    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
-        return [WEIGHTS]
-    try:
-        names = sorted(set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [INDEX, WEIGHTS]
-    return [INDEX, *(str(name) for name in names)]
+def _config_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+    """Tells why transformers cannot build the model that a config.json describes, as far as that is known."""
+    family = family_of(config)
+    wrong = family.fault(config) if family else unknown_model_type(config["model_type"])
+    if wrong:
+        fix = f"# mend {folder / CONFIG}, or take another checkpoint under path"
+        yield Fault("CN606", "path", f"{folder / CONFIG}: {wrong}", "a model that transformers builds", fix)
 
 
 def _first(config: Mapping[str, Any], names: Iterable[str]) -> int | None:

@@ -21,9 +21,13 @@ from consilience.declare import (
     Unsolved,
     Use,
 )
-from consilience.standard._checkpoint import TOKENIZER_FILES, error_of, longest_text, sizes
+from consilience.standard._checkpoint import error_of, longest_text, sizes, tokenizer_files
+from consilience.standard._tokenizer import BrokenTokenizer
 
 __all__ = ["TokenLabels", "Tokens"]
+
+_WANTED = "a checkpoint with a fast tokenizer whose ids its model has embeddings for"
+_FIX = "# name under checkpoint one with a tokenizer.json that fits its config.json"
 
 
 class Tokens(Input):
@@ -62,15 +66,12 @@ class Tokens(Input):
         """Tells when the checkpoint has no tokenizer, or no positions for so many tokens."""
         try:
             checkpoint = self.checkpoint.declared
-            names = {file.name for file in checkpoint.files()}
+            unfit = self._unfit(checkpoint)
             longest = longest_text(checkpoint)
         except (Unsolved, DeclarationError):
             return  # told elsewhere: by the wiring, or by the checkpoint itself
-        if not names.intersection(TOKENIZER_FILES):
-            found = f"{self.checkpoint.name}: no file of a tokenizer, such as tokenizer.json"
-            yield Fault(
-                "CN609", "checkpoint", found, "a checkpoint with a tokenizer", "checkpoint: one that has tokenizer.json"
-            )
+        if unfit:
+            yield Fault("CN609", "checkpoint", f"{self.checkpoint.name}: {unfit}", _WANTED, _FIX)
         if longest is not None and self.pad_to_multiple_of > longest:
             found = f"{self.pad_to_multiple_of}; {self.checkpoint.name}'s config.json has positions for {longest}"
             yield Fault("CN610", "pad_to_multiple_of", found, f"at most {longest}", "pad_to_multiple_of: 1")
@@ -78,6 +79,20 @@ class Tokens(Input):
             found = f"{self._padded()} tokens; {self.checkpoint.name}'s config.json has positions for {longest}"
             most = longest // self.pad_to_multiple_of * self.pad_to_multiple_of
             yield Fault("CN610", "max_length", found, f"at most {longest}", f"max_length: {most}")
+
+    def _unfit(self, checkpoint: Checkpoint) -> str | None:
+        """Tells why a checkpoint's tokenizer will not do, as far as its files tell."""
+        files = tokenizer_files(checkpoint)
+        try:
+            if files.is_slow:
+                return f"a slow tokenizer ({files.name}), which cannot tell where tokens stand in the text"
+            if files.vocabulary is None:
+                return "no file of a tokenizer's vocabulary, such as tokenizer.json"
+            vocabulary = sizes(checkpoint, "vocab").get("vocab")
+            needed = files.ids_beyond(vocabulary) if vocabulary else None
+        except BrokenTokenizer as error:
+            return str(error)
+        return f"a tokenizer of {needed} ids for a model of {vocabulary}" if needed else None
 
     def _padded(self) -> int:
         return -(-self.max_length // self.pad_to_multiple_of) * self.pad_to_multiple_of
@@ -102,13 +117,13 @@ class Tokens(Input):
             self._refuse(
                 f"a slow tokenizer ({type(tokenizer).__name__}), which cannot tell where tokens stand in the text"
             )
-        if len(tokenizer) > dims.get("vocab", len(tokenizer)):
-            self._refuse(f"a tokenizer of {len(tokenizer)} tokens for a model of {dims['vocab']}")
+        needed = max(tokenizer.get_vocab().values(), default=-1) + 1
+        if needed > dims.get("vocab", needed):
+            self._refuse(f"a tokenizer of {needed} ids for a model of {dims['vocab']}")
         return Tokenize(tokenizer, self._length(), self.words == "whitespace", self.pad_to_multiple_of)
 
     def _refuse(self, found: str) -> None:
-        fix = "checkpoint: one with a tokenizer.json that fits its config.json"
-        raise error_of(Fault("CN609", "checkpoint", found, "a fast tokenizer of the model's vocabulary", fix))
+        raise error_of(Fault("CN609", "checkpoint", found, _WANTED, _FIX))
 
 
 class TokenLabels(Input):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from consilience.declare import Bool, Checkpoint, Dims, Field, Float, Int, Many, Module, Ports, Use, upstream
 from consilience.standard._checkpoint import sizes
+from consilience.standard._families import family_of
 
 __all__ = [
     "Classifier",
@@ -35,6 +36,12 @@ class TextEncoder(Module):
         """States width and vocabulary from config.json."""
         return sizes(self.checkpoint.declared, "hidden", "vocab")
 
+    def linear_layers(self, dims: Dims) -> Iterable[str] | None:
+        """Names those that the family of the checkpoint's config.json has; None for a family that is not known."""
+        config = self.checkpoint.declared.config()
+        family = family_of(config)
+        return [f"model.{name}" for name in family.linear_layers(config)] if family else None
+
     def build(self, dims: Dims) -> Any:
         """Loads the encoder."""
         from consilience.standard.built.encoder import TextEncoder
@@ -47,6 +54,10 @@ class _Head(Module):
     """The share of features that are dropped while training."""
     width: int | None = Field(None, ge=1)
     """The size of a hidden layer; none when left out."""
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names the layers after each dropout."""
+        return ["projection.1"] if self.width is None else ["projection.1", "projection.4"]
 
 
 class Classifier(_Head):
@@ -112,6 +123,10 @@ class Concat(Module):
         """States the width of the result: the sum of the parts'."""
         return {"hidden": sum(known.each("part"))}
 
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names none."""
+        return []
+
     def build(self, dims: Dims) -> Any:
         """Builds the fuser."""
         from consilience.standard.built.fusers import Concatenation
@@ -133,6 +148,10 @@ class Gated(Module):
     def dims(self, known: Dims) -> Mapping[str, int]:
         """States the width of the result."""
         return {"hidden": self.width or known.each("part")[0]}
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names the projection of each part, and the gates."""
+        return [*(f"projections.{number}" for number in range(len(dims.each("part")))), "gates"]
 
     def build(self, dims: Dims) -> Any:
         """Builds the fuser."""
@@ -161,6 +180,10 @@ class CrossAttention(Module):
         query_mask=Bool["batch seq"] | None,
     )
     outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names the projections of the attention."""
+        return ["query", "key", "value", "output"]
 
     def build(self, dims: Dims) -> Any:
         """Builds the fuser."""

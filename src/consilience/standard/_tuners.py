@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from consilience.declare import DeclarationError, Diagnostic, Field, Tuner, nearest
+from consilience.declare import DeclarationError, Diagnostic, Dims, Fault, Field, Module, Tuner, nearest, paste
 
 __all__ = ["Frozen", "Full", "Lora"]
 
@@ -39,29 +40,37 @@ class Lora(Tuner):
     targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = "all-linear"
     """The linear layers that get one: all, or those whose name is, or ends in, one of these, such as [query, value]."""
 
+    def faults_on(self, module: Module, dims: Dims) -> Iterable[Fault]:
+        """Tells of a module without linear layers, and of targets that name none, where the module says its layers."""
+        layers = module.linear_layers(dims)
+        return [] if layers is None else self._faults_among(list(layers))
+
+    def _faults_among(self, layers: Sequence[str]) -> Iterator[Fault]:
+        known = list(dict.fromkeys(name.rpartition(".")[2] for name in layers))
+        if not known:
+            expected = "a module with linear layers, such as a text_encoder"
+            yield Fault("CN450", "", "a module without linear layers inside", expected, "tune: full")
+        elif lost := [target for target, names in self._matching(layers).items() if not names]:
+            kept = [target for target in self.targets if target not in lost]
+            meant = [nearest(target, known) for target in lost]
+            written = list(dict.fromkeys([*kept, *(name for name in meant if name)])) or known[:1]
+            found, expected = f"no linear layer {', '.join(lost)}", f"one of {', '.join(known)}"
+            yield Fault("CN450", "targets", found, expected, f"targets: {paste(written)}")
+
+    def _matching(self, layers: Sequence[str]) -> dict[str, list[str]]:
+        """Gives for every target the layers that it names: by full name, or by the last words of it."""
+        targets = layers if self.targets == "all-linear" else self.targets
+        return {
+            target: [name for name in layers if name == target or name.endswith(f".{target}")] for target in targets
+        }
+
     def apply(self, module: Any) -> None:
         """Freezes the module and adds the low-rank layers; raises `DeclarationError` when a target names no layer."""
-        from consilience.standard.built.lora import add_lora, linear_layers, matching
+        from consilience.standard.built.lora import add_lora, linear_layers
 
         layers = linear_layers(module)
-        found = matching(layers, layers if self.targets == "all-linear" else self.targets)
-        lost = [target for target, names in found.items() if not names]
-        if lost or not layers:
-            known = list(dict.fromkeys(name.rpartition(".")[2] for name in layers))
-            near = nearest(lost[0], known) if lost else None
-            raise DeclarationError(
-                Diagnostic(
-                    "CN450",
-                    (),
-                    f"no linear layer {', '.join(lost)}" if lost else "a module without linear layers inside",
-                    f"one of {', '.join(known)}" if known else "a module with linear layers, such as a text_encoder",
-                    f"targets: [{near or known[0]}]" if known else "tune: full",
-                )
-            )
-        add_lora(
-            module,
-            list(dict.fromkeys(name for names in found.values() for name in names)),
-            self.r,
-            self.alpha,
-            self.dropout,
-        )
+        for fault in self._faults_among(layers):
+            path = ("tune", fault.key) if fault.key else ("tune",)
+            raise DeclarationError(Diagnostic(fault.code, path, fault.found, fault.expected, fault.fix))
+        names = (name for found in self._matching(layers).values() for name in found)
+        add_lora(module, list(dict.fromkeys(names)), self.r, self.alpha, self.dropout)

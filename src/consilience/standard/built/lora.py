@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-__all__ = ["add_lora", "linear_layers", "matching"]
+__all__ = ["add_lora", "linear_layers"]
 
 
 def linear_layers(module: nn.Module) -> list[str]:
@@ -20,9 +20,3 @@ def add_lora(module: nn.Module, layers: Sequence[str], r: int, alpha: int, dropo
     """Freezes a module and adds a trainable product of two matrices of rank `r` to each named layer."""
     config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(layers))
     inject_adapter_in_model(config, module)
-
-
-def matching(layers: Iterable[str], targets: Iterable[str]) -> dict[str, list[str]]:
-    """Gives for every target the layers that it names: by full name, or by the last words of it."""
-    names = list(layers)
-    return {target: [name for name in names if name == target or name.endswith(f".{target}")] for target in targets}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-__all__ = ["load_model", "load_tokenizer"]
+__all__ = ["load_model", "load_tensors", "load_tokenizer"]
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -40,6 +40,18 @@ def load_model(folder: Path, has_weights: bool) -> Any:
         else:
             model = _load_weights(folder, config=config, **chosen)
     return model.get_encoder() if config.is_encoder_decoder else model
+
+
+def load_tensors(folder: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Loads tensors by name from the safetensors files of a folder; raises KeyError for one that is in none."""
+    wanted, loaded = set(names), {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(file), "pt") as stored:
+            loaded.update({name: stored.get_tensor(name) for name in wanted.intersection(stored.keys())})
+    lost = sorted(wanted - loaded.keys())
+    if lost:
+        raise KeyError(f"no tensor {lost[0]}")
+    return loaded
 
 
 def _load_weights(folder: Path, **chosen: Any) -> Any:

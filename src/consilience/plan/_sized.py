@@ -1,0 +1,43 @@
+"""Lets components judge what was solved for them, and tuners the modules that they are put on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from consilience.declare import DeclarationError, Dims, Fault, Input, Loss, Metric, Module, Unsolved
+from consilience.errors import Path
+from consilience.plan._resolve import Resolved, tell_own_faults
+from consilience.plan._uses import uses_of
+
+__all__ = ["tell_faults_with_sizes"]
+
+
+def tell_faults_with_sizes(resolved: Resolved, solved: Mapping[str, Dims]) -> None:
+    """Notes what components find wrong with what was solved; those at fault already are not asked."""
+    at_fault = {place for fault in resolved.faults for place in (fault.path[:2], fault.path[:3])}
+    for name, node in resolved.nodes.items():
+        path: Path = (node.section, name)
+        declaration = node.declaration
+        if node.share or name in resolved.salvaged or not isinstance(declaration, Input | Module | Loss | Metric):
+            continue
+        dims = solved.get(name) or Dims()
+        if path not in at_fault:
+            used = {other: solved.get(other) or Dims() for _, other in uses_of(declaration)}
+            known = replace(dims, used=used) if used else dims
+            ask = _asked(declaration.faults_with, known)
+            tell_own_faults(resolved, declaration, node.component, path, ask)
+        if node.tuner is not None and isinstance(declaration, Module) and (*path, "tune") not in at_fault:
+            tuner = resolved.fusion.modules[name].tune["use"]
+            ask = _asked(node.tuner.faults_on, declaration, dims)
+            tell_own_faults(resolved, node.tuner, tuner, (*path, "tune"), ask)
+
+
+def _asked(method: Callable[..., Iterable[Fault]], *given: object) -> Callable[[], Iterable[Fault]]:
+    def ask() -> Iterable[Fault]:
+        try:
+            return list(method(*given))
+        except (Unsolved, DeclarationError):  # not known, or told where it is read
+            return ()
+
+    return ask
