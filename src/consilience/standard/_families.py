@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from consilience.declare import nearest
 
 __all__ = ["Family", "Layer", "family_of", "unknown_model_type"]
 
 _TYPE_FILES = ("auto_mappings.py", "configuration_auto.py")
-_TYPE = re.compile(r'\("([\w.-]+)", "\w+Config"\)')
+_TYPE = r'\("([\w.-]+)", "\w+Config"\)'
 
 Sizes = Mapping[str, int]
 
@@ -30,8 +29,7 @@ _DROPOUT_KEYS = {
 }
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer with weights: its name, the shape of `weight`, whether it is linear, and whether it has a `bias`."""
 
     name: str
@@ -40,8 +38,7 @@ class Layer:
     has_bias: bool = True
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """Encoders of one architecture.
 
     `prefix` is the name that models with heads keep the encoder under; `defaults` are what transformers takes for the
@@ -122,7 +119,7 @@ def unknown_model_type(name: str) -> str | None:
         return None
     if not text or f'"{name}"' in text:
         return None
-    near = nearest(name, _TYPE.findall(text))
+    near = nearest(name, re.findall(_TYPE, text))
     return f"model_type is {name!r}, which transformers has not" + (f"; {near!r} it has" if near else "")
 
 

@@ -69,7 +69,7 @@ _SLOW = {
     *("PhobertTokenizer", "ProphetNetTokenizer", "RoCBertTokenizer", "TapasTokenizer", "XLMTokenizer"),
 }
 """Classes that cannot tell where their tokens stand in the text."""
-_ENTRY = re.compile(rb'",\s*-?\d[-+.\deE]*\s*\]')
+_ENTRY = rb'",\s*-?\d[-+.\deE]*\s*\]'
 """The end of a token and its score, as vocabularies list them that have no ids."""
 
 
@@ -83,6 +83,7 @@ class TokenizerFiles:
     def __init__(self, files: Mapping[str, Path], config: Mapping[str, Any]) -> None:
         self._files = files
         self._config = config
+        self._beyond: dict[int, int | None] = {}
 
     @cached_property
     def _settings(self) -> Mapping[str, Any]:
@@ -119,6 +120,11 @@ class TokenizerFiles:
 
     def ids_beyond(self, size: int) -> int | None:
         """Gives how many ids a model needs for it where these are more than `size`; None where all fit, as is known."""
+        if size not in self._beyond:
+            self._beyond[size] = self._ids_beyond(size)
+        return self._beyond[size]
+
+    def _ids_beyond(self, size: int) -> int | None:
         file = self.vocabulary
         if file is None or file.suffix == ".model" or (raw := _read(file)) is None:
             return None
@@ -181,7 +187,7 @@ def _surely_fits(raw: bytes, extras: set[str], size: int) -> bool:
         if digit != "9"
     )
     beyond = "|".join([rf"\d{{{len(digits) + 1}}}", digits, *greater])
-    return not re.search(rf'":\s*(?:{beyond})'.encode(), raw) and len(_ENTRY.findall(raw)) <= size
+    return not re.search(rf'":\s*(?:{beyond})'.encode(), raw) and len(re.findall(_ENTRY, raw)) <= size
 
 
 def _text(token: object) -> str | None:
