@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from consilience.cli import main
-from consilience.errors import Diagnostic, RunError
+from consilience.errors import DataError, Diagnostic, RunError, Severity
+from consilience.plan import Plan, Survey
 
 Call = Callable[..., Result]
 
@@ -49,7 +52,100 @@ def test_check_tells_every_fault(call: Call, broken: Path) -> None:
     assert result.stdout == ""
     heads = [line.split(" at ")[0] for line in result.stderr.splitlines() if line.startswith("error")]
     assert heads == ["error CN201", "error CN210"]
-    assert f"({broken}:" in result.stderr
+    assert f"({broken}:21:17)\n   21 |   rating: {{use: regresor, in: encoder.pooled}}\n" in result.stderr
+    assert result.stderr.endswith("\n\n2 errors\n")
+    assert "\x1b" not in result.output
+
+
+def test_the_worst_of_several_files_is_the_exit_code(call: Call, small_fusion: Path, broken: Path) -> None:
+    result = call("check", small_fusion, broken, small_fusion)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("small: no fault in 1 input")
+    assert result.stdout.count("\n") == 2
+    assert result.stderr.endswith("\n\n2 errors\n")
+    assert call("check", small_fusion, small_fusion).exit_code == 0
+
+
+WARNING = Diagnostic("CN398", ("train",), "this", "that", "mend: it", severity=Severity.WARNING)
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file gets a warning."""
+    from consilience.cli import _check
+    from consilience.plan import survey
+
+    def found(file: str) -> Survey:
+        whole = survey(file)
+        return replace(whole, diagnostics=(*whole.diagnostics, WARNING))
+
+    monkeypatch.setattr(_check, "survey", found)
+
+
+@pytest.mark.usefixtures("warned")
+def test_warnings_alone_exit_with_0(call: Call, small_fusion: Path) -> None:
+    result = call("check", small_fusion)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("small: no error in 1 input")
+    assert result.stderr == f"{WARNING}\n\n1 warning\n"
+    told = json.loads(call("check", small_fusion, "--format", "json").stdout)
+    assert (told["errors"], told["warnings"]) == (0, 1)
+
+
+@pytest.mark.usefixtures("warned")
+def test_colours_are_forced_or_left_out(call: Call, broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = call("check", broken).stderr
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = call("check", broken).stderr
+    assert "\x1b[31m\x1b[1merror CN201\x1b[0m" in coloured
+    assert "\x1b[33m\x1b[1mwarning CN398\x1b[0m" in coloured
+    assert click.unstyle(coloured) == plain
+    assert "\x1b" not in call("check", broken, "--format", "json").output
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert call("check", broken).stderr == plain
+
+
+def test_the_data_are_examined_when_it_is_asked(
+    call: Call, small_fusion: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import consilience.data
+
+    examined = []
+    faults: list[Diagnostic] = []
+
+    def examine(plan: Plan) -> tuple[Diagnostic, ...]:
+        examined.append(plan.fusion.name)
+        return tuple(plan.fusion.locate(faults))
+
+    monkeypatch.setattr(consilience.data, "examine", examine, raising=False)
+    assert call("check", small_fusion).exit_code == 0
+    assert call("check", broken, "--data").exit_code == 1
+    assert examined == []
+    well = call("check", small_fusion, "--data")
+    assert (well.exit_code, examined) == (0, ["small"])
+    assert well.stderr == f"{small_fusion}: reading the data\n"
+    faults.append(replace(WARNING, path=("sources", "reviews")))
+    warned = call("check", small_fusion, "--data", "--format", "json")
+    assert warned.exit_code == 0
+    assert json.loads(warned.stdout)["warnings"] == 1
+    faults.append(Diagnostic("CN502", ("sources", "reviews", "map"), "this", "that", "mend: it"))
+    failed = call("check", small_fusion, "--data")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr.endswith("\n\n1 error, 1 warning\n")
+
+
+def test_data_that_cannot_be_read_at_all_are_told(
+    call: Call, small_fusion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import consilience.data
+
+    def examine(plan: Plan) -> tuple[Diagnostic, ...]:
+        raise DataError(Diagnostic("CN507", ("sources", "reviews"), "this", "that", "mend: it"))
+
+    monkeypatch.setattr(consilience.data, "examine", examine, raising=False)
+    result = call("check", small_fusion, "--data")
+    assert result.exit_code == 1
+    assert "error CN507 at sources.reviews" in result.stderr
 
 
 def test_a_missing_file_is_told(call: Call, tmp_path: Path) -> None:
@@ -66,12 +162,14 @@ def test_wrong_usage_exits_with_2(call: Call, small_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["check"], ["graph"], ["plugins"], ["train"], ["evaluate"], ["predict"], ["demo"]]
+    "command",
+    [[], ["check"], ["explain"], ["graph"], ["plugins"], ["train"], ["evaluate"], ["predict"], ["demo"]],
 )
 def test_help_tells_the_exit_codes(call: Call, command: list[str]) -> None:
     result = call(*command, "--help")
     assert result.exit_code == 0
-    assert "Exit codes: 0 well; 1 faults were found" in " ".join(result.stdout.split())
+    told = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted."
+    assert told in " ".join(result.stdout.split())
 
 
 def test_version(call: Call) -> None:
@@ -96,6 +194,7 @@ def test_a_graph_in_a_form_that_is_not_drawn(call: Call, small_fusion: Path, tmp
         f"  found     {tmp_path / 'g.png'}\n"
         "  expected  a name that ends in .svg or .mmd\n"
         f"  fix       --output {tmp_path / 'g.svg'}\n"
+        "\n1 error\n"
     )
     assert not (tmp_path / "g.png").exists()
 
@@ -108,6 +207,7 @@ def test_a_graph_that_cannot_be_written(call: Call, small_fusion: Path, tmp_path
         f"  found     {tmp_path / 'no' / 'g.svg'}: No such file or directory\n"
         "  expected  a file that can be written\n"
         "  fix       --output graph.svg\n"
+        "\n1 error\n"
     )
 
 
@@ -210,7 +310,7 @@ def test_an_interrupt_is_quiet(call: Call, small_fusion: Path, monkeypatch: pyte
     def interrupt(file: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_check, "check", interrupt)
+    monkeypatch.setattr(_check, "survey", interrupt)
     result = call("check", small_fusion)
     assert (result.exit_code, result.output) == (130, "")
 
@@ -221,7 +321,7 @@ def test_a_fault_of_ours_keeps_its_traceback(call: Call, small_fusion: Path, mon
     def fail(file: object) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(_check, "check", fail)
+    monkeypatch.setattr(_check, "survey", fail)
     assert isinstance(call("check", small_fusion).exception, ZeroDivisionError)
 
 
@@ -233,10 +333,10 @@ def test_every_error_of_consilience_becomes_a_diagnostic(
     def fail(file: object) -> None:
         raise RunError(Diagnostic("CN799", ("here",), "one", "other", "mend"))
 
-    monkeypatch.setattr(_check, "check", fail)
+    monkeypatch.setattr(_check, "survey", fail)
     result = call("check", small_fusion)
     assert result.exit_code == 1
-    assert result.stderr == "error CN799 at here\n  found     one\n  expected  other\n  fix       mend\n"
+    assert result.stderr == "error CN799 at here\n  found     one\n  expected  other\n  fix       mend\n\n1 error\n"
 
 
 def test_collecting_garbage_goes_on_after_a_check(call: Call, small_fusion: Path) -> None:

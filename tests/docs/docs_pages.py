@@ -111,20 +111,22 @@ class Reader:
 
     def try_yaml(self, block: Block) -> None:
         """Checks a whole fusion, or a fragment on another, and its data; a file called `broken` must be at fault."""
-        if block.text.startswith("consilience: 1"):
-            fusion = Fusion.parse(block.text, base=self.folder)
-        else:
-            assert "fragment" in block.marks, f"{block}: neither a whole fusion nor marked as a fragment"
-            base = Fusion.load(self.folder / (block.marks["fragment"] or "base.yaml")).to_dict()
-            more = Fusion.parse("consilience: 1\nname: fragment\n" + block.text).to_dict()
-            fusion = Fusion(base=self.folder, **merged(base, more))
         told = ""
         try:
-            prepare(check(fusion, Registry()))
+            prepare(check(self.fusion(block), Registry()))
         except ConsilienceError as error:
             told = str(error)
         is_broken = block.marks.get("file", "").startswith("broken")
         assert bool(told) == is_broken, f"{block}: {told or 'said to be broken, and is not'}"
+
+    def fusion(self, block: Block) -> Fusion:
+        """Reads a whole fusion, or a fragment on another."""
+        if block.text.startswith("consilience: 1"):
+            return Fusion.parse(block.text, base=self.folder)
+        assert "fragment" in block.marks, f"{block}: neither a whole fusion nor marked as a fragment"
+        base = Fusion.load(self.folder / (block.marks["fragment"] or "base.yaml")).to_dict()
+        more = Fusion.parse("consilience: 1\nname: fragment\n" + block.text).to_dict()
+        return Fusion(base=self.folder, **merged(base, more))
 
     def try_toml(self, block: Block) -> None:
         """Reads TOML, the project of a plugin."""

@@ -4,32 +4,93 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import click
 
-from consilience.errors import Diagnostic, RunError
+from consilience.cli._report import Report
+from consilience.errors import ConsilienceError, DeclarationError, Diagnostic, RunError, sort_diagnostics
 from consilience.host import PluginInfo, default_registry
-from consilience.plan import Plan, check
+from consilience.plan import Plan, check, survey
 
-__all__ = ["check_file", "draw_file", "list_plugins", "summary"]
+__all__ = ["Reading", "check_files", "draw_file", "list_plugins", "summary"]
 
 _COUNTED = {"inputs": "input", "modules": "module", "losses": "loss", "metrics": "metric"}
 
 
-def check_file(file: str) -> None:
-    """Checks a file, and tells in two lines what it is."""
-    click.echo(summary(check(file)))
+class Reading(StrEnum):
+    """How much of a fusion a check reads: the file alone, or the data of its sources too."""
+
+    FILE = "file"
+    DATA = "data"
 
 
-def summary(plan: Plan) -> str:
+def check_files(files: Sequence[str], form: str, reading: Reading = Reading.FILE) -> None:
+    """Checks files, and tells what each is, or its faults; exits with 1 when one has errors."""
+    reports = [_report(file, reading) for file in dict.fromkeys(files)]
+    if form == "text":
+        for report in reports:
+            if report.plan is not None:
+                click.echo(summary(report.plan, report.warnings))
+        _tell([item for report in reports for item in report.diagnostics])
+    elif written := _written_as(form, reports):
+        click.echo(written)
+    if any(report.errors for report in reports):
+        click.get_current_context().exit(1)
+
+
+def _report(file: str, reading: Reading) -> Report:
+    try:
+        found = survey(file)
+    except DeclarationError as error:
+        return Report(file, error.diagnostics)
+    if found.errors:
+        return Report(file, found.diagnostics)
+    if reading is Reading.FILE:
+        return Report(file, found.diagnostics, found.plan)
+    report = Report(file, tuple(sort_diagnostics([*found.diagnostics, *_faults_of_data(file, found.plan)])), found.plan)
+    return replace(report, plan=None) if report.errors else report
+
+
+def _faults_of_data(file: str, plan: Plan) -> tuple[Diagnostic, ...]:
+    from consilience.data import examine
+
+    click.echo(f"{file}: reading the data", err=True)
+    try:
+        return examine(plan)
+    except ConsilienceError as error:
+        return error.diagnostics
+
+
+def _written_as(form: str, reports: Sequence[Report]) -> str:
+    if form == "sarif":
+        from consilience.cli._sarif import to_sarif
+
+        return to_sarif(reports)
+    from consilience.cli._machines import to_github, to_json
+
+    return to_json(reports) if form == "json" else to_github(reports)
+
+
+def _tell(diagnostics: Sequence[Diagnostic]) -> None:
+    if diagnostics:
+        from consilience.cli._tell import tell
+
+        tell(diagnostics)
+
+
+def summary(plan: Plan, warnings: int = 0) -> str:
     """Says in two lines what a fusion is made of: nodes, plugins, losses with their disciplines and weights."""
     counts = Counter(node.section for node in plan.nodes.values())
     nodes = ", ".join(_count(counts[section], word) for section, word in _COUNTED.items() if counts[section])
     plugins = f", with {', '.join(plan.namespaces)}" if plan.namespaces else ""
     losses = ", ".join(f"{plan.weight(name):g} {name} ({plan.nodes[name].discipline})" for name in plan.fusion.losses)
-    return f"{plan.fusion.name}: no fault in {nodes}{plugins}\n  objective  {losses}"
+    what = "no error" if warnings else "no fault"
+    return f"{plan.fusion.name}: {what} in {nodes}{plugins}\n  objective  {losses}"
 
 
 def _count(number: int, word: str) -> str:
@@ -73,8 +134,7 @@ def list_plugins(as_json: bool) -> None:
     found = default_registry().plugins()
     click.echo(json.dumps([_written(info) for info in found], indent=2) if as_json else _table(found))
     faults = [info.fault for info in found if info.fault is not None]
-    for fault in faults:
-        click.echo(str(fault), err=True)
+    _tell(faults)
     if faults:
         click.get_current_context().exit(1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consilience.cli._quiet import quiet
+from consilience.cli._tell import tell
 
 if TYPE_CHECKING:
     from consilience.evidence import ChangedData
@@ -25,6 +26,8 @@ def train_file(file: str, runs: str) -> None:
     from consilience.plan import check
 
     plan = check(file)  # before torch is imported: a fault is told at once
+    if plan.warnings:
+        tell(plan.warnings)
     quiet()
     from consilience.train import train
 

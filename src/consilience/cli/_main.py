@@ -13,7 +13,7 @@ from consilience.errors import ConsilienceError
 
 __all__ = ["main"]
 
-_EPILOG = "Exit codes: 0 well; 1 faults were found, and told on standard error; 2 wrong usage; 130 interrupted."
+_EPILOG = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted."
 
 _RUNS = click.option(
     "--runs", type=click.Path(), default="runs", show_default=True, help="The directory that runs are kept in."
@@ -39,7 +39,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except ConsilienceError as error:
-            click.echo(str(error), err=True)
+            from consilience.cli._tell import tell
+
+            tell(error.diagnostics)
             context.exit(1)
         except KeyboardInterrupt:
             context.exit(130)
@@ -55,13 +57,34 @@ def main() -> None:
 
 
 @main.command(epilog=_EPILOG)
-@click.argument("file", type=click.Path())
-def check(file: str) -> None:
-    """Checks a fusion FILE as a whole; trains and downloads nothing."""
-    with _uncollected():
-        from consilience.cli._check import check_file
+@click.argument("files", type=click.Path(), nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="Text for people, on standard error; the others for machines, on standard output.",
+)
+@click.option("--data", "has_data", is_flag=True, help="Reads the sources too, and checks their data.")
+def check(files: tuple[str, ...], form: str, has_data: bool) -> None:
+    """Checks each fusion FILE as a whole; trains and downloads nothing.
 
-        check_file(file)
+    Tells all faults in one run, each with its place and a fix. `consilience explain CODE` says more of one.
+    """
+    with _uncollected():
+        from consilience.cli._check import Reading, check_files
+
+        check_files(files, form, Reading.DATA if has_data else Reading.FILE)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """Says what the CODE of a diagnostic means, and how to mend it; lists all codes when none is given."""
+    from consilience.cli._explain import explain_code
+
+    explain_code(code)
 
 
 @main.command(epilog=_EPILOG)
@@ -84,6 +107,16 @@ def plugins(as_json: bool) -> None:
         from consilience.cli._check import list_plugins
 
         list_plugins(as_json)
+
+
+@main.command(epilog=_EPILOG)
+@click.option("--output", "-o", type=click.Path(dir_okay=False), help="Where to write it, instead of standard output.")
+def schema(output: str | None) -> None:
+    """Writes the JSON Schema of the fusion file, with all that is installed, for editors to complete and check by."""
+    with _uncollected():
+        from consilience.cli._schema import write_schema
+
+        write_schema(output)
 
 
 @main.command(epilog=_EPILOG)
