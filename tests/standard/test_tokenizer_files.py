@@ -130,6 +130,13 @@ def test_what_the_check_lets_pass_is_built(varied: Callable[[Change], Checkpoint
         assert int(ids.max()) < 21
 
 
+def test_a_vocabulary_is_looked_into_once_a_size(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint.model_validate({"path": str(tiny)})
+    assert tokenizer_files(checkpoint).ids_beyond(21) is None
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("read again"))
+    assert tokenizer_files(checkpoint).ids_beyond(21) is None
+
+
 def test_a_listed_vocabulary_counts_its_entries(tmp_path: Path) -> None:
     from tokenizers import Tokenizer
     from tokenizers.models import Unigram
@@ -143,10 +150,10 @@ def test_a_listed_vocabulary_counts_its_entries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("indent", [None, 2])
 def test_ids_are_compared_as_numbers(tmp_path: Path, indent: int | None) -> None:
     file = tmp_path / "tokenizer.json"
-    files = TokenizerFiles({file.name: file}, {"model_type": "unheard of"})
     for highest in (0, 8, 9, 10, 98, 99, 100, 101, 999, 1000, 1999, 2000):
         read = {"added_tokens": [], "model": {"vocab": {'":5000': highest, "x": 0}}, "truncation": {"max": 9}}
         file.write_text(json.dumps(read, indent=indent))
+        files = TokenizerFiles({file.name: file}, {"model_type": "unheard of"})
         for size in (2, 9, 10, 11, 99, 100, 101, 999, 1000, 1001, 1999, 2000, 2001):
             assert files.ids_beyond(size) == (highest + 1 if highest >= size else None), (highest, size)
 
