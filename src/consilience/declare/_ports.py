@@ -114,10 +114,15 @@ class Port:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the dims that it speaks of: the bound's, and those in sums and products, included."""
-        spoken = (*self.dims, Dim.parse(self.bound)) if self.bound else self.dims
+        spoken = (*self.dims, self.bound_dim) if self.bound_dim else self.dims
         return tuple(
             dict.fromkeys(name for dim in spoken if dim.name is not None for name in (dim.name, *dim.operands))
         )
+
+    @cached_property
+    def bound_dim(self) -> Dim | None:
+        """The dim that the values are below."""
+        return Dim.parse(self.bound) if self.bound else None
 
     @cached_property
     def open_dim(self) -> Dim | None:

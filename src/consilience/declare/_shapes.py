@@ -33,14 +33,16 @@ class Shapes:
         """
         if port.spare(len(shape)) is None:
             return False
-        fits = True
         for dim, sizes in self._paired(port, shape):
             if dim.is_open and dim.name is not None:
-                known = self.axes.setdefault(dim.name, sizes)
-                fits &= known == sizes and (dim.size is None or sizes in ((), (dim.size,)))
-            elif not dim.is_open:
-                fits &= self._takes_axis(dim, sizes[0], each)
-        return fits
+                fits = self.axes.setdefault(dim.name, sizes) == sizes and (
+                    dim.size is None or sizes in ((), (dim.size,))
+                )
+            else:
+                fits = dim.is_open or self._takes_axis(dim, sizes[0], each)
+            if not fits:
+                return False  # what comes after it belongs to a tensor that is wrong: nothing is learnt from it
+        return True
 
     def _takes_axis(self, dim: Dim, size: int, each: Sequence[str]) -> bool:
         if dim.terms:
