@@ -13,6 +13,7 @@ import pytest
 from consilience.data import Prepared, prepare
 from consilience.declare import FieldType, Fusion, LabelSpace, Source
 from consilience.errors import DataError
+from consilience.plan import PlanNode
 from consilience.standard._sources import Hub, Table
 
 
@@ -40,6 +41,12 @@ class SmallPlan:
 
     def label_space(self, name: str) -> LabelSpace:
         return self.spaces[name]
+
+    def of(self, section: str) -> list[PlanNode]:
+        return []
+
+    def fields_behind(self, node: str) -> frozenset[str]:
+        raise AssertionError(f"{node}: there is no node")
 
 
 @pytest.fixture(scope="session", autouse=True)

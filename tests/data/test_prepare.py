@@ -234,7 +234,7 @@ def test_cn504_texts_that_stand_in_two_splits(write, fault) -> None:
     write("test.csv", "text,label", "six,1", "two,1", "FIVE,0", "one,1", "thr  ee,0", " four,1")
     assert fault(FIELDS + ONE.replace("a.csv", "'{split}.csv'")) == (
         "error CN504 at sources.a (<text>:4)\n"
-        "  found     4 of 6 test texts stand in train too:\n"
+        "  found     4 of 6 test texts stand in train too, 1 word for word and 3 but for case and white space:\n"
         '            "two" (row 2 and row 2)\n'
         '            "FIVE" (row 3 and row 5)\n'
         '            "one" (row 4 and row 1)\n'
@@ -254,8 +254,8 @@ sources:
 """
     told = fault(FIELDS + text)
     assert told.count("error CN504 at sources.b") == 2
-    assert "3 of 3 test texts stand in train of b too:" in told
-    assert "2 of 2 validation texts stand in train of b too:" in told
+    assert "3 of 3 test texts stand in train of b too, 3 but for case and white space:" in told
+    assert "2 of 2 validation texts stand in train of b too, 2 but for case and white space:" in told
     assert told.endswith("  fix       take these rows out of what b reads")
 
 
@@ -430,7 +430,10 @@ sources:
     map: {{text: text, mapped: {{column: labels, space: fine}}, given: ekman}}
 """
     # These are 46 different texts.
-    assert "49 of 5426 validation texts stand in train too:" in fault(text, coarse, fine)
+    told = fault(text, coarse, fine)
+    assert (
+        "49 of 5426 validation texts stand in train too, 43 word for word and 6 but for case and white space:" in told
+    )
     splits = prepared(text + "    distinct: text\n", coarse, fine)
     assert {name: len(examples) for name, examples in splits.splits.items()} == {
         "train": 43112,

@@ -1,9 +1,34 @@
-"""Sources to fields to batches."""
+"""Sources to fields to batches.
 
-from consilience.data._batches import LengthGroupedBatches
-from consilience.data._collate import Collator, InputStep
-from consilience.data._examples import Examples
-from consilience.data._plan import DataPlan
-from consilience.data._prepare import Prepared, prepare
+What needs torch is imported when it is asked for, so that the data can be examined without it.
+"""
 
-__all__ = ["Collator", "DataPlan", "Examples", "InputStep", "LengthGroupedBatches", "Prepared", "prepare"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from consilience.data._batches import LengthGroupedBatches
+    from consilience.data._collate import Collator, InputStep
+    from consilience.data._examine import examine
+    from consilience.data._examples import Examples
+    from consilience.data._plan import DataPlan
+    from consilience.data._prepare import Prepared, prepare
+
+__all__ = ["Collator", "DataPlan", "Examples", "InputStep", "LengthGroupedBatches", "Prepared", "examine", "prepare"]
+
+_MODULES = {
+    "Collator": "_collate",
+    "DataPlan": "_plan",
+    "Examples": "_examples",
+    "InputStep": "_collate",
+    "LengthGroupedBatches": "_batches",
+    "Prepared": "_prepare",
+    "examine": "_examine",
+    "prepare": "_prepare",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'consilience.data' has no attribute {name!r}")
+    return getattr(import_module(f"consilience.data.{_MODULES[name]}"), name)

@@ -32,6 +32,8 @@ class LabelReader:
         self._read = written_in or space
         self._mapping = None if self._read.labels == space.labels else _mapping(space, self._read, column.space)
         self._index = {label: index for index, label in enumerate(space.labels)}
+        self.positions: set[str] = set()
+        """The cells that were read as positions."""
 
     def __call__(self, text: str) -> int | None:
         """Gives the position, None where the label has no counterpart, or raises KeyError."""
@@ -47,6 +49,7 @@ class LabelReader:
         if text in self._read.labels:
             return text
         if _WHOLE_NUMBER.fullmatch(text) and int(text) < len(self._read) and not self._values:
+            self.positions.add(text)
             return self._read.labels[int(text)]
         raise KeyError(text)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from consilience.data._values import Rows, as_text
 
-__all__ = ["NOTHING", "Hashes", "first_rows", "hash_text", "shared_rows"]
+__all__ = ["NOTHING", "Hashes", "Shared", "first_rows", "hash_both", "hash_text", "shared_rows"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -21,15 +21,25 @@ NOTHING = 0
 
 def hash_text(parts: Iterable[object]) -> int:
     """Hashes the texts of one row; case and white space make no difference."""
-    texts = [_normal(part) for part in parts if part is not None]
-    if not any(texts):
-        return NOTHING
-    return int.from_bytes(blake2b("\x1f".join(texts).encode(), digest_size=8).digest(), "little")
+    return hash_both(parts)[1]
 
 
-def _normal(part: object) -> str:
-    text = " ".join(map(str, part)) if isinstance(part, list) else part if isinstance(part, str) else as_text(part)
-    return " ".join(text.casefold().split())
+def hash_both(parts: Iterable[object]) -> tuple[int, int]:
+    """Hashes the texts of one row, as they stand and without case and white space."""
+    exact = [_text(part) for part in parts if part is not None]
+    normal = [" ".join(text.casefold().split()) for text in exact]
+    if not any(normal):
+        return NOTHING, NOTHING
+    folded = _hash(normal)
+    return folded if normal == exact else _hash(exact), folded
+
+
+def _hash(texts: list[str]) -> int:
+    return int.from_bytes(blake2b("\x1f".join(texts).encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _text(part: object) -> str:
+    return " ".join(map(str, part)) if isinstance(part, list) else part if isinstance(part, str) else as_text(part)
 
 
 def first_rows(hashes: Sequence[Hashes]) -> list[Rows]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from consilience.declare import FieldType, Fusion, LabelSpace, Source
+from consilience.plan import PlanNode
 
 __all__ = ["DataPlan"]
 
@@ -30,3 +31,9 @@ class DataPlan(Protocol):
 
     def label_space(self, name: str) -> LabelSpace:
         """Gives the label space that plugins offer under a full name; raises KeyError when none does."""
+
+    def of(self, section: str) -> Sequence[PlanNode]:
+        """Lists the nodes of a section."""
+
+    def fields_behind(self, node: str) -> frozenset[str]:
+        """Lists the fields that an example must have for a node to mean something of it."""

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 import datasets
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from consilience.data._overlap import Hashes, first_rows, hash_text
+from consilience.data._slices import Chosen, table_slices
 from consilience.data._split import CutError, cut
 from consilience.data._tables import SPLITS, decode
 from consilience.data._values import Rows, WrongShapeError, as_text, encode, plain
 from consilience.declare import SourceNode, show
 from consilience.errors import DataError, Diagnostic, Path, nearest
 
-__all__ = ["SPLITS", "Chosen", "hash_rows", "select", "unknown_column"]
+__all__ = ["SPLITS", "select", "unknown_column"]
 
 _KEPT_FIRST = ("test", "validation", "train")
 """Where a text stands in several splits of a source, `distinct` leaves the test set as it is known to others."""
-_BATCH = 10_000
+_MOST_HELD = 1000
 
 Tables = Mapping[str, datasets.Dataset]
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The rows of one split: of which table of the source, and which."""
-
-    table: str
-    rows: Rows
 
 
 def select(path: Path, node: SourceNode, tables: Tables) -> dict[str, Chosen]:
@@ -77,17 +70,20 @@ def unknown_column(path: Path, name: str, tables: Tables, fix: str) -> Diagnosti
 
 def _matches(table: datasets.Dataset, node: SourceNode) -> npt.NDArray[np.bool_]:
     kept = np.ones(len(table), bool)
-    for column, wanted in node.where.items():
-        kept &= _equals(table, column, wanted)
+    known = [column for column in node.where if column in table.column_names]
+    if len(known) < len(node.where):
+        kept[:] = False
+    elif known:
+        for start, part in table_slices(table, known):
+            for column in known:
+                here = slice(start, start + len(part))
+                kept[here] &= _equals(plain(part.column(column)), table.features[column], node.where[column])
     return kept
 
 
-def _equals(table: datasets.Dataset, column: str, wanted: object) -> npt.NDArray[np.bool_]:
-    if column not in table.column_names:
-        return np.zeros(len(table), bool)
-    raw = plain(table.data.column(column))
-    found = np.zeros(len(table), bool)
-    for array in (raw, decode(raw, table.features[column])):
+def _equals(raw: pa.Array, feature: object, wanted: object) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(raw), bool)
+    for array in (raw, decode(raw, feature)):
         values, codes = encode(array)
         found |= np.array([*(_is_same(value, wanted) for value in values), False])[codes]
     return found
@@ -103,7 +99,8 @@ def _nothing_left(path: Path, node: SourceNode, tables: Tables) -> Diagnostic:
     if not count:
         return Diagnostic("CN506", path, "no rows", "at least one row", f"remove the source {path[-1]}")
     for column, wanted in node.where.items():
-        if not any(_equals(table, column, wanted).any() for table in tables.values()):
+        alone = node.model_copy(update={"where": {column: wanted}})
+        if not any(_matches(table, alone).any() for table in tables.values()):
             held = _held(tables, column)
             found = f"{column} is {show(wanted)} in none of {count} rows"
             fix = (
@@ -118,11 +115,14 @@ def _nothing_left(path: Path, node: SourceNode, tables: Tables) -> Diagnostic:
 
 
 def _held(tables: Tables, column: str) -> list[str]:
+    """Lists values of a column, as many as anyone would look through."""
     held: dict[str, None] = {}
     for table in tables.values():
-        if column in table.column_names:
-            values, _ = encode(decode(plain(table.data.column(column)), table.features[column]))
+        for _, part in table_slices(table, [column]) if column in table.column_names else ():
+            values, _ = encode(decode(plain(part.column(column)), table.features[column]))
             held |= dict.fromkeys(map(as_text, values))
+            if len(held) >= _MOST_HELD:
+                return list(held)[:_MOST_HELD]
     return list(held)
 
 
@@ -132,21 +132,19 @@ def _shown(values: Iterable[str]) -> str:
     return ", ".join([*first, "..."] if len(values) > 5 else first)
 
 
-def hash_rows(table: datasets.Dataset, rows: Rows, columns: Iterable[str]) -> Hashes:
-    """Hashes the texts that some columns hold in some rows, a batch of rows at a time."""
-    columns = [column for column in columns if column in table.column_names]
-    view = table.select_columns(columns).with_format("arrow")
+def _hashes(table: datasets.Dataset, rows: Rows, column: str) -> Hashes:
+    """Hashes the texts that a column holds in some rows, in rising order."""
     hashes = np.zeros(len(rows), np.uint64)
-    for start in range(0, len(rows) if columns else 0, _BATCH):
-        batch = view[rows[start : start + _BATCH]]
-        cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
-        hashes[start : start + _BATCH] = [hash_text(row) for row in cells]
+    for start, part in table_slices(table, [column]) if column in table.column_names else ():
+        low, high = np.searchsorted(rows, [start, start + len(part)])
+        cells = part.column(column).take(pa.array(rows[low:high] - start)).to_pylist()
+        hashes[low:high] = [hash_text([cell]) for cell in cells]
     return hashes
 
 
 def _distinct(tables: Tables, kept: Mapping[str, Rows], column: str) -> dict[str, Rows]:
     order = sorted(kept, key=lambda name: _KEPT_FIRST.index(name) if name in _KEPT_FIRST else -1)
-    first = first_rows([hash_rows(tables[name], kept[name], [column]) for name in order])
+    first = first_rows([_hashes(tables[name], kept[name], column) for name in order])
     chosen = {name: kept[name][rows] for name, rows in zip(order, first, strict=True)}
     return {name: chosen[name] for name in kept}
 

@@ -26,7 +26,7 @@ class CutError(ValueError):
 
 
 def cut(count: int, amounts: Mapping[Any, int | float]) -> dict[str, Rows]:
-    """Deals `count` rows out, in the order of `amounts`: whole numbers are rows, numbers below 1 are shares.
+    """Deals `count` rows out, in the order of `amounts`: whole numbers are rows, others are shares of at most 1.
 
     Rows that are left go to `train`, unless `train` is named. Equal counts give equal shuffles, so that sources over
     the same rows deal from the same pack. Within a split the rows stand in their first order. Raises `CutError`.
@@ -35,8 +35,9 @@ def cut(count: int, amounts: Mapping[Any, int | float]) -> dict[str, Rows]:
     shuffled = np.random.RandomState(SHUFFLE_SEED).permutation(count).astype(np.int64)
     dealt, end = {}, Fraction(0)
     for split, amount in amounts.items():
-        if isinstance(amount, float) and amount >= 1:
-            raise CutError(split, str(amount), "a whole number of rows, or a share below 1", f"{split}: {int(amount)}")
+        if isinstance(amount, float) and amount > 1:
+            expected = "a whole number of rows, or a share of at most 1"
+            raise CutError(split, str(amount), expected, f"{split}: {int(amount)}")
         start, end = end, end + (Fraction(str(amount)) * count if isinstance(amount, float) else amount)
         if _round(end) > count:
             left = count - _round(start)

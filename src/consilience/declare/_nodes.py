@@ -131,7 +131,7 @@ class SourceNode(Node):
         dict[Literal["train", "validation", "test", "aside"], Share],
         AfterValidator(_in_order),
     ] = {}
-    """How many rows (a whole number) or what share (below 1) each split takes, from one fixed shuffle.
+    """How many rows (a whole number) or what share (at most 1.0) each split takes, from one fixed shuffle.
 
     Whatever the order of the keys, `aside` takes its rows first, then `test`, `validation` and `train`. Rows of `aside`
     are used by nothing; rows that are left go to `train`, unless `train` is named.

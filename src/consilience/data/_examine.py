@@ -1,0 +1,75 @@
+"""Examines what a fusion stands on: opens every resource and source, and tells what is wrong in all of them at once.
+
+Nothing here needs torch, and memory does not grow with the tables but for 25 bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tqdm import tqdm
+
+from consilience.data._fill import open_source
+from consilience.data._judge import judge
+from consilience.data._leaks import Side
+from consilience.declare import Component
+from consilience.errors import DataError, Diagnostic, sort_diagnostics
+from consilience.host import PLUGIN_ERRORS, innermost
+from consilience.plan import Plan
+
+__all__ = ["examine"]
+
+_PATIENCE = 2.0
+"""The seconds after which a bar is shown."""
+
+
+def examine(plan: Plan) -> tuple[Diagnostic, ...]:
+    """Opens the resources and the sources of a checked fusion, and gives every error and warning, with its place.
+
+    What the check has told already (`plan.warnings`) is not told again. A bar on a terminal's standard error tells how
+    far it is, when it takes longer than two seconds.
+    """
+    with tqdm(desc="examining", unit="row", unit_scale=True, delay=_PATIENCE, leave=False, disable=None) as bar:
+        found = [*_resources(plan, bar), *_sources(plan, bar)]
+    news = [item for item in found if not any(_covers(told, item) for told in plan.warnings)]
+    return tuple(sort_diagnostics(plan.fusion.locate(news)))
+
+
+def _covers(told: Diagnostic, item: Diagnostic) -> bool:
+    return told.code == item.code and item.path[: len(told.path)] == told.path
+
+
+def _resources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
+    for name, resource in plan.resources.items():
+        bar.set_postfix_str(name)
+        path = ("resources", name)
+        try:
+            for fault in resource.examine():
+                yield Diagnostic(str(fault.code), (*path, fault.key), fault.found, fault.expected, fault.fix)
+        except PLUGIN_ERRORS as error:
+            yield _failure(plan, resource, plan.fusion.resources[name].use, path, "look inside", error)
+
+
+def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
+    sides = []
+    for name, source in plan.sources.items():
+        bar.set_postfix_str(name)
+        try:
+            filler = open_source(plan, name)
+            bar.total = (bar.total or 0) + sum(len(chosen.rows) for chosen in filler.chosen.values())
+            sides.append(Side(filler.tally(bar.update), filler))
+        except DataError as error:
+            yield from error.diagnostics
+        except PLUGIN_ERRORS as error:
+            yield _failure(plan, source, plan.fusion.sources[name].use, ("sources", name), "open", error)
+    yield from judge(plan, sides)
+
+
+def _failure(
+    plan: Plan, component: Component, written: str, path: tuple[str, ...], doing: str, error: BaseException
+) -> Diagnostic:
+    offer = plan.registry.component(written)
+    distribution = offer.distribution if offer else type(component).__module__
+    found = f"{distribution} fails to {doing} {written}: {innermost(error)}"
+    return Diagnostic("CN207", path, found, "a component that can be opened", f"# mend {distribution}, or upgrade it")

@@ -1,0 +1,183 @@
+"""Reads the fields of one source from its columns, slice by slice, and tells what of a column no field can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+import datasets
+
+from consilience.data._columns import (
+    Converted,
+    read_categories,
+    read_category,
+    read_number,
+    read_numbers,
+    read_text,
+    read_token_labels,
+    word_counts,
+)
+from consilience.data._labels import LabelReader, NoMappingError
+from consilience.data._plan import DataPlan
+from consilience.data._select import unknown_column
+from consilience.data._slices import Places, Slice
+from consilience.data._values import Rows, WrongShapeError
+from consilience.declare import ColumnMap, LabelSpace, show
+from consilience.errors import DataError, Diagnostic, Path, nearest
+
+__all__ = ["LABELLED", "FieldReader", "mapped"]
+
+LABELLED = ("category", "categories", "token_labels")
+"""The types of fields that hold labels."""
+_SHOWN = 3
+_MOST_SHAPES = 100
+_REST = "other values"
+
+
+def mapped(plan: DataPlan, source: str) -> dict[str, ColumnMap]:
+    """Gives the column of each field that a source fills."""
+    written = plan.fusion.sources[source].map
+    return {
+        name: ColumnMap(column=column) if isinstance(column, str) else column
+        for name, column in written.items()
+        if name in plan.fields
+    }
+
+
+@dataclass
+class FieldReader:
+    """Reads one field, and keeps what could not be read; raises `DataError` when the file itself says it wrongly."""
+
+    plan: DataPlan
+    source: str
+    name: str
+    column: ColumnMap
+    text: tuple[str, str] | None
+    """The text whose words the labels of words are of, and its column."""
+    refused: dict[str, Places] = field(default_factory=dict)
+    misshapen: dict[str, Places] = field(default_factory=dict)
+    labels: LabelReader | None = None
+    space: LabelSpace | None = None
+
+    def __post_init__(self) -> None:
+        self.kind = self.plan.fields[self.name].word
+        self.space = self.plan.labels(self.name)
+        if self.space is None and self.kind not in ("text", "number"):
+            raise LookupError(f"the plan gives no label space for field {self.name}")
+        if self.kind in LABELLED:
+            assert self.space is not None
+            self.labels = self._reader(self.space)
+        if self.kind == "token_labels" and self.text is None:
+            fix = f"map: {{text: text, {self.name}: {self.column.column}}}"
+            raise DataError(Diagnostic("CN508", self.path(), "labels of words, and no text", "a text field", fix))
+
+    def path(self, *keys: str) -> Path:
+        """Gives the path of the field's key under `map`, or of a key below it."""
+        return ("sources", self.source, "map", self.name, *keys)
+
+    def check_column(self, tables: Mapping[str, datasets.Dataset]) -> None:
+        """Raises `DataError` when no table has the column."""
+        if not any(self.column.column in table.column_names for table in tables.values()):
+            keys = () if isinstance(self.plan.fusion.sources[self.source].map[self.name], str) else ("column",)
+            fix = f"{keys[0] if keys else self.name}: {{}}"
+            raise DataError(unknown_column(self.path(*keys), self.column.column, tables, fix))
+
+    def read(self, part: Slice) -> Converted:
+        """Reads the rows of a slice; notes what it refuses; raises `DataError` for a column of the wrong form."""
+        try:
+            converted = self._convert(part)
+        except WrongShapeError as error:
+            found, expected = f"column {self.column.column} holds {error}", f"what a {self.kind} field can hold"
+            fix = f"{self.name}: another column"
+            raise DataError(Diagnostic("CN508", self.path(), found, expected, fix)) from None
+        for places, noted in ((converted.refused, self.refused), (converted.misshapen, self.misshapen)):
+            for text, rows in places.items():
+                key = text if text in noted or len(noted) < _MOST_SHAPES else _REST
+                noted.setdefault(key, Places()).add(part.table, part.rows[rows])
+        return converted
+
+    def _convert(self, part: Slice) -> Converted:
+        array = part.column(self.column.column)
+        if self.kind == "text":
+            return Converted(read_text(array))
+        if self.kind == "number":
+            return read_number(array)
+        if self.kind == "numbers":
+            assert self.space is not None
+            return read_numbers(array, len(self.space), self.column.separator)
+        assert self.labels is not None
+        if self.kind == "category":
+            return read_category(array, self.labels)
+        if self.kind == "categories":
+            return read_categories(array, self.labels, self.column.separator)
+        return read_token_labels(array, self.labels, self.column.separator, self._words(part))
+
+    def _words(self, part: Slice) -> Rows:
+        assert self.text is not None
+        return word_counts(part.column(self.text[1]))
+
+    def _reader(self, space: LabelSpace) -> LabelReader:
+        wrong = {value: label for value, label in self.column.values.items() if label not in space.labels}
+        if wrong:
+            raise DataError(
+                Diagnostic(
+                    "CN502",
+                    self.path("values", value),
+                    f"the unknown label {label}",
+                    f"a label of {space}",
+                    f"{show(value)}: {nearest(label, space.labels) or space.labels[0]}",
+                )
+                for value, label in wrong.items()
+            )
+        try:
+            return LabelReader(space, self.column, self._written_in())
+        except LookupError as error:
+            # A label space maps from others of its own plugin, and names them without the plugin's name.
+            owner = str(self.plan.fields[self.name].labels).rpartition(".")[0]
+            maps = [f"{owner}.{name}" if owner and "." not in name else name for name in space.maps]
+            known = ", ".join(maps)
+            expected = f"a label space that {space.name} maps from" + (
+                f": {known}" if known else ", and it maps from none"
+            )
+            near = nearest(str(self.column.space), maps) or next(iter(maps), None)
+            fix = f"space: {near}" if near else "remove the key space, and write values: {their label: yours}"
+            found = str(error) if isinstance(error, NoMappingError) else f"the unknown label space {self.column.space}"
+            raise DataError(Diagnostic("CN510", self.path("space"), found, expected, fix)) from None
+
+    def _written_in(self) -> LabelSpace | None:
+        return self.plan.label_space(self.column.space) if self.column.space else None
+
+    def faults(self) -> Iterable[Diagnostic]:
+        """Tells what the rows that were read hold and the field cannot."""
+        if self.refused:
+            yield self._told_refused()
+        elif self.misshapen:
+            found = _listed(self.misshapen, plain=True, more="more shapes")
+            names = ", ".join(self.space.labels) if self.space else ""
+            words = f"one label for each word of {self.text[0] if self.text else 'the text'}"
+            expected = words if self.kind == "token_labels" else f"one number for each of {names}"
+            fix = f'{self.name}: {{column: {self.column.column}, separator: ";"}}  # if that divides them'
+            yield Diagnostic("CN508", self.path(), found, expected, f"{fix}; or correct the rows")
+
+    def _told_refused(self) -> Diagnostic:
+        found = f"column {self.column.column}: " + _listed(self.refused, plain=False, more="more values")
+        if self.space is None or self.kind == "numbers":
+            fix = "correct these cells, or empty them: an empty cell is a missing value"
+            return Diagnostic("CN503", self.path(), found, "a finite number", fix)
+        labels = self.space.labels
+        meant = {
+            value: nearest(value.casefold(), labels) or labels[0]
+            for value in islice((text for text in self.refused if text != _REST), 5)
+        }
+        values = ", ".join(f"{show(value)}: {label}" for value, label in (self.column.values | meant).items())
+        fix = f"{self.name}: {{column: {self.column.column}, values: {{{values}}}}}"
+        expected = LabelReader(self.space, self.column, self._written_in()).expected
+        return Diagnostic("CN502", self.path(), found, expected, fix)
+
+
+def _listed(refused: Mapping[str, Places], *, plain: bool, more: str) -> str:
+    told = [f"{text if plain else show(text)} in {places}" for text, places in islice(refused.items(), _SHOWN)]
+    if len(refused) > _SHOWN:
+        told.append(f"and {len(refused) - _SHOWN} {more}")
+    return ", ".join(told)
