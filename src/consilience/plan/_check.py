@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from consilience.declare import Balancer, Dims, Draft, Fusion
 from consilience.errors import DeclarationError, Diagnostic, Path, Related, Severity, sort_diagnostics
 from consilience.host import Registry, default_registry
 from consilience.plan._doubt import doubtful, unknown_ways
+from consilience.plan._graph import Link, has_cycle, in_order, to_networkx
 from consilience.plan._learning import check_learning
 from consilience.plan._plan import Edge, Plan, PlanNode
 from consilience.plan._resolve import Resolved, discipline_of, resolve
@@ -19,6 +19,9 @@ from consilience.plan._sized import tell_faults_with_sizes
 from consilience.plan._solve import Solution, Solver
 from consilience.plan._uses import resolve_uses, uses_of
 from consilience.plan._wire import wire
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["Purpose", "Survey", "check", "survey"]
 
@@ -79,9 +82,8 @@ def survey(
     resolved = resolve(draft, registry or default_registry())
     wired = wire(resolved)
     references = _references(resolved)
-    graph = _graph(resolved, wired.edges, references)
-    in_cycles = _tell_cycles(resolved, graph)
-    order = _order(resolved, graph, in_cycles)
+    links = _links(resolved, wired.edges, references)
+    order = _order(resolved, links, _tell_cycles(resolved, links))
     doubt = doubtful(resolved, wired)
     resolve_uses(resolved, _feeding(wired.edges), order, doubt)
     solver = Solver(resolved, wired.edges, order, doubtful(resolved, wired))
@@ -90,14 +92,15 @@ def survey(
     tell_faults_with_sizes(resolved, solution.dims)
     if purpose is Purpose.LEARN:
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
-        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, wired, graph.edges()))
+        ways = [(source, target) for source, target, _ in links]
+        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, wired, ways))
     diagnostics = tuple(sort_diagnostics(resolved.fusion.locate(resolved.faults)))
-    return Survey(_plan(resolved, graph, order, solution, diagnostics), diagnostics)
+    return Survey(_plan(resolved, links, order, solution, diagnostics), diagnostics)
 
 
 def _plan(
     resolved: Resolved,
-    graph: nx.MultiDiGraph[str],
+    links: list[Link],
     order: list[str],
     solution: Solution,
     diagnostics: tuple[Diagnostic, ...],
@@ -106,12 +109,11 @@ def _plan(
     for section, name, node in resolved.fusion.nodes():
         if section not in resolved.others and name not in nodes:
             nodes[name] = PlanNode(name, section, discipline_of(node), node.use)
-            graph.add_node(name)
     known = set(order)
     return Plan(
         resolved.fusion,
         resolved.registry,
-        graph,
+        tuple(links),
         nodes,
         (*order, *(name for name in nodes if name not in known)),
         {name: solution.dims.get(name) or Dims() for name in nodes},
@@ -141,21 +143,20 @@ def _feeding(edges: list[Edge]) -> dict[str, list[str]]:
     return feeding
 
 
-def _graph(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]]) -> nx.MultiDiGraph[str]:
-    graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-    graph.add_nodes_from(resolved.nodes)
-    for edge in edges:
-        graph.add_edge(edge.source.node, edge.target.node, edge=edge)
-    for source, target in references:
-        graph.add_edge(source, target, edge=None)
-    for node in resolved.nodes.values():
-        if node.share:
-            graph.add_edge(node.share, node.name, edge=None)
-    return graph
+def _links(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]]) -> list[Link]:
+    links: list[Link] = [(edge.source.node, edge.target.node, edge) for edge in edges]
+    links += [(source, target, None) for source, target in references]
+    links += [(node.share, node.name, None) for node in resolved.nodes.values() if node.share]
+    return links
 
 
-def _tell_cycles(resolved: Resolved, graph: nx.MultiDiGraph[str]) -> set[str]:
+def _tell_cycles(resolved: Resolved, links: list[Link]) -> set[str]:
     """Notes every cycle, once, at the first of its nodes in the file; gives the nodes in them, and those behind."""
+    if not has_cycle(resolved.nodes, links):
+        return set()
+    import networkx as nx
+
+    graph = to_networkx(resolved.nodes, links)
     position = {name: index for index, name in enumerate(resolved.nodes)}
     cyclic = [part for part in nx.strongly_connected_components(graph) if len(part) > 1 or _feeds_itself(graph, part)]
     for part in cyclic:
@@ -182,12 +183,14 @@ def _feeds_itself(graph: nx.MultiDiGraph[str], part: set[str]) -> bool:
 
 
 def _way_round(graph: nx.MultiDiGraph[str], part: set[str], first: str) -> list[str]:
+    import networkx as nx
+
     within = graph.subgraph(part)
     back = min(within.predecessors(first))
     return list(nx.shortest_path(within, first, back))
 
 
-def _order(resolved: Resolved, graph: nx.MultiDiGraph[str], left_out: set[str]) -> list[str]:
+def _order(resolved: Resolved, links: list[Link], left_out: set[str]) -> list[str]:
     """Orders the nodes so that each comes after what it needs; those in a cycle, and behind one, come last.
 
     Section by section, then by name, so that the order of the file's keys means nothing.
@@ -197,5 +200,5 @@ def _order(resolved: Resolved, graph: nx.MultiDiGraph[str], left_out: set[str]) 
     def key(name: str) -> str:
         return f"{rank[resolved.nodes[name].section]}{name}"
 
-    free = graph.subgraph(name for name in graph if name not in left_out) if left_out else graph
-    return [*nx.lexicographical_topological_sort(free, key=key), *sorted(left_out, key=key)]
+    free = resolved.nodes.keys() - left_out
+    return [*in_order(free, links, key), *sorted(left_out, key=key)]

@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any, cast
 
 from consilience.declare import (
     Balancer,
@@ -29,7 +27,11 @@ from consilience.declare import (
 )
 from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
+from consilience.plan._graph import Link, to_networkx
 from consilience.plan._names import named, namespace_of
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref"]
 
@@ -89,15 +91,15 @@ class PlanNode:
 class Plan:
     """A checked fusion: the one thing that is built, trained, evaluated and served.
 
-    `graph` is a networkx MultiDiGraph over node names, each edge's `edge` an `Edge` (None where a key such as `tie:`
-    refers to a node without a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each
+    `links` tell which node needs which, each with its `Edge` (None where a key such as `tie:` refers to a node without
+    a tensor passing); `order` lists fields, inputs, modules, losses and metrics so that each
     comes after what it needs; `solved` gives each node's dims, `varying` the common name of those that vary with the
     batch.
     """
 
     fusion: Fusion
     registry: Registry
-    graph: nx.MultiDiGraph[str]
+    links: tuple[Link, ...]
     nodes: Mapping[str, PlanNode]
     order: tuple[str, ...]
     solved: Mapping[str, Dims]
@@ -122,11 +124,16 @@ class Plan:
         return [self.nodes[name] for name in self.order if self.nodes[name].section == section]
 
     @cached_property
+    def graph(self) -> nx.MultiDiGraph[str]:
+        """The links as a networkx graph over the names of the nodes, each edge's `edge` that of its link."""
+        return to_networkx(self.nodes, self.links)
+
+    @cached_property
     def _edges_into(self) -> dict[str, list[Edge]]:
         into: dict[str, list[Edge]] = {name: [] for name in self.nodes}
-        for _, target, data in self.graph.edges(data=True):
-            if data["edge"] is not None:
-                into[target].append(data["edge"])
+        for _, target, edge in self.links:
+            if edge is not None:
+                into[target].append(edge)
         return {name: sorted(edges, key=lambda edge: (edge.target.port, edge.index)) for name, edges in into.items()}
 
     def wiring(self, node: str) -> dict[str, tuple[Ref, ...]]:

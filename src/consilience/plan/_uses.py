@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
-
-import networkx as nx
 
 from consilience.declare import Component, Tuner, Use
 from consilience.errors import Path, nearest
@@ -66,10 +65,20 @@ def _tuner(resolved: Resolved, name: str) -> Tuner | None:
 def _resource_order(resolved: Resolved) -> list[str]:
     """Orders the resources so that each comes after those that it names; notes the cycles among them."""
     resources = resolved.others["resources"]
+    needs = {name: [other for _, other in uses_of(item) if other in resources] for name, item in resources.items()}
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError:
+        return _order_with_cycles(resolved, needs)
+
+
+def _order_with_cycles(resolved: Resolved, needs: Mapping[str, list[str]]) -> list[str]:
+    import networkx as nx
+
+    resources = resolved.others["resources"]
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(resources)
-    for name, resource in resources.items():
-        graph.add_edges_from((other, name) for _, other in uses_of(resource) if other in resources)
+    graph.add_nodes_from(needs)
+    graph.add_edges_from((other, name) for name, others in needs.items() for other in others)
     groups = list(nx.strongly_connected_components(graph))
     for group in groups:
         first = next(name for name in resources if name in group)
