@@ -5,7 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import networkx as nx
+
 from tests.soundness.growth import Field, Growth
+from tests.soundness.targets import graph_of
 from tests.soundness.world import TABLES, column_of
 
 __all__ = ["add_sources"]
@@ -17,9 +20,16 @@ def add_sources(growth: Growth) -> None:
     tables = random.sample(TABLES, random.choice([1, 1, 2, 3]))
     names = random.sample(["reviews", "comments", "notes", "daily", "text", "日"], len(tables))
     for index, (name, path) in enumerate(zip(names, tables, strict=True)):
-        mapped = growth.labelled if index == 0 else [field for field in growth.labelled if random.random() < 0.5]
+        mapped = growth.labelled if index == 0 else _some_fields(growth)
         growth.sources[name] = {"use": "table", "path": path, "map": _map(growth, mapped, path)}
         _choose_rows(random, growth.sources[name], bool(growth.metrics) and index == 0)
+
+
+def _some_fields(growth: Growth) -> list[Field]:
+    """Picks the fields that one loss compares with, and some others: rows of which no loss learns are warned of."""
+    loss = growth.random.choice(list(growth.losses))
+    behind = {loss, *nx.ancestors(graph_of(growth), loss)}
+    return [field for field in growth.labelled if field.name in behind or growth.random.random() < 0.4]
 
 
 def _map(growth: Growth, fields: list[Field], path: str) -> dict[str, Any]:

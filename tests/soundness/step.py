@@ -15,9 +15,10 @@ from typing import Any
 
 from consilience.data import prepare
 from consilience.fuse import FusedModel, build_collator, fuse
+from consilience.host import Registry
 from consilience.plan import Plan
 
-__all__ = ["Unsound", "keep_what_is_read", "train_one_step"]
+__all__ = ["Unsound", "keep_what_is_read", "registry_of_all", "train_one_step"]
 
 _FOLDER = Path("runs") / "never"
 """Where a run would be kept; nothing is written there."""
@@ -25,6 +26,16 @@ _FOLDER = Path("runs") / "never"
 
 class Unsound(Exception):
     """A fusion that passed the check did not take its first step as it should."""
+
+
+@functools.cache
+def registry_of_all() -> Registry:
+    """Gives a registry with every installed plugin loaded, once a process."""
+    registry = Registry()
+    for namespace in registry.namespaces():
+        fault = registry.load(namespace)
+        assert fault is None, fault
+    return registry
 
 
 def train_one_step(plan: Plan) -> None:

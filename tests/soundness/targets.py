@@ -11,7 +11,7 @@ from tests.soundness.growth import Field, Growth, Sequence, Vector
 from tests.soundness.settings import draw_settings
 from tests.soundness.world import MOST_LABELS, SPACES
 
-__all__ = ["add_answer", "finish"]
+__all__ = ["add_answer", "finish", "graph_of"]
 
 _LABELS = ("negative", "positive", "no", "1", "true", "a b", "é", "日本", "O", "B-PER", "neutral", "x:y", "it's", "#1")
 _BY_LABEL = ("accuracy", "f1", "confusion")
@@ -247,7 +247,7 @@ def finish(growth: Growth) -> None:
     _free_some(growth, _still_the_unread(growth))
 
 
-def _graph(growth: Growth, has_references: bool = True) -> nx.DiGraph[str]:
+def graph_of(growth: Growth, has_references: bool = True) -> nx.DiGraph[str]:
     """Draws who reads whom, and who refers to whom by `tie`, `of` and `share`."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(growth.reads)
@@ -260,7 +260,7 @@ def _graph(growth: Growth, has_references: bool = True) -> nx.DiGraph[str]:
 
 def _still_the_unread(growth: Growth) -> set[str]:
     """Freezes what is only tied to, or only gated, for nothing flows through it into a loss; gives the others."""
-    graph = _graph(growth, has_references=False)
+    graph = graph_of(growth, has_references=False)
     read = {name for loss in growth.losses for name in nx.ancestors(graph, loss)}
     for name in set(growth.modules) - read:
         growth.modules[name]["tune"] = "frozen"
@@ -268,7 +268,7 @@ def _still_the_unread(growth: Growth) -> set[str]:
 
 
 def _prune(growth: Growth) -> None:
-    graph = _graph(growth)
+    graph = graph_of(growth)
     kept = {name for loss in growth.losses for name in (loss, *nx.ancestors(graph, loss))}
     for name in [name for name in growth.metrics if not nx.ancestors(graph, name) <= kept]:
         del growth.metrics[name]
@@ -317,7 +317,7 @@ def _lora(growth: Growth, node: dict[str, Any]) -> dict[str, Any]:
 
 def _free_some(growth: Growth, read: set[str]) -> None:
     """Lets go of a frozen module behind every loss that would train nothing."""
-    graph = _graph(growth)
+    graph = graph_of(growth)
     for loss, node in growth.losses.items():
         if node["use"] == "complexity.sparsity":
             continue

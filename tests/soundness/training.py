@@ -16,7 +16,8 @@ def draw_training(growth: Growth) -> dict[str, Any]:
     written: dict[str, Any] = {}
     objective: dict[str, Any] = {}
     if random.random() < 0.4:
-        objective["balance"] = random.choice(["fixed", "uncertainty", {"use": "uncertainty"}, {"use": "fixed"}])
+        balancers = ["uncertainty", {"use": "uncertainty"}] if len(growth.losses) > 1 else []
+        objective["balance"] = random.choice(["fixed", {"use": "fixed"}, *balancers])
     if random.random() < 0.3:
         names = sorted({_discipline(node) for node in growth.losses.values()})
         chosen = random.sample(names, random.randint(1, len(names)))
@@ -37,12 +38,12 @@ def _train(random: Random) -> dict[str, Any]:
     drawn: dict[str, Any] = {
         "epochs": random.choice([1, 3, 0.5]),
         "batch_size": random.randint(1, 8),
-        "learning_rate": random.choice([1e-3, 5.0e-5, 0.01, 0.0]),
+        "learning_rate": random.choice([1e-3, 5.0e-5, 0.01]),
         "seed": random.randint(0, 2**32 - 1),
-        "max_steps": random.randint(1, 9),
+        "max_steps": random.randint(3, 9),
         "gradient_accumulation_steps": random.randint(1, 3),
         "lr_scheduler_type": random.choice(["linear", "cosine", "constant_with_warmup", "inverse_sqrt"]),
-        "warmup_steps": random.choice([0, 1, 0.1, 5]),
+        "warmup_steps": random.choice([1, 0.1]),
         "weight_decay": random.choice([0, 0.01]),
         "max_grad_norm": random.choice([0, 1, 0.3]),
         "optim": random.choice(["adamw_torch", "adafactor", "sgd", "adagrad", "rmsprop"]),

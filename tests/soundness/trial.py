@@ -11,26 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from consilience.declare import Fusion
-from consilience.errors import ConsilienceError, Diagnostic
+from consilience.errors import ConsilienceError, DataError, Diagnostic
 from consilience.host import Registry
 from consilience.plan import Plan, check
 from tests.soundness.step import Unsound, train_one_step
 
-__all__ = ["Trial", "Verdict", "diagnose", "faults_of", "full_registry", "ill_formed", "try_fusion"]
+__all__ = ["Trial", "Verdict", "diagnose", "faults_of", "ill_formed", "try_fusion"]
 
 _ROOT = Path(__file__).parents[2]
 DOCUMENTED = set(
     re.findall(r"^### (CN\d{3})", (_ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8"), re.MULTILINE)
 )
+_OF_MACHINES = {"bf16", "fp16", "tf32", "torch_compile", "use_cpu"}
 _SIGNS = ("Traceback", "object at 0x", "<class ", "ValidationError", "function-", "PydanticUndefined", "<function")
 
 
 class Verdict(StrEnum):
-    """What became of a tried fusion; all but the first three are findings."""
+    """What became of a tried fusion; all but the first four are findings."""
 
     TRAINED = "passed and trained"
     REFUSED = "refused by the check"
     NO_DATA = "refused with its data"
+    NO_MACHINE = "asks for another machine"
     TRACEBACK = "traceback"
     ILL_TOLD = "ill told"
     LATE = "told too late"
@@ -42,7 +44,7 @@ class Verdict(StrEnum):
     @property
     def is_finding(self) -> bool:
         """Whether something must be mended."""
-        return self not in (Verdict.TRAINED, Verdict.REFUSED, Verdict.NO_DATA)
+        return self not in (Verdict.TRAINED, Verdict.REFUSED, Verdict.NO_DATA, Verdict.NO_MACHINE)
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,6 @@ class Trial:
     faults: tuple[Diagnostic, ...] = ()
 
 
-def full_registry() -> Registry:
-    """Gives a registry with every installed plugin loaded."""
-    registry = Registry()
-    for namespace in registry.namespaces():
-        fault = registry.load(namespace)
-        assert fault is None, fault
-    return registry
-
-
 def try_fusion(text: str, base: Path, registry: Registry) -> Trial:
     """Tries the text of a fusion file."""
     try:
@@ -78,13 +71,21 @@ def try_fusion(text: str, base: Path, registry: Registry) -> Trial:
     try:
         train_one_step(plan)
     except ConsilienceError as error:
-        is_of_data = all(fault.code.startswith("CN5") for fault in error.diagnostics)
-        return _told(Verdict.NO_DATA if is_of_data else Verdict.LATE, error, text)
+        return _told(_late(error), error, text)
     except Unsound as error:
         return Trial(Verdict.UNSOUND, warnings=warnings, found=str(error), plan=plan)
     except Exception as error:
         return Trial(Verdict.UNSOUND, warnings=warnings, found=_shown(error), plan=plan)
     return Trial(Verdict.TRAINED, warnings=warnings, plan=plan)
+
+
+def _late(error: ConsilienceError) -> Verdict:
+    """Tells what is known only now apart from what the check should have told: what data hold, what a machine can do."""
+    if all(fault.path[:1] == ("sources",) for fault in error.diagnostics) or isinstance(error, DataError):
+        return Verdict.NO_DATA
+    if all(fault.code == "CN130" and set(fault.path) & _OF_MACHINES for fault in error.diagnostics):
+        return Verdict.NO_MACHINE
+    return Verdict.LATE
 
 
 def _told(verdict: Verdict, error: ConsilienceError, text: str) -> Trial:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import isfinite
 
 from consilience.declare import Dtype, Loss, Many, Port
 from consilience.errors import Part, Path, Related, Severity, nearest
@@ -14,6 +13,9 @@ from consilience.plan._resolve import Resolved, discipline_of
 from consilience.plan._uses import uses_of
 
 __all__ = ["check_terms"]
+
+_LARGEST = 1e6
+"""Weighted gradients are squared where their norm is taken: by weights far above this they overflow 32 bits."""
 
 
 def check_terms(resolved: Resolved, edges: Iterable[Edge], ways: Ways, doubtful: frozenset[str]) -> None:
@@ -47,8 +49,8 @@ def _check_weights(resolved: Resolved) -> dict[str, float]:
             resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
     weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
     for name, weight in weights.items():
-        if not isfinite(weight):
-            expected = "a weight that is finite, times that of its discipline too"
+        if weight > _LARGEST:
+            expected = f"a weight of at most {_LARGEST:,.0f}, times that of its discipline too"
             resolved.fault("CN403", ("losses", name), "a weight too large to count with", expected, "weight: 1.0")
     if not any(weights.values()):
         first = next(iter(losses))
