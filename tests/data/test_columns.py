@@ -59,6 +59,24 @@ def test_a_name_wins_over_a_position() -> None:
     assert read_category(pa.array(["1", "3", "0"]), reader(STARS)).values.to_pylist() == [0, 2, 0]
 
 
+NAMED = LabelSpace(name="named", labels=("bad", "good"), aliases={"good": ("fine", "nice"), "bad": ("poor",)})
+RENAMED = LabelSpace(name="renamed", labels=("poor", "fine"))
+
+
+def test_a_label_is_known_by_its_aliases_too() -> None:
+    read = read_category(pa.array(["fine", "poor", "good", "1", "nice", "ill"]), reader(NAMED))
+    assert read.values.to_pylist()[:5] == [1, 0, 1, 1, 1]
+    assert refused(read.refused) == {"ill": [5]}
+    read = read_category(pa.array(["up", "nice"]), reader(NAMED, values={"up": "nice"}))
+    assert read.values.to_pylist() == [1, 1]
+
+
+@pytest.mark.parametrize(("field", "written_in"), [(NAMED, RENAMED), (RENAMED, NAMED)])
+def test_a_space_of_the_same_labels_by_other_names_needs_no_mapping(field: LabelSpace, written_in: LabelSpace) -> None:
+    read = read_category(pa.array(["poor", "fine"]), reader(field, written_in))
+    assert read.values.to_pylist() == [0, 1]
+
+
 def test_values_say_it_all() -> None:
     read = read_category(pa.array(["4", "0", "good", "1", "-1"]), reader(values={"4": "good", "0": "bad"}))
     assert read.values.to_pylist()[:3] == [1, 0, 1]

@@ -118,7 +118,7 @@ class FieldReader:
         return word_counts(part.column(self.text[1]))
 
     def _reader(self, space: LabelSpace) -> LabelReader:
-        wrong = {value: label for value, label in self.column.values.items() if label not in space.labels}
+        wrong = {value: label for value, label in self.column.values.items() if space.position(label) is None}
         if wrong:
             raise DataError(
                 Diagnostic(

@@ -20,7 +20,7 @@ class NoMappingError(LookupError):
 
 
 class LabelReader:
-    """Gives the position in a field's label space of what a cell says: a label's name, or its position.
+    """Gives the position in a field's label space of what a cell says: a label's name, an alias of it, or its position.
 
     A name always wins over a position. `values` of the column's map wins over both, and ends the reading of positions:
     who names the values names all of them. With `space` the cell is read in that space, and mapped from there.
@@ -30,28 +30,28 @@ class LabelReader:
         self.space = space
         self._values = column.values
         self._read = written_in or space
-        self._mapping = None if self._read.labels == space.labels else _mapping(space, self._read, column.space)
-        self._index = {label: index for index, label in enumerate(space.labels)}
+        self._mapping = None if self._read.relation(space).is_one else _mapping(space, self._read, column.space)
         self.positions: set[str] = set()
         """The cells that were read as positions."""
 
     def __call__(self, text: str) -> int | None:
         """Gives the position, None where the label has no counterpart, or raises KeyError."""
         if text in self._values:
-            return self._index[self._values[text]]
-        label = self._label(text)
+            return self.space.position(self._values[text])
+        position = self._position(text)
         if self._mapping is None:
-            return self._index[label]
-        mapped = self._mapping[label]
-        return None if mapped is None else self._index[mapped]
+            return position
+        mapped = self._mapping[self._read.labels[position]]
+        return None if mapped is None else self.space.position(mapped)
 
-    def _label(self, text: str) -> str:
-        if text in self._read.labels:
-            return text
-        if _WHOLE_NUMBER.fullmatch(text) and int(text) < len(self._read) and not self._values:
+    def _position(self, text: str) -> int:
+        position = self._read.position(text)
+        if position is None and _WHOLE_NUMBER.fullmatch(text) and int(text) < len(self._read) and not self._values:
             self.positions.add(text)
-            return self._read.labels[int(text)]
-        raise KeyError(text)
+            return int(text)
+        if position is None:
+            raise KeyError(text)
+        return position
 
     @property
     def expected(self) -> str:
@@ -62,12 +62,11 @@ class LabelReader:
 
 
 def _mapping(space: LabelSpace, other: LabelSpace, written: str | None) -> Mapping[str, str | None]:
-    for name in (written or other.name, other.name, other.name.rpartition(".")[2]):
-        if name in space.maps:
-            mapping = space.maps[name]
-            lacking = [label for label in other.labels if label not in mapping]
-            if lacking:
-                raise NoMappingError(f"{space.name} says nothing of {', '.join(lacking[:3])} of {other.name}")
-            return mapping
+    mapping = space.mapping_from(other, written or "")
+    if mapping is not None:
+        lacking = [label for label in other.labels if label not in mapping]
+        if lacking:
+            raise NoMappingError(f"{space.name} says nothing of {', '.join(lacking[:3])} of {other.name}")
+        return mapping
     known = ", ".join(space.maps) or "no other space"
     raise NoMappingError(f"{space.name} maps from {known}, not from {other.name}")

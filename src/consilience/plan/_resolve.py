@@ -175,7 +175,7 @@ def find_space(resolved: Resolved, name: str, path: Path) -> LabelSpace | None:
 
 def _check_mapping(resolved: Resolved, field_name: str, name: str, path: Path) -> None:
     space, own = find_space(resolved, name, path), resolved.spaces.get(field_name)
-    if space is None or own is None or space.labels == own.labels or space.name in own.maps:
+    if space is None or own is None or own.relation(space).is_one or own.mapping_from(space, name) is not None:
         return
     known = ", ".join(own.maps) or "none"
     found = f"{name}, from which no mapping leads to the labels of {field_name}"
