@@ -13,8 +13,10 @@ from consilience.host import Registry, default_registry
 from consilience.plan._doubt import doubtful, unknown_ways
 from consilience.plan._graph import Link, has_cycle, in_order, to_networkx
 from consilience.plan._learning import check_learning
+from consilience.plan._names import discipline_of
 from consilience.plan._plan import Edge, Plan, PlanNode
-from consilience.plan._resolve import Resolved, discipline_of, resolve
+from consilience.plan._resolve import resolve
+from consilience.plan._resolved import Resolved
 from consilience.plan._sized import tell_faults_with_sizes
 from consilience.plan._solve import Solution, Solver
 from consilience.plan._uses import resolve_uses, uses_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilience.declare import LossNode, MetricNode, ModuleNode, Node
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 from consilience.plan._wire import Wired
 
 __all__ = ["Unknown", "doubtful", "unknown_ways"]

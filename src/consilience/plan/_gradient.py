@@ -7,7 +7,7 @@ from functools import cached_property
 
 from consilience.declare import Loss, Port
 from consilience.plan._plan import TARGET, Edge, PlanNode
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
 
 __all__ = ["Ways"]

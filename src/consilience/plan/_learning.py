@@ -9,7 +9,7 @@ from consilience.errors import Path, nearest
 from consilience.plan._doubt import Unknown
 from consilience.plan._gradient import Ways
 from consilience.plan._plan import Edge, PlanNode
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 from consilience.plan._rows import check_rows
 from consilience.plan._terms import check_terms
 from consilience.plan._training import check_training
@@ -95,7 +95,8 @@ def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
     }  # told already
     if not sources:
         columns = ", ".join(f"{field}: {field}" for field in resolved.fusion.fields) or "text: text"
-        fix = f"sources: {{examples: {{use: table, path: examples.csv, map: {{{columns}}}}}}}"
+        split = ", split: {test: 0.2}" if resolved.fusion.metrics else ""
+        fix = f"sources: {{examples: {{use: table, path: examples.csv, map: {{{columns}}}{split}}}}}"
         path: Path = ("sources",) if "sources" in resolved.fusion.model_fields_set else ()
         resolved.fault("CN406", path, "no source", "at least one source", fix)
         return

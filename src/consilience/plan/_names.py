@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consilience.declare import ColumnMap, Fusion, ModuleNode
+from consilience.declare import ColumnMap, Fusion, ModuleNode, Node
 from consilience.errors import Path
 from consilience.host import STANDARD
 
-__all__ = ["named", "namespace_of"]
+__all__ = ["TASK", "discipline_of", "named", "namespace_of"]
+
+TASK = "task"
+"""The discipline of standard components, and of standard losses that name no other."""
 
 
 def namespace_of(name: str) -> str:
@@ -32,3 +35,9 @@ def named(fusion: Fusion) -> Iterator[tuple[str, Path]]:
         for field_name, column in source.map.items():
             if isinstance(column, ColumnMap) and column.space and "." in column.space:
                 yield column.space, ("sources", name, "map", field_name, "space")
+
+
+def discipline_of(node: Node) -> str:
+    """Tells whose a node is: what its own key says, its plugin's, or the task's."""
+    namespace = namespace_of(node.use)
+    return getattr(node, "discipline", None) or (TASK if namespace == STANDARD else namespace)

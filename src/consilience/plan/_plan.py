@@ -28,15 +28,12 @@ from consilience.declare import (
 from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
 from consilience.plan._graph import Link, to_networkx
-from consilience.plan._names import named, namespace_of
+from consilience.plan._names import TASK, named, namespace_of
 
 if TYPE_CHECKING:
     import networkx as nx
 
 __all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref"]
-
-TASK = "task"
-"""The discipline of standard components, and of standard losses that name no other."""
 
 TARGET = "target"
 """The name of the port by which a loss or metric reads its target."""

@@ -8,7 +8,7 @@ from typing import Any
 from consilience.declare import SECTIONS, Fusion, Many, Port, paste
 from consilience.errors import Path, nearest
 from consilience.plan._plan import TARGET, PlanNode, Ref
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 
 __all__ = ["READABLE", "References", "is_alike", "rewired"]
 

@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from consilience.declare import (
     SECTIONS,
     Balancer,
     ColumnMap,
-    Component,
     Draft,
-    Fault,
     Fusion,
     LabelSpace,
     ModuleNode,
     Node,
     Ports,
     Tuner,
-    Use,
     paste,
-    salvage,
 )
-from consilience.errors import Diagnostic, Part, Path, Related, is_slip, nearest
-from consilience.host import PLUGIN_ERRORS, STANDARD, Offer, Registry, innermost
-from consilience.plan._names import named, namespace_of
-from consilience.plan._plan import TASK, PlanNode
+from consilience.errors import Part, Path, Related, nearest
+from consilience.host import STANDARD, Registry
+from consilience.plan._declarations import declaration_of, declare, offer_of
+from consilience.plan._names import TASK, discipline_of, named, namespace_of
+from consilience.plan._plan import PlanNode
 from consilience.plan._ports import ports_of
+from consilience.plan._resolved import Resolved
 from consilience.plan._respell import respelt
 
-__all__ = ["Resolved", "discipline_of", "resolve", "tell_own_faults"]
-
-
-@dataclass
-class Resolved:
-    """What the names of a fusion stand for, and every fault among them."""
-
-    fusion: Fusion
-    registry: Registry
-    nodes: dict[str, PlanNode] = field(default_factory=dict)
-    others: dict[str, dict[str, Any]] = field(default_factory=lambda: {"resources": {}, "sources": {}})
-    spaces: dict[str, LabelSpace] = field(default_factory=dict)
-    balancer: Balancer | None = None
-    faults: list[Diagnostic] = field(default_factory=list)
-    gone: frozenset[str] = frozenset()
-    """The names that are declared in what could not be understood; `*` where any could be."""
-    lost: set[Path] = field(default_factory=set)
-    """The paths whose value is not what the file says, told already."""
-    doubled: set[str] = field(default_factory=set)
-    """The names that stand twice: nobody can say which of the two a reference means."""
-    salvaged: set[str] = field(default_factory=set)
-    """The nodes whose component has not all the settings that the file gives it."""
-
-    def is_gone(self, name: str) -> bool:
-        """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""
-        return name in self.gone or "*" in self.gone
-
-    def fault(
-        self, code: str, path: Path, found: str, expected: str, fix: str, part: Part = Part.VALUE, **more: Any
-    ) -> None:
-        """Notes a fault; `more` are further arguments of `Diagnostic`."""
-        self.faults.append(Diagnostic(code, path, found, expected, fix, part=part, **more))
+__all__ = ["resolve"]
 
 
 def resolve(draft: Draft[Fusion], registry: Registry) -> Resolved:
@@ -193,18 +157,12 @@ def _is_well_formed(resolved: Resolved, name: str, node: ModuleNode) -> bool:
     return False
 
 
-def discipline_of(node: Node) -> str:
-    """Tells whose a node is: what its own key says, its plugin's, or the task's."""
-    namespace = namespace_of(node.use)
-    return getattr(node, "discipline", None) or (TASK if namespace == STANDARD else namespace)
-
-
 def _resolve_node(resolved: Resolved, section: str, name: str, node: Node) -> None:
     path: Path = (section, name)
-    offer = _offer(resolved, node.use, SECTIONS[section].kind, "use", (*path, "use"))
+    offer = offer_of(resolved, node.use, SECTIONS[section].kind, "use", (*path, "use"))
     if offer is None:
         return
-    declaration = _declare(resolved, offer, node.settings, path)
+    declaration = declaration_of(resolved, offer, node.settings, path)
     if section in resolved.others:
         if declaration is not None:
             resolved.others[section][name] = declaration
@@ -241,96 +199,3 @@ def _resolve_shares(resolved: Resolved) -> None:
                 at, found = ("modules", name, extra[0]), f"the key {extra[0]}"
                 resolved.fault("CN120", at, found, expected, f"# remove the key {extra[0]}", Part.KEY)
             resolved.nodes[name] = replace(base, name=name, share=node.share)
-
-
-def declare(resolved: Resolved, written: Mapping[str, Any], kind: str, path: Path) -> Component | None:
-    """Makes the component that a key such as `tune:` declares, or notes what is wrong with it."""
-    offer = _offer(resolved, written["use"], kind, str(path[-1]), path)
-    settings = {key: value for key, value in written.items() if key != "use"}
-    return _declare(resolved, offer, settings, path) if offer else None
-
-
-def _offer(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
-    """Finds the component of a name, or the one that a slip of the pen most likely meant; notes what is wrong."""
-    offer = resolved.registry.component(name)
-    if offer is None:
-        if resolved.registry.load(namespace_of(name)) is None:
-            return _unknown_component(resolved, name, kind, key, path)
-        return None
-    if offer.component.kind != kind:
-        names = [found.name for found in resolved.registry.components(kind)]
-        near = nearest(name, names) or next(iter(names), None)
-        found = f"{name}, which is a {offer.component.kind}"
-        fix = f"{key}: {near}" if near else f"# install a plugin that offers a {kind}"
-        resolved.fault("CN209", path, found, f"a {kind}: {', '.join(names) or 'none is installed'}", fix)
-        return None
-    return offer
-
-
-def _declare(resolved: Resolved, offer: Offer, settings: Mapping[str, Any], path: Path) -> Component | None:
-    """Makes the component with its settings, without those that are at fault, or notes why that cannot be."""
-
-    def validate(left: dict[str, Any]) -> Component:
-        text = json.dumps(left, default=lambda value: value.name if isinstance(value, Use) else str(value))
-        return offer.component.model_validate_json(text, strict=True, context={"base": resolved.fusion.base})
-
-    try:
-        salvaged = salvage(offer.component, settings, validate, path)
-    except (TypeError, ValueError, RecursionError):  # what Python can say and a file cannot
-        expected, fix = "keys and values that a file can hold", f"use: {offer.name}"
-        resolved.fault("CN122", path, "a value that is no text, number, list or mapping", expected, fix)
-        return None
-    except PLUGIN_ERRORS as error:
-        _tell_failure(resolved, offer.distribution, offer.component, path, error)
-        return None
-    if salvaged.faults:
-        resolved.faults.extend(salvaged.faults)
-        resolved.lost.update(salvaged.lost)
-        resolved.salvaged.add(str(path[1]))
-    if salvaged.model is not None and not offer.component.uses():
-        tell_own_faults(resolved, salvaged.model, offer.name, path)
-    return salvaged.model
-
-
-def tell_own_faults(
-    resolved: Resolved,
-    declaration: Component,
-    name: str,
-    path: Path,
-    ask: Callable[[], Iterable[Fault]] | None = None,
-) -> None:
-    """Notes what a component finds wrong with its own settings, once it knows the nodes that they name.
-
-    `ask` is the method of it that is called, `faults` when left out.
-    """
-    try:
-        faults = [
-            Diagnostic(str(fault.code), place, fault.found, fault.expected, fault.fix)
-            for fault in (ask or declaration.faults)()
-            if (place := (*path, fault.key) if fault.key else path) not in resolved.lost
-        ]
-    except PLUGIN_ERRORS as error:
-        offer = resolved.registry.component(name)
-        _tell_failure(resolved, offer.distribution if offer else name, type(declaration), path, error)
-    else:
-        resolved.faults.extend(faults)
-
-
-def _tell_failure(
-    resolved: Resolved, distribution: str, component: type[Component], path: Path, error: BaseException
-) -> None:
-    found = f"{distribution} fails to check {component.component}: {innermost(error)}"
-    fix = f"# mend {distribution}, or upgrade it"
-    resolved.fault("CN207", path, found, "a component that can be checked", fix)
-
-
-def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
-    names = [offer.name for offer in resolved.registry.components(kind)]
-    if "." in name:
-        namespace = name.partition(".")[0] + "."
-        names = [other for other in names if other.startswith(namespace)] or names
-    near = nearest(name, names)
-    expected = f"a {kind}: {', '.join(names) or 'none is installed'}"
-    fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
-    resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
-    return resolved.registry.component(near) if near and is_slip(name, near) else None

@@ -10,7 +10,7 @@ from consilience.declare import Fusion, Node, paste
 from consilience.errors import Diagnostic, Part, nearest
 
 if TYPE_CHECKING:
-    from consilience.plan._resolve import Resolved
+    from consilience.plan._resolved import Resolved
 
 __all__ = ["respelt"]
 

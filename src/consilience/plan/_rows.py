@@ -9,7 +9,7 @@ from consilience.declare import ColumnMap, Fusion, Loss, Source, SourceNode, pas
 from consilience.errors import Part, Path, Related, Severity
 from consilience.plan._needs import Needs, listed, union
 from consilience.plan._plan import Edge, PlanNode
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 from consilience.plan._splits import MEASURED, SPLITS, own_splits, splits_of, takes_all, tell_shares
 
 __all__ = ["check_rows"]

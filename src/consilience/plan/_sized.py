@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from consilience.declare import DeclarationError, Dims, Fault, Input, Loss, Metric, Module, Unsolved
 from consilience.errors import Path
-from consilience.plan._resolve import Resolved, tell_own_faults
+from consilience.plan._declarations import tell_own_faults
+from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
 
 __all__ = ["tell_faults_with_sizes"]

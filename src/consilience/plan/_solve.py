@@ -11,7 +11,7 @@ from consilience.errors import Path
 from consilience.host import PLUGIN_ERRORS, innermost
 from consilience.plan._dims import Conflict, DimClass, DimVariables, Fact
 from consilience.plan._plan import Edge, PlanNode
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 from consilience.plan._unify import Unifier, port_of
 from consilience.plan._uses import uses_of
 

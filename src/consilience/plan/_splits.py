@@ -9,7 +9,7 @@ from typing import Any
 from consilience.declare import Source
 from consilience.errors import Path
 from consilience.host import PLUGIN_ERRORS, innermost
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 
 __all__ = ["MEASURED", "SPLITS", "own_splits", "splits_of", "takes_all", "tell_shares"]
 

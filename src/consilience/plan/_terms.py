@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from consilience.declare import Dtype, Loss, Many, Port
 from consilience.errors import Part, Path, Related, Severity, nearest
 from consilience.plan._gradient import Ways
+from consilience.plan._names import discipline_of
 from consilience.plan._needs import listed
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
-from consilience.plan._resolve import Resolved, discipline_of
+from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
 
 __all__ = ["check_terms"]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from consilience.declare import TrainingKeys, diagnostics_of, paste
 from consilience.errors import Part, Severity
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 
 __all__ = ["check_training"]
 

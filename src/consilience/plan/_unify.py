@@ -10,7 +10,7 @@ from consilience.declare import Dim, Many, Port
 from consilience.plan._dims import Conflict, DimVariables, Fact
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
 from consilience.plan._references import is_alike, rewired
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 
 __all__ = ["Unifier", "port_of"]
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from consilience.declare import Component, Tuner, Use
 from consilience.errors import Path, nearest
-from consilience.plan._resolve import Resolved, tell_own_faults
+from consilience.plan._declarations import tell_own_faults
+from consilience.plan._resolved import Resolved
 
 __all__ = ["resolve_uses", "uses_of"]
 

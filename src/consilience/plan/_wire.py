@@ -10,7 +10,7 @@ from consilience.declare import LossNode, Many, MetricNode, Port
 from consilience.errors import Part, Path, nearest
 from consilience.plan._plan import TARGET, TASK, Edge, PlanNode, Ref
 from consilience.plan._references import References
-from consilience.plan._resolve import Resolved
+from consilience.plan._resolved import Resolved
 
 __all__ = ["Wired", "Wirer", "wire"]
 

@@ -1,0 +1,113 @@
+"""Makes components of the names and settings in a fusion, and tells what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from consilience.declare import (
+    Component,
+    Fault,
+    Use,
+    salvage,
+)
+from consilience.errors import Diagnostic, Path, is_slip, nearest
+from consilience.host import PLUGIN_ERRORS, Offer, innermost
+from consilience.plan._names import namespace_of
+from consilience.plan._resolved import Resolved
+
+__all__ = ["declaration_of", "declare", "offer_of", "tell_own_faults"]
+
+
+def declare(resolved: Resolved, written: Mapping[str, Any], kind: str, path: Path) -> Component | None:
+    """Makes the component that a key such as `tune:` declares, or notes what is wrong with it."""
+    offer = offer_of(resolved, written["use"], kind, str(path[-1]), path)
+    settings = {key: value for key, value in written.items() if key != "use"}
+    return declaration_of(resolved, offer, settings, path) if offer else None
+
+
+def offer_of(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
+    """Finds the component of a name, or the one that a slip of the pen most likely meant; notes what is wrong."""
+    offer = resolved.registry.component(name)
+    if offer is None:
+        if resolved.registry.load(namespace_of(name)) is None:
+            return _unknown_component(resolved, name, kind, key, path)
+        return None
+    if offer.component.kind != kind:
+        names = [found.name for found in resolved.registry.components(kind)]
+        near = nearest(name, names) or next(iter(names), None)
+        found = f"{name}, which is a {offer.component.kind}"
+        fix = f"{key}: {near}" if near else f"# install a plugin that offers a {kind}"
+        resolved.fault("CN209", path, found, f"a {kind}: {', '.join(names) or 'none is installed'}", fix)
+        return None
+    return offer
+
+
+def declaration_of(resolved: Resolved, offer: Offer, settings: Mapping[str, Any], path: Path) -> Component | None:
+    """Makes the component with its settings, without those that are at fault, or notes why that cannot be."""
+
+    def validate(left: dict[str, Any]) -> Component:
+        text = json.dumps(left, default=lambda value: value.name if isinstance(value, Use) else str(value))
+        return offer.component.model_validate_json(text, strict=True, context={"base": resolved.fusion.base})
+
+    try:
+        salvaged = salvage(offer.component, settings, validate, path)
+    except (TypeError, ValueError, RecursionError):  # what Python can say and a file cannot
+        expected, fix = "keys and values that a file can hold", f"use: {offer.name}"
+        resolved.fault("CN122", path, "a value that is no text, number, list or mapping", expected, fix)
+        return None
+    except PLUGIN_ERRORS as error:
+        _tell_failure(resolved, offer.distribution, offer.component, path, error)
+        return None
+    if salvaged.faults:
+        resolved.faults.extend(salvaged.faults)
+        resolved.lost.update(salvaged.lost)
+        resolved.salvaged.add(str(path[1]))
+    if salvaged.model is not None and not offer.component.uses():
+        tell_own_faults(resolved, salvaged.model, offer.name, path)
+    return salvaged.model
+
+
+def tell_own_faults(
+    resolved: Resolved,
+    declaration: Component,
+    name: str,
+    path: Path,
+    ask: Callable[[], Iterable[Fault]] | None = None,
+) -> None:
+    """Notes what a component finds wrong with its own settings, once it knows the nodes that they name.
+
+    `ask` is the method of it that is called, `faults` when left out.
+    """
+    try:
+        faults = [
+            Diagnostic(str(fault.code), place, fault.found, fault.expected, fault.fix)
+            for fault in (ask or declaration.faults)()
+            if (place := (*path, fault.key) if fault.key else path) not in resolved.lost
+        ]
+    except PLUGIN_ERRORS as error:
+        offer = resolved.registry.component(name)
+        _tell_failure(resolved, offer.distribution if offer else name, type(declaration), path, error)
+    else:
+        resolved.faults.extend(faults)
+
+
+def _tell_failure(
+    resolved: Resolved, distribution: str, component: type[Component], path: Path, error: BaseException
+) -> None:
+    found = f"{distribution} fails to check {component.component}: {innermost(error)}"
+    fix = f"# mend {distribution}, or upgrade it"
+    resolved.fault("CN207", path, found, "a component that can be checked", fix)
+
+
+def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
+    names = [offer.name for offer in resolved.registry.components(kind)]
+    if "." in name:
+        namespace = name.partition(".")[0] + "."
+        names = [other for other in names if other.startswith(namespace)] or names
+    near = nearest(name, names)
+    expected = f"a {kind}: {', '.join(names) or 'none is installed'}"
+    fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
+    resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
+    return resolved.registry.component(near) if near and is_slip(name, near) else None

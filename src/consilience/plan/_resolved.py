@@ -1,0 +1,48 @@
+"""What the names of a fusion stand for, as far as it is known, and every fault found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from consilience.declare import (
+    Balancer,
+    Fusion,
+    LabelSpace,
+)
+from consilience.errors import Diagnostic, Part, Path
+from consilience.host import Registry
+from consilience.plan._plan import PlanNode
+
+__all__ = ["Resolved"]
+
+
+@dataclass
+class Resolved:
+    """What the names of a fusion stand for, and every fault among them."""
+
+    fusion: Fusion
+    registry: Registry
+    nodes: dict[str, PlanNode] = field(default_factory=dict)
+    others: dict[str, dict[str, Any]] = field(default_factory=lambda: {"resources": {}, "sources": {}})
+    spaces: dict[str, LabelSpace] = field(default_factory=dict)
+    balancer: Balancer | None = None
+    faults: list[Diagnostic] = field(default_factory=list)
+    gone: frozenset[str] = frozenset()
+    """The names that are declared in what could not be understood; `*` where any could be."""
+    lost: set[Path] = field(default_factory=set)
+    """The paths whose value is not what the file says, told already."""
+    doubled: set[str] = field(default_factory=set)
+    """The names that stand twice: nobody can say which of the two a reference means."""
+    salvaged: set[str] = field(default_factory=set)
+    """The nodes whose component has not all the settings that the file gives it."""
+
+    def is_gone(self, name: str) -> bool:
+        """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""
+        return name in self.gone or "*" in self.gone
+
+    def fault(
+        self, code: str, path: Path, found: str, expected: str, fix: str, part: Part = Part.VALUE, **more: Any
+    ) -> None:
+        """Notes a fault; `more` are further arguments of `Diagnostic`."""
+        self.faults.append(Diagnostic(code, path, found, expected, fix, part=part, **more))
