@@ -63,7 +63,8 @@ def of(*components: type[Component]) -> dict[str, Any]:
 
 
 def test_the_schema_of_a_tiny_plugin_is_the_golden_one(tiny: dict[str, Any]) -> None:
-    parts = {"modules": tiny["properties"]["modules"], "definitions": tiny["definitions"]}
+    definitions = {name: part for name, part in tiny["definitions"].items() if not name.startswith("source")}
+    parts = {"modules": tiny["properties"]["modules"], "definitions": definitions}
     text = json.dumps(parts, indent=1, ensure_ascii=False) + "\n"
     if os.environ.get(REWRITE) == "1":
         GOLDEN.write_text(text, encoding="utf-8")

@@ -124,10 +124,9 @@ class _File:
         alone = {"if": {"required": ["use"]}, "else": {"properties": {"share": shared}}}
         return {
             "type": "object",
-            "properties": node["properties"],
             "if": {"type": "object", "required": ["share"]},
             "then": {"$ref": "#/definitions/module.share"},
-            "else": {"required": node["required"], "allOf": [*node.get("allOf", []), alone]},
+            "else": node | {"allOf": [*node.get("allOf", []), alone]},
         }
 
     def _objective(self) -> Schema:
