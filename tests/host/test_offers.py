@@ -20,6 +20,7 @@ from consilience.declare import (
     Many,
     Metric,
     Module,
+    Number,
     Ports,
     Resource,
     Source,
@@ -64,6 +65,37 @@ WRONG = {
         "dims of the port: batch, width",
     ),
     "below no dim": (made(Input, outputs=Ports(y=Int["batch"].below("widht"))), "widht", "its dims: batch, width"),
+    "a number that is given": (made(Module, outputs=Ports(y=Number["batch"])), "outputs.y", "Float, Int or Bool"),
+    "dims that no input tells": (
+        made(Module, outputs=Ports(y=Float["batch *more"])),
+        "outputs.y",
+        "nothing that is read",
+    ),
+    "an axis that no input tells": (made(Module, outputs=Ports(y=Float["batch ?seq"])), "outputs.y", "has ?seq"),
+    "any dims": (made(Module, outputs=Ports(y=Float["batch ..."])), "outputs.y", "nothing that is read has ..."),
+    "a name with two meanings": (
+        made(Module, inputs=Ports(x=Float["batch ?seq"], z=Float["batch seq"])),
+        "with seq where ?seq stands elsewhere",
+        "seq written one way",
+    ),
+    "a sum of no dim": (
+        made(Module, outputs=Ports(y=Float["batch width+more"])),
+        "width+more",
+        "sums and products of its dims (batch, width, width+more)",
+    ),
+    "a sum of dims of several tensors": (
+        made(Module, inputs=Ports(x=Many(Float["batch 2*width"]))),
+        "2*width",
+        "dims of several tensors that are no sums",
+    ),
+    "a static size of no dim": (
+        made(Module, static=("with",)),
+        "static speaks of with",
+        "dims of its ports: batch, width",
+    ),
+    "static sizes in a text": (made(Module, static="width"), "static is no tuple", "the dims that build asks for"),
+    "a mapping of no dim": (made(Module, mapped={"width": "wide"}), "mapped speaks of wide", "dims of its ports"),
+    "a mapping that is none": (made(Module, mapped=("width",)), "mapped is no mapping", "the dim they are mapped from"),
     "a port named target": (made(Loss, inputs=Ports(target=ONE)), "target", "beside the inputs"),
     "a value a token": (made(Loss, value=Float["batch seq"]), "value", 'Float["batch"], one sum an example'),
     "a value of counts": (made(Loss, value=Int["batch"]), "value", 'Float["batch"], one sum an example'),
@@ -108,6 +140,20 @@ RIGHT = {
     **{kind.kind: made(kind) for kind in (Input, Module, Loss, Metric, Tuner, Balancer, Resource, Source)},
     "a required key with bounds": made(Module, **key(int, Field(ge=1))),
     "a module's weight": made(Module, **key(float, 1.0, named="weight")),
+    "a number that is read": made(Loss, inputs=Ports(x=ONE), target=Number["batch"]),
+    "dims that an input tells": made(
+        Module, inputs=Ports(x=Float["batch ?seq width"]), outputs=Ports(y=Float["batch ?seq 2*width"])
+    ),
+    "a product with a key": made(Module, outputs=Ports(y=Float["batch size*width"]), **key(int, 1)),
+    "a product with a key that may be left out": made(
+        Module, outputs=Ports(y=Float["batch size*width"]), **key(int | None, None)
+    ),
+    "a sum that is stated": made(
+        Module, outputs=Ports(y=Float["batch width+more"]), dims=lambda self, known: {"more": 3}
+    ),
+    "static and mapped dims": made(
+        Module, outputs=Ports(y=Float["batch wide"]), static=("width",), mapped={"wide": "width"}
+    ),
     "one number": made(Loss, value=Float[""]),
     "a stated bound": made(Input, outputs=Ports(y=Int["batch"].below("vocab")), dims=lambda self, known: {"vocab": 3}),
     "labels that no score goes with": made(Loss, inputs=Ports(x=ONE), target=Int["batch"].below("classes")),

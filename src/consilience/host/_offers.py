@@ -28,6 +28,7 @@ from consilience.declare import (
     Source,
     Tuner,
 )
+from consilience.host._offered_ports import port_faults, written
 
 __all__ = ["WrongOffer", "first_wrong"]
 
@@ -135,7 +136,7 @@ def _attributes(component: type[Component], base: type[Component]) -> Iterator[W
             yield _wrong(component, f"whose target is {_shown(target)}", "one port, or None", fix)
             return
         if "inputs.target" in ports:
-            fix = f"target = {_written(ports['inputs.target'])}"
+            fix = f"target = {written(ports['inputs.target'])}"
             has = "whose inputs have a port named target"
             yield _wrong(component, has, "the target beside the inputs, in the attribute of its name", fix)
         if target is not None:
@@ -148,32 +149,7 @@ def _attributes(component: type[Component], base: type[Component]) -> Iterator[W
             has = f"whose {flag} is {_shown(getattr(component, flag))}"
             yield _wrong(component, has, "True or False", f"{flag} = True")
     if ports:
-        yield from _port_faults(component, ports)
-
-
-def _port_faults(component: type[Component], ports: dict[str, Port | Many]) -> Iterator[WrongOffer]:
-    dims = {dim.name for port in ports.values() for dim in _one(port).dims}
-    bounds = {_one(port).bound for place, port in ports.items() if place.startswith("inputs.")}
-    states_sizes = component.dims is not Module.dims  # type: ignore[attr-defined]
-    for place, port in ports.items():
-        has = f"whose {place} is {port}"
-        if isinstance(port, Many):
-            other = [name for name in port.each if name not in {dim.name for dim in port.port.dims}]
-            if other:
-                expected = f"in each dims of the port: {', '.join(filter(None, (dim.name for dim in port.port.dims)))}"
-                yield _wrong(component, f"{has}, each {other[0]}", expected, f"Many({_written(port.port)})")
-            if place.startswith("outputs."):
-                yield _wrong(component, has, "outputs of one tensor each", f"{place[8:]}={_written(port.port)}")
-        elif place.startswith("outputs.") and not port.dtype.is_tensor:
-            expected = "outputs that are tensors: Float, Int or Bool"
-            fix = f'{place[8:]}=Int["{" ".join(map(str, port.dims))}"]'
-            yield _wrong(component, has, expected, fix)
-        # What is read may be below anything: the dim is then that of whatever feeds it.
-        is_read = not place.startswith("outputs.")
-        bound = _one(port).bound
-        if bound and not is_read and not states_sizes and bound not in dims | bounds:
-            known = ", ".join(sorted(filter(None, dims)))
-            yield _wrong(component, has, f"below one of its dims: {known}", f"dims(self, known) that states {bound}")
+        yield from (_wrong(component, *fault) for fault in port_faults(component, ports))
 
 
 def _methods(component: type[Component]) -> Iterator[WrongOffer]:
@@ -211,17 +187,6 @@ def _defaults(component: type[Component]) -> Iterator[WrongOffer]:
         raise  # a class that pydantic cannot finish
     except Exception:  # a plugin's own validator, which may ask for the keys that are missing here
         return
-
-
-def _one(port: Port | Many) -> Port:
-    return port.port if isinstance(port, Many) else port
-
-
-def _written(port: Port | Many) -> str:
-    if isinstance(port, Many):
-        return f"Many({_written(port.port)})"
-    below = f'.below("{port.bound}")' if port.bound else ""
-    return f'{port.dtype}["{" ".join(map(str, port.dims))}"]{below}' + (" | None" if port.is_optional else "")
 
 
 def _shown(value: Any) -> str:

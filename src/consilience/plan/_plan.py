@@ -288,7 +288,7 @@ def _answers(loss: PlanNode, name: str, field_type: FieldType) -> bool:
     """Tells whether a port has a score for each label of the target, or else the target's own dims."""
     kind, target = loss.inputs[name], loss.inputs[TARGET]
     port = kind.port if isinstance(kind, Many) else kind
-    if isinstance(target, Many) or port.dtype is not Dtype.FLOAT:
+    if isinstance(target, Many) or port.dtype not in (Dtype.FLOAT, Dtype.NUMBER):
         return False
     if field_type.port.bound is None:
         return port.dims == target.dims

@@ -38,11 +38,7 @@ def rewired(fusion: Fusion, key: Path, reference: object, index: int = 0) -> str
 def is_alike(port: Port | Many, wanted: Port | Many) -> bool:
     """Tells whether a port could feed another, as far as both say it themselves."""
     wanted = wanted.port if isinstance(wanted, Many) else wanted
-    if isinstance(port, Many) or port.dtype is not wanted.dtype or (wanted.bound and not port.bound):
-        return False
-    fixed = sum(not dim.variadic for dim in wanted.dims)
-    more = len(port.dims) - fixed
-    return more >= 0 if any(dim.variadic for dim in wanted.dims) else more == 0
+    return not isinstance(port, Many) and wanted.takes(port)
 
 
 class References:
