@@ -31,7 +31,10 @@ def declare(**train: object) -> Fusion:
         sources={
             "labelled": REVIEWS
             | {
-                "map": {"text": "text", "sentiment": "label"},
+                "map": {
+                    "text": "text",
+                    "sentiment": {"column": "label", "values": {"0": "negative", "1": "positive"}},
+                },
                 "split": {"test": 1000, "validation": 500, "train": 100},
                 "repeat": 10,
             },
