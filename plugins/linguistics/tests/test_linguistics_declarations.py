@@ -89,8 +89,23 @@ def test_tells_of_a_tokenizer_without_a_mask_token() -> None:
         "error CN690 at the file\n"
         "  found     gpt, whose tokenizer has no mask token\n"
         "  expected  a tokenizer with a mask token\n"
-        "  fix       checkpoint: one that was trained to guess masked words, such as a BERT"
+        "  fix       # take a checkpoint that was trained to guess masked words, such as a BERT, for tokens and encoder"
     )
+
+
+def test_the_check_asks_the_files_for_a_mask_token() -> None:
+    class Told(Model):
+        roles: dict[str, str | None]
+
+        def special_tokens(self) -> Mapping[str, str | None]:
+            return self.roles
+
+    def faults(**roles: str | None) -> list[str]:
+        return [fault.code for fault in plugin.Mask(checkpoint=Use("gpt", Told(roles=roles))).faults()]
+
+    assert faults(mask_token=None) == ["CN690"]
+    assert faults(mask_token="[MASK]") == []
+    assert faults(pad_token="[PAD]") == []
 
 
 def test_the_head_takes_the_vocabulary_of_the_encoder_it_is_tied_to() -> None:

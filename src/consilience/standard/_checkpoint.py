@@ -56,8 +56,11 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         return faults
 
     def folder(self) -> Path:
-        """Finds the folder; raises `DeclarationError` when there is none here."""
-        return _or_raise(self._find())
+        """Finds the folder, once; raises `DeclarationError` when there is none here."""
+        if "folder" not in self._cache:
+            self._cache["folder"] = _or_raise(self._find())
+        folder: Path = self._cache["folder"]
+        return folder
 
     def config(self) -> Mapping[str, Any]:
         """Reads its `config.json`, without transformers; raises `DeclarationError` when it cannot be read."""

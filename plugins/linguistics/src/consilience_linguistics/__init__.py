@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from consilience.declare import (
     Bool,
@@ -27,6 +27,7 @@ from consilience.declare import (
     hookimpl,
     upstream,
 )
+from consilience_linguistics._own_head import NotBrought, OwnHead, find_own_head
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,6 +66,17 @@ class Mask(Input):
         if self.replaced + self.random > 1 + 1e-9:
             found, room = f"{self.random}, with replaced: {self.replaced}", max(0.0, round(1 - self.replaced, 6))
             yield Fault("CN123", "random", found, "replaced and random of at most 1 together", f"random: {room}")
+        try:
+            tokens = self.checkpoint.declared.special_tokens()
+        except (Unsolved, DeclarationError):
+            return  # told elsewhere: by the wiring, or by the checkpoint itself
+        if "mask_token" in tokens and tokens["mask_token"] is None:
+            yield self._no_mask_token()
+
+    def _no_mask_token(self) -> Fault:
+        found = f"{self.checkpoint.name or 'a checkpoint'}, whose tokenizer has no mask token"
+        fix = "# take a checkpoint that was trained to guess masked words, such as a BERT, for tokens and encoder"
+        return Fault("CN690", "", found, "a tokenizer with a mask token", fix)
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the callable; raises DeclarationError when the checkpoint's tokenizer has no mask token."""
@@ -72,9 +84,7 @@ class Mask(Input):
 
         token = self.checkpoint.declared.tokenizer().mask_token_id
         if token is None:
-            found = f"{self.checkpoint.name or 'a checkpoint'}, whose tokenizer has no mask token"
-            fix = "checkpoint: one that was trained to guess masked words, such as a BERT"
-            raise DeclarationError(Diagnostic("CN690", (), found, "a tokenizer with a mask token", fix))
+            raise _error_of(self._no_mask_token())
         return Masker(dims["vocab"], token, self.rate, self.replaced, self.random)
 
 
@@ -86,6 +96,11 @@ class MaskedLMHead(Module):
 
     tie: Use[Module]
     """The encoder whose input embeddings are this head's output weights (Press and Wolf 2017)."""
+    start: Literal["fresh", "pretrained"] = "fresh"
+    """Whether the head's own layers start at random, or as the head that the tied encoder's checkpoint brings.
+
+    A checkpoint whose own weights start fresh brings none: then the head starts fresh too.
+    """
 
     inputs = Ports(hidden=Float["batch seq hidden"], positions=Int["batch masked"].below("seq"))
     outputs = Ports(logits=Float["batch masked vocab"])
@@ -101,6 +116,42 @@ class MaskedLMHead(Module):
             yield Fault(
                 "CN390", "tie", found, "a module that reads token ids", "tie: # the encoder that reads the tokens"
             )
+        elif self.start == "pretrained":
+            try:
+                self._own_head()
+            except NotBrought as reason:
+                yield self._not_brought(reason)
+            except (Unsolved, DeclarationError):
+                return  # told elsewhere: by the wiring, or by the checkpoint itself
+
+    def faults_with(self, dims: Dims) -> Iterable[Fault]:
+        """Tells of a pretrained head for states of another width, or for another vocabulary."""
+        if self.start == "fresh":
+            return
+        try:
+            checkpoint, own = self._own_head()
+        except NotBrought:
+            return  # told by `faults`
+        tensors = checkpoint.declared.tensors() or {}
+        for parameter, place, dim in (("dense.weight", 1, "hidden"), ("bias", 0, "vocab")):
+            shape = tensors.get(own.names.get(parameter, ""), ())
+            if len(shape) > place and shape[place] != dims[dim]:
+                found = f"{checkpoint.name}, whose head is for a {dim} of {shape[place]}, not {dims[dim]}"
+                yield self._not_brought(found)
+
+    def _own_head(self) -> tuple[Use[Checkpoint], OwnHead]:
+        """Finds the head that the tied encoder's checkpoint brings; raises `NotBrought` when it brings none."""
+        checkpoint = getattr(self.tie.declared, "checkpoint", None)
+        if not isinstance(checkpoint, Use) or not isinstance(checkpoint.declared, Checkpoint):
+            raise NotBrought(f"{self.tie.name}, which is made from no checkpoint")
+        tensors = checkpoint.declared.tensors()
+        if tensors is None:
+            raise Unsolved(f"the tensors of {checkpoint.name} are not known before they are loaded")
+        return checkpoint, find_own_head(str(checkpoint.name), checkpoint.declared.config(), tensors)
+
+    def _not_brought(self, found: object) -> Fault:
+        expected = "a checkpoint with its head, as BertForMaskedLM and the like are saved"
+        return Fault("CN691", "start", str(found), expected, "start: fresh")
 
     def dims(self, known: Dims) -> Mapping[str, int | str | LabelSpace]:
         """States the vocabulary's size where the tied encoder states it."""
@@ -110,11 +161,28 @@ class MaskedLMHead(Module):
             return {}
         return {name: size for name, size in stated.items() if name == "vocab"}
 
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names its one layer."""
+        return ["dense"]
+
     def build(self, dims: Dims) -> nn.Module:
         """Gives the head; the encoder's embeddings stay the encoder's own parameters."""
         from consilience_linguistics.heads import MaskedLMHead
 
-        return MaskedLMHead(dims.built(self.tie), dims["hidden"], dims["vocab"])
+        encoder = dims.built(self.tie)
+        if not hasattr(encoder, "get_input_embeddings"):
+            found = f"{self.tie.name}: a {type(encoder).__name__} without get_input_embeddings"
+            raise _error_of(Fault("CN390", "tie", found, "a module that gives its embeddings", "tie: encoder"))
+        if self.start == "fresh":
+            return MaskedLMHead(encoder, dims["hidden"], dims["vocab"])
+        for fault in (*self.faults(), *self.faults_with(dims)):
+            raise _error_of(fault)
+        checkpoint, own = self._own_head()
+        head = MaskedLMHead(encoder, dims["hidden"], dims["vocab"], own.activation, own.epsilon)
+        if own.names:
+            loaded = checkpoint.declared.load_tensors(own.names.values())
+            head.start_from({parameter: loaded[name] for parameter, name in own.names.items()})
+        return head
 
 
 class MaskedLMLoss(Loss):
@@ -141,6 +209,11 @@ class Perplexity(Metric):
         from consilience_linguistics.metrics import MaskedPerplexity
 
         return MaskedPerplexity()
+
+
+def _error_of(fault: Fault) -> DeclarationError:
+    path = (fault.key,) if fault.key else ()
+    return DeclarationError(Diagnostic(fault.code, path, fault.found, fault.expected, fault.fix))
 
 
 @hookimpl
