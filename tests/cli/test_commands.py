@@ -163,7 +163,7 @@ def test_wrong_usage_exits_with_2(call: Call, small_run: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["check"], ["explain"], ["graph"], ["plugins"], ["train"], ["evaluate"], ["predict"], ["demo"]],
+    [[], ["check"], ["explain"], ["graph"], ["schema"], ["plugins"], ["train"], ["evaluate"], ["predict"], ["demo"]],
 )
 def test_help_tells_the_exit_codes(call: Call, command: list[str]) -> None:
     result = call(*command, "--help")
