@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from email.message import Message
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
+
+from consilience.host._requirement import unmet_requirement
 
 __all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "innermost"]
 
 GROUP = "consilience.plugins"
-_OWN_REQUIREMENT = re.compile(r"(?i:consilience)\s*(?:\[[^]]*\])?(?P<versions>[\s(<>=!~][^;]*|)(?:;(?P<marker>.*))?")
 STANDARD = "standard"
 """The namespace of the built-in components, whose names need no prefix."""
 
@@ -24,6 +25,7 @@ PLUGIN_ERRORS = (Exception, SystemExit)
 UNKNOWN = "an unknown distribution"
 
 
+@cache
 def consilience_version() -> str:
     """Gives the version of the installed Consilience."""
     try:
@@ -46,46 +48,24 @@ class Claim:
     @cached_property
     def distribution(self) -> str:
         """The name of the distribution that claims it."""
-        return str(self._metadata("name") or UNKNOWN)
+        return str(self._metadata.get("Name", "") or UNKNOWN)
 
     @cached_property
     def version(self) -> str:
         """The version of that distribution."""
-        return str(self._metadata("version") or "")
+        return str(self._metadata.get("Version", ""))
 
-    def _metadata(self, key: str) -> Any:
+    @cached_property
+    def _metadata(self) -> Any:
+        """The distribution's metadata, which each look at a distribution would parse anew."""
         try:
-            return getattr(self.entry_point.dist, key, None)
+            return self.entry_point.dist.metadata  # type: ignore[union-attr]
         except Exception:  # a damaged METADATA file raises what it will
-            return None
+            return Message()
 
     def unmet_requirement(self) -> str | None:
         """Gives the distribution's requirement on Consilience when this one does not meet it."""
-        # packaging's parser of whole requirements takes longer to import than all the rest of the host.
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-        for text in self._metadata("requires") or ():
-            match = _OWN_REQUIREMENT.fullmatch(text)
-            if match is None or not _applies(match["marker"]):
-                continue
-            try:
-                wanted = SpecifierSet(match["versions"].strip("() "))
-            except InvalidSpecifier:
-                continue
-            if not wanted.contains(consilience_version(), prereleases=True):
-                return f"consilience{wanted}"
-        return None
-
-
-def _applies(marker: str | None) -> bool:
-    if marker is None:
-        return True
-    from packaging.markers import InvalidMarker, Marker
-
-    try:
-        return Marker(marker).evaluate({"extra": ""})
-    except InvalidMarker:
-        return False
+        return unmet_requirement(self._metadata.get_all("Requires-Dist", ()), consilience_version())
 
 
 def claims(found: Iterable[EntryPoint] | None = None) -> dict[str, list[Claim]]:

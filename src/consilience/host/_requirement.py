@@ -1,0 +1,72 @@
+"""Reads what a plugin requires of Consilience."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["unmet_requirement"]
+
+_OWN_REQUIREMENT = re.compile(r"(?i:consilience)\s*(?:\[[^]]*\])?(?P<versions>[\s(<>=!~][^;]*|)(?:;(?P<marker>.*))?")
+_BOUND = re.compile(r"\s*(>=|<)\s*(\d+(?:\.\d+)*)\s*")
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+
+
+def unmet_requirement(requires: Iterable[str], version: str) -> str | None:
+    """Gives the requirement on Consilience, among a distribution's own, that a version does not meet."""
+    for text in requires:
+        match = _OWN_REQUIREMENT.fullmatch(text)
+        if match is None or not _applies(match["marker"]):
+            continue
+        wanted = match["versions"].strip("() ")
+        if not (_is_within(wanted, version) or _contains(wanted, version)):
+            return _written(wanted)
+    return None
+
+
+def _is_within(wanted: str, version: str) -> bool:
+    """Tells whether plain bounds such as `>=0.1,<0.2` hold a plain release.
+
+    They are what nearly every plugin requires, and packaging takes longer to import than all the rest of the host.
+    """
+    bounds = [_BOUND.fullmatch(part) for part in wanted.split(",")] if wanted else []
+    if not (_RELEASE.fullmatch(version) and all(bounds)):
+        return False
+    here = _numbers(version)
+    return all(
+        here >= _numbers(bound[2]) if bound[1] == ">=" else here < _numbers(bound[2]) for bound in bounds if bound
+    )
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in release.split(".")]
+    while numbers and numbers[-1] == 0:  # 1.0 is 1
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _contains(wanted: str, version: str) -> bool:
+    """Asks packaging; what it cannot read requires nothing."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(wanted).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def _written(wanted: str) -> str:
+    from packaging.specifiers import SpecifierSet
+
+    return f"consilience{SpecifierSet(wanted)}"
+
+
+def _applies(marker: str | None) -> bool:
+    if marker is None:
+        return True
+    from packaging.markers import InvalidMarker, Marker
+
+    try:
+        return Marker(marker).evaluate({"extra": ""})
+    except InvalidMarker:
+        return False
