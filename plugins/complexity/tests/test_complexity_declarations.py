@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from consilience.declare import Dims, Loss, Module, Use
+from consilience.declare import Dims, Loss, Module, Unsolved, Use
 from consilience.errors import DeclarationError
 from consilience_complexity import Sparsity, consilience_components, consilience_report_section
 from consilience_complexity.gates import SizeLoss, gates_of
@@ -88,10 +88,10 @@ def test_a_module_without_a_transformer_is_a_diagnostic() -> None:
     with pytest.raises(DeclarationError) as caught:
         Sparsity(of=Use("opinion")).build(Dims(nodes={"opinion": nn.Linear(4, 2)}))
     assert str(caught.value) == (
-        "error CN481 at the file\n"
-        "  found     of: opinion, but Linear has no attention and no feed-forward layers\n"
+        "error CN481 at of\n"
+        "  found     opinion, but Linear has no attention and no feed-forward layers\n"
         "  expected  a module with a transformer inside, such as a text_encoder\n"
-        "  fix       of: encoder"
+        "  fix       # name under of a module with a transformer inside, such as a text_encoder"
     )
 
 
@@ -114,3 +114,27 @@ def test_importing_the_plugin_loads_neither_torch_nor_transformers() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("layers", "codes"),
+    [
+        (None, []),
+        ([], ["CN481"]),
+        (["projection.1", "projection.4"], ["CN481"]),
+        (["layers.0.itself", "layers.1.itself"], ["CN481"]),
+        (["layers.0.linear1", "layers.0.linear2"], []),
+        (["model.encoder.layer.0.attention.self.query", "model.encoder.layer.0.output.dense"], []),
+    ],
+)
+def test_the_check_asks_the_module_for_its_layers(layers: list[str] | None, codes: list[str]) -> None:
+    class Told(Module):
+        """Says its linear layers."""
+
+        def linear_layers(self, dims: Dims) -> list[str] | None:
+            return layers
+
+    loss = Sparsity(of=Use("told", Told()))
+    assert [fault.code for fault in loss.faults_with(Dims(used={"told": Dims()}))] == codes
+    with pytest.raises(Unsolved):
+        list(loss.faults_with(Dims()))

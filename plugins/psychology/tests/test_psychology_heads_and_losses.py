@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+import consilience_psychology as plugin
+from consilience.declare import Dims
 from consilience_psychology.heads import AffectHead, EmotionHead
 from consilience_psychology.losses import AffectLoss, EmotionLoss
 
@@ -143,3 +145,11 @@ def test_the_heads_learn() -> None:
         history.append((one.item(), two.item()))
     assert all(last < first / 5 for first, last in zip(history[0], history[-1], strict=True))
     assert ((emotions(features) > 0) == target).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", [plugin.EmotionHead, plugin.AffectHead])
+def test_the_heads_have_the_linear_layers_that_they_name(kind: type[plugin.EmotionHead]) -> None:
+    dims = Dims({"hidden": 12, "emotion": 28})
+    built = kind().build(dims)
+    linear = [name for name, layer in built.named_modules() if isinstance(layer, nn.Linear)]
+    assert list(kind().linear_layers(dims)) == linear

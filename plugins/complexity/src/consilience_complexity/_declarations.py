@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from consilience.declare import DeclarationError, Diagnostic, Dims, Field, Float, Loss, Module, Use
+from consilience.declare import DeclarationError, Diagnostic, Dims, Fault, Field, Float, Loss, Module, Use
 
 if TYPE_CHECKING:
     from consilience_complexity.gates import SizeLoss
 
 __all__ = ["Sparsity"]
+
+_BLOCK = re.compile(r"(?:.*\.)?\d+(?=\.)")
+"""The block that a layer's name says it stands in: `encoder.layer.0` in `encoder.layer.0.output.dense`."""
+
+
+def _blocks_of(layers: Iterable[str]) -> Iterator[str]:
+    return (found[0] for name in layers if (found := _BLOCK.match(name)))
 
 
 class Sparsity(Loss):
@@ -44,6 +54,12 @@ class Sparsity(Loss):
     value = Float[""]
     has_parameters = True
 
+    def faults_with(self, dims: Dims) -> Iterable[Fault]:
+        """Tells of a module without blocks of at least two linear layers, where the module says what it has."""
+        layers = self.of.declared.linear_layers(dims.of(self.of))
+        if layers is not None and max(Counter(_blocks_of(layers)).values(), default=0) < 2:
+            yield self._nothing(f"a {self.of.declared.component} has no attention and no feed-forward layers")
+
     def build(self, dims: Dims) -> SizeLoss:
         """Puts the gates onto the module, in place, and gives their expected size; DeclarationError when none fits."""
         from consilience_complexity.anatomy import NothingToGate, find_projections
@@ -52,15 +68,12 @@ class Sparsity(Loss):
         try:
             projections = find_projections(dims.built(self.of))
         except NothingToGate as reason:
-            raise DeclarationError(self._nothing(str(reason))) from reason
+            fault = self._nothing(str(reason))
+            told = Diagnostic(fault.code, (fault.key,), fault.found, fault.expected, fault.fix)
+            raise DeclarationError(told) from reason
         distribution = HardConcrete(self.temperature, self.low, self.high)
         return SizeLoss(projections, distribution, self.openness, self.speed, self.keep)
 
-    def _nothing(self, reason: str) -> Diagnostic:
-        return Diagnostic(
-            code="CN481",
-            path=(),  # this loss: the framework knows its name
-            found=f"of: {self.of.name}, but {reason}",
-            expected="a module with a transformer inside, such as a text_encoder",
-            fix="of: encoder",
-        )
+    def _nothing(self, reason: str) -> Fault:
+        expected = "a module with a transformer inside, such as a text_encoder"
+        return Fault("CN481", "of", f"{self.of.name}, but {reason}", expected, f"# name under of {expected}")

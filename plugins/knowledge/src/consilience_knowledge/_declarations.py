@@ -166,6 +166,9 @@ class Injection(Module):
     def dims(self, known: Dims) -> Mapping[str, str]:
         return _entities_of(self.graph)
 
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        return ["gate", "project"]
+
     def build(self, dims: Dims) -> GatedInjection:
         from consilience_knowledge.injection import GatedInjection
 
@@ -193,6 +196,9 @@ class RGCN(Module, name="rgcn"):
 
     def dims(self, known: Dims) -> Mapping[str, int | str]:
         return {"width": self.width, **_entities_of(self.graph)}
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        return [f"layers.{number}.itself" for number in range(self.layers)]
 
     def build(self, dims: Dims) -> RelationalEncoder:
         from consilience_knowledge.rgcn import Messages, RelationalEncoder

@@ -113,9 +113,8 @@ class MaskedLMHead(Module):
             return
         if not any(getattr(port, "bound", None) == "vocab" for port in tied.inputs.values()):
             found = f"{self.tie.name}: a {tied.component}, which embeds no tokens"
-            yield Fault(
-                "CN390", "tie", found, "a module that reads token ids", "tie: # the encoder that reads the tokens"
-            )
+            fix = "# name under tie the encoder that reads the tokens"
+            yield Fault("CN390", "tie", found, "a module that reads token ids", fix)
         elif self.start == "pretrained":
             try:
                 self._own_head()
@@ -172,7 +171,9 @@ class MaskedLMHead(Module):
         encoder = dims.built(self.tie)
         if not hasattr(encoder, "get_input_embeddings"):
             found = f"{self.tie.name}: a {type(encoder).__name__} without get_input_embeddings"
-            raise _error_of(Fault("CN390", "tie", found, "a module that gives its embeddings", "tie: encoder"))
+            raise _error_of(
+                Fault("CN390", "tie", found, "a module that gives its embeddings", "# name under tie a text_encoder")
+            )
         if self.start == "fresh":
             return MaskedLMHead(encoder, dims["hidden"], dims["vocab"])
         for fault in (*self.faults(), *self.faults_with(dims)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from consilience.declare import (
@@ -48,6 +48,10 @@ class EmotionHead(Module):
 
     inputs = Ports(features=Float["batch hidden"])
     outputs = Ports(logits=Float["batch emotion"])
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names the hidden layer and the scoring one."""
+        return ["layers.1", "layers.4"]
 
     def build(self, dims: Dims) -> nn.Module:
         """Gives the head, with as many outputs as the loss's target has emotions."""
@@ -104,6 +108,10 @@ class AffectHead(Module):
 
     inputs = Ports(features=Float["batch hidden"])
     outputs = Ports(valence=Float["batch"])
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names the hidden layer and the scoring one."""
+        return ["layers.1", "layers.4"]
 
     def build(self, dims: Dims) -> nn.Module:
         """Gives the head."""
