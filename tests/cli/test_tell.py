@@ -148,8 +148,6 @@ FORMS = {
         Part.VALUE,
         """
         error CN399 at the file (film.yaml:1:1)
-            1 | consilience: 1
-              | ^
         """,
     ),
 }

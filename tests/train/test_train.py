@@ -193,7 +193,8 @@ def test_a_resource_that_cannot_be_kept_is_told_before_the_training(fusion: Fusi
     (tmp_path / "lexicon.tsv").write_text("fine\t1\n")
     with pytest.raises(ConsilienceError) as told:
         train(lab(fusion, Lexicon, path="lexicon.tsv"), tmp_path / "runs", progress=False)
-    assert str(told.value) == (
+    [fault] = told.value.diagnostics
+    assert str(fault.at(None)) == (
         "error CN314 at resources.extra\n"
         "  found     the save of Lexicon keeps nothing of path\n"
         "  expected  a resource that a saved model can take along\n"

@@ -68,7 +68,10 @@ class _Telling:
     def text(self) -> str:
         item, paint = self.item, self.paint
         head = f"{paint(f'{item.severity} {item.code}', item.severity)} at {paint(printable(item.where), 'where')}"
-        lines = [head + self.position(item.place), *self.excerpt(item.place, item.severity)]
+        is_whole = not item.path and item.place is not None and (item.place.line, item.place.column) == (1, 1)
+        lines = [head + self.position(item.place)]
+        if not is_whole:  # the first line says nothing of the file as a whole
+            lines += self.excerpt(item.place, item.severity)
         for label in ("found", "expected", "fix"):
             shown = printable(getattr(item, label)).replace("\n", "\n" + " " * 12)
             lines.append(f"  {paint(label, 'label')}{' ' * (10 - len(label))}{shown}")

@@ -177,7 +177,8 @@ def _compare_labels(plan: Plan, folder: Path) -> None:
                 found = f"the {dim} of {name} are {show(list(space.labels))} now, and were {show(trained)}"
                 expected = "the labels that the weights were trained with, in their order"
                 fix = "# install the version of the plugin that record.json names, or train again"
-                raise RunError(Diagnostic("CN711", (plan.nodes[name].section, name), found, expected, fix))
+                fault = Diagnostic("CN711", (plan.nodes[name].section, name), found, expected, fix)
+                raise RunError(plan.fusion.locate([fault]))
 
 
 def _not_kept(name: str, resource: Resource, lost: list[str]) -> Diagnostic:

@@ -172,7 +172,7 @@ def evaluation_loader(plan: Plan, prepared: Prepared, split: str, batch_size: in
     if not len(rows):
         fix = "split: {test: 0.2, validation: 0.1}  # under a source"
         found = f"no rows in the split {split}"
-        raise RunError(Diagnostic("CN705", ("sources",), found, "a split with rows", fix))
+        raise RunError(plan.fusion.locate([Diagnostic("CN705", ("sources",), found, "a split with rows", fix)]))
     return DataLoader(rows, batch_size=batch_size or 2 * plan.fusion.train.batch_size, collate_fn=collator)
 
 

