@@ -7,24 +7,30 @@ from dataclasses import dataclass
 
 from consilience.declare import LabelSpace
 
-__all__ = ["Conflict", "DimClass", "DimVariables", "Fact"]
+__all__ = ["Conflict", "DimClass", "DimVariables", "Fact", "Varying"]
 
 Variable = Hashable
 
 
 @dataclass(frozen=True)
+class Varying:
+    """The size of an axis that varies from batch to batch: two axes may be of one length by chance, and are not one."""
+
+    axis: str
+
+    def __str__(self) -> str:
+        return "a varying size"
+
+
+@dataclass(frozen=True)
 class Fact:
-    """A size, a label space or an identity, and where it comes from.
+    """A size, a label space or an identity, and where it comes from; a text is the name of what the dim counts."""
 
-    A size of None is one that varies from batch to batch; a text is the name of what the dim counts.
-    """
-
-    value: int | LabelSpace | str | None
+    value: int | LabelSpace | str | Varying
     reason: str
 
     def __str__(self) -> str:
-        value = "a varying size" if self.value is None else str(self.value)
-        return f"{value} {self.reason}"
+        return f"{self.value} {self.reason}"
 
 
 @dataclass
@@ -38,7 +44,7 @@ class DimClass:
     @property
     def varies(self) -> bool:
         """Whether the size varies from batch to batch."""
-        return self.size is not None and self.size.value is None
+        return self.size is not None and isinstance(self.size.value, Varying)
 
     @property
     def static(self) -> int | None:

@@ -9,13 +9,16 @@ from typing import cast
 from consilience.declare import Dims, Input, LabelSpace, Loss, Many, Metric, Module, Port, Unsolved
 from consilience.errors import Path
 from consilience.host import PLUGIN_ERRORS, innermost
-from consilience.plan._dims import Conflict, DimClass, DimVariables, Fact
+from consilience.plan._dims import Conflict, DimClass, DimVariables, Fact, Varying
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._resolved import Resolved
 from consilience.plan._unify import Unifier, port_of
 from consilience.plan._uses import uses_of
 
 __all__ = ["Solution", "Solver"]
+
+_EXAMPLES = "batch"
+"""The dim that counts the examples of a batch: one axis, whatever opens it."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ class Solver:
             for port in node.outputs.values():
                 for dim in port.dims if isinstance(port, Port) else ():
                     if dim.name and not dim.variadic and self._known(node, dim.name).size is None:
-                        self._variables.state((node.name, dim.name), Fact(None, f"in {node.name}"))
+                        axis = dim.name if dim.name == _EXAMPLES else f"{node.name}.{dim.name}"
+                        self._variables.state((node.name, dim.name), Fact(Varying(axis), f"in {node.name}"))
 
     def _unify_into(self, node: PlanNode) -> None:
         self._state_written(node)
@@ -194,7 +198,7 @@ class Solver:
                 for index in range(count):
                     known = self._variables.known((second, name, index) if each else (second, name))
                     for fact in (known.size, known.space, known.identity):
-                        if fact is not None and fact.value is not None:
+                        if fact is not None and not isinstance(fact.value, Varying):
                             target = self._resolved.nodes[first]
                             news |= self._state(target, name, fact, index if each else None)
         return news

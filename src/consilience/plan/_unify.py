@@ -173,7 +173,7 @@ class Unifier:
             if mine and theirs:
                 given = self._variables.known((node, mine))
                 asked = self._variables.known((edge.target.node, theirs))
-                if None not in (given.size, asked.size) and given.static != asked.static:
+                if given.size and asked.size and given.size.value != asked.size.value:
                     return False
                 if given.identity and asked.identity and given.identity.value != asked.identity.value:
                     return False
