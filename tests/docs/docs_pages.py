@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from consilience import ConsilienceError, Fusion, check
-from consilience.data import prepare
+from consilience.data import examine, prepare
 from consilience.host import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,11 @@ class Reader:
         """Checks a whole fusion, or a fragment on another, and its data; a file called `broken` must be at fault."""
         told = ""
         try:
-            prepare(check(self.fusion(block), Registry()))
+            plan = check(self.fusion(block), Registry())
+            prepare(plan)
+            # A fragment is no whole: what it adds may well be used by nothing in the page's small fusion.
+            if block.text.startswith("consilience: 1"):
+                told = "\n".join(map(str, (*plan.warnings, *examine(plan))))
         except ConsilienceError as error:
             told = str(error)
         is_broken = block.marks.get("file", "").startswith("broken")
