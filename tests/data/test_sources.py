@@ -113,7 +113,7 @@ def test_faults_of_a_table(write, tmp_path: Path) -> None:
     assert told("{split}.csv") == [("CN601", "path", missing, "path: train.csv")]
     unknown = "reviews.data, whose suffix names no known format"
     assert told("reviews.data") == [("CN607", "path", unknown, "format: csv")]
-    surplus = [("CN607", "delimiter", "delimiter for jsonl", "remove the key delimiter")]
+    surplus = [("CN607", "delimiter", "delimiter for jsonl", "# remove the key delimiter")]
     assert told("reviews.jsonl", delimiter=";") == surplus
 
 

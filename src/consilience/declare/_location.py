@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
@@ -14,9 +16,16 @@ from consilience.declare._component import Fault
 from consilience.declare._paste import paste
 from consilience.errors import nearest
 
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
 __all__ = ["Location"]
 
+Form = Literal["file", "folder"]
+
 _PACKAGE = "pkg:"
+_MOST_NAMES = 1000
+"""The most names of a folder that a misspelt one is compared with."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +50,42 @@ class Location:
         """Where it lies; raises FileNotFoundError when its package is not installed. The path itself may not exist."""
         if self.package is None:
             return (self.base or Path()) / Path(self.text).expanduser()
-        folder = _package_folder(self.package)
-        if folder is None:
+        folders = _package_folders(self.package)
+        if not folders:
             raise FileNotFoundError(f"no installed package {self.package!r}")
-        return folder / self.text.removeprefix(_PACKAGE).partition("/")[2]
+        inside = self.text.removeprefix(_PACKAGE).partition("/")[2]
+        # A namespace package lies in several folders.
+        return next((found for folder in folders if (found := folder / inside).exists()), folders[0] / inside)
 
-    def fault(self, key: str = "path", wanted: str = "a file") -> Fault | None:
-        """Tells what is wrong with the place, or None when something lies there."""
-        if self.package is not None and _package_folder(self.package) is None:
+    def fault(self, key: str = "path", wanted: str = "a file", form: Form | None = None) -> Fault | None:
+        """Tells what is wrong with the place, or None when something of the form lies there and may be read."""
+        if self.package is not None and not _package_folders(self.package):
             found = f"pkg:{self.package}, and no package {self.package} is installed"
-            return Fault("CN602", key, found, wanted, f"pip install {self.package.replace('_', '-')}")
+            fix = f"pip install {self.package.replace('_', '-')}"
+            if _spec(self.package):
+                found, fix = f"pkg:{self.package}, which is a module without files", f"# name under {key} {wanted}"
+            return Fault("CN602", key, found, wanted, fix)
         try:
             path = self.path
-            if path.exists():
-                return None
-            siblings = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+            if not path.exists():
+                return self._missing(path, key, wanted)
+            unfit = _unfit(path, form, key, self.text)
         except (OSError, RuntimeError, ValueError) as error:  # a name too long, a folder closed to us, ~nobody
-            return Fault("CN601", key, f"{self.text}: {error}", wanted, f"# write under {key} where {wanted} lies")
-        near = nearest(path.name, siblings)
-        written = self.text[: len(self.text) - len(path.name)] + near if near else None
-        fix = f"{key}: {paste(written)}" if written else f"# put {wanted} at {path}, or correct {key}"
-        return Fault("CN601", key, f"{self.text}: nothing lies at {path}", wanted, fix)
+            reason = getattr(error, "strerror", None) or str(error)
+            return Fault("CN601", key, f"{self.text}: {reason}", wanted, f"# write under {key} where {wanted} lies")
+        return Fault("CN613", key, f"{self.text}: {unfit[0]}", wanted, unfit[1]) if unfit else None
+
+    def _missing(self, path: Path, key: str, wanted: str) -> Fault:
+        found = f"{self.text}: nothing lies at {path}"
+        if path.is_symlink():
+            found = f"{self.text}: {path} is a link to {path.readlink()}, which leads nowhere"
+        written, name = self.text.rstrip("/"), path.name
+        near = _near(path.parent, name)
+        if near and _looks(near) == _looks(name):
+            found += "; a name that looks alike has its accents in another form"
+        kept = written[: len(written) - len(name)] if written.endswith(name) else ""
+        fix = f"{key}: {paste(kept + near)}" if near else f"# put {wanted} at {path}, or correct {key}"
+        return Fault("CN601", key, found, wanted, fix)
 
     def __str__(self) -> str:
         return self.text
@@ -80,12 +104,44 @@ class Location:
         )
 
 
-def _package_folder(package: str) -> Path | None:
+def _unfit(path: Path, form: Form | None, key: str, text: str) -> tuple[str, str] | None:
+    """Tells why what lies at a path is not of the wanted form or cannot be read, and the fix."""
+    if form == "file" and path.is_dir():
+        inside = [entry.name for entry in islice(path.iterdir(), _MOST_NAMES) if entry.is_file()]
+        only = f"{text.rstrip('/')}/{inside[0]}" if len(inside) == 1 and inside[0].isprintable() else None
+        return "a folder", f"{key}: {paste(only)}" if only else f"# name under {key} a file inside {text}"
+    if form == "folder" and not path.is_dir():
+        return "a file", f"{key}: {paste(str(Path(text).parent))}"
+    if form == "file" and not path.is_file():
+        return "a device, a socket or a pipe", f"# name under {key} a file"
+    if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        return "closed to this user", f"# let {path} be read, or name another under {key}"
+    return None
+
+
+def _near(folder: Path, name: str) -> str | None:
+    """Finds the name in a folder that was likely meant; one that no fusion file can hold is none."""
+    names = [entry.name for entry in islice(folder.iterdir(), _MOST_NAMES)] if folder.is_dir() else []
+    names = sorted(other for other in names if other.isprintable() and other != name)
+    return next((other for other in names if _looks(other) == _looks(name)), None) or nearest(name, names)
+
+
+def _looks(name: str) -> str:
+    """Gives a name in the one form of Unicode in which all names that look alike are equal."""
+    from unicodedata import normalize
+
+    return normalize("NFC", name)
+
+
+def _package_folders(package: str) -> list[Path]:
+    spec = _spec(package)
+    return [Path(folder) for folder in spec.submodule_search_locations or []] if spec else []
+
+
+def _spec(package: str) -> ModuleSpec | None:
     if not package.isidentifier():
         return None  # to find a package inside another, Python would run the outer one's code
     try:
-        spec = find_spec(package)
+        return find_spec(package)
     except (ImportError, ValueError):
         return None
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    return Path(folders[0]) if folders else None

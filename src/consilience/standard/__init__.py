@@ -18,6 +18,7 @@ from consilience.standard._modules import (
     TextEncoder,
     TokenClassifier,
 )
+from consilience.standard._scores import Probabilities, Regroup
 from consilience.standard._sources import Hub, Table
 from consilience.standard._tuners import Frozen, Full, Lora
 
@@ -26,6 +27,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     *(Table, Hub),
     *(Tokens, TokenLabels),
     *(TextEncoder, Classifier, TokenClassifier, Regressor, MultioutputRegressor, Concat, Gated, CrossAttention),
+    *(Regroup, Probabilities),
     *(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),
     *(Accuracy, F1, MultilabelF1, Confusion, Pearson, MultioutputPearson),
     *(Full, Frozen, Lora),

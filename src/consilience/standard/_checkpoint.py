@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from consilience.declare import Checkpoint as DeclaredCheckpoint
-from consilience.declare import DeclarationError, Diagnostic, Fault, Location, Unsolved
+from consilience.declare import DeclarationError, Diagnostic, Fault, Location, Size, Unsolved
 from consilience.standard._families import family_of, unknown_model_type
 from consilience.standard._hub import cache_folder, find_snapshot, is_hub_id, snapshot_in
 from consilience.standard._safetensors import BrokenWeights
@@ -174,15 +174,12 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
 
     def _find(self) -> Path | Fault:
         text, place = self.path.text, self.path
-        fault = place.fault(wanted="a checkpoint's folder")
+        fault = place.fault(wanted="a checkpoint's folder", form="folder")
         if fault is None:
             folder = place.path
-            if not folder.is_dir():
-                found = f"{text}: a file"
-                return Fault("CN601", "path", found, "a checkpoint's folder", f"path: {Path(text).parent}")
             return (snapshot_in(folder, self.revision) if (folder / "snapshots").is_dir() else None) or folder
         # A misspelt folder beside others looks like a hub id; its neighbours tell what it is.
-        is_local = place.package is not None or ("/" in text and place.path.parent.is_dir())
+        is_local = fault.code != "CN601" or place.package is not None or ("/" in text and place.path.parent.is_dir())
         if is_local or not is_hub_id(text):
             return fault
         return find_snapshot(text, self.revision) or self._not_cached()
@@ -195,14 +192,18 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         return f"hf download {self.path}" + ("" if self.revision == "main" else f" --revision {self.revision}")
 
 
-def sizes(checkpoint: DeclaredCheckpoint, *names: str) -> dict[str, int]:
-    """Gives the sizes `hidden` and `vocab` that config.json states; raises `Unsolved` when it cannot be read."""
+def sizes(checkpoint: DeclaredCheckpoint, *names: str, owner: str | None = None) -> dict[str, int]:
+    """Gives the sizes `hidden` and `vocab` that config.json states; raises `Unsolved` when it cannot be read.
+
+    `owner` is what the file calls the checkpoint.
+    """
     try:
         config = checkpoint.config()
     except DeclarationError as error:
         raise Unsolved("the checkpoint's config.json cannot be read") from error
     found = {"hidden": _first(config, _HIDDEN), "vocab": _first(config, ("vocab_size",))}
-    return {name: size for name in names if (size := found[name]) is not None}
+    source = f"{owner}'s {CONFIG}" if owner else CONFIG
+    return {name: Size(size, source) for name in names if (size := found[name]) is not None}
 
 
 def tokenizer_files(checkpoint: DeclaredCheckpoint) -> TokenizerFiles:

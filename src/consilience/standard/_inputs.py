@@ -60,7 +60,7 @@ class Tokens(Input):
 
     def dims(self, known: Dims) -> Mapping[str, int]:
         """States the size of the vocabulary."""
-        return sizes(self.checkpoint.declared, "vocab")
+        return sizes(self.checkpoint.declared, "vocab", owner=self.checkpoint.name)
 
     def faults(self) -> Iterable[Fault]:
         """Tells when the checkpoint has no tokenizer, or no positions for so many tokens."""

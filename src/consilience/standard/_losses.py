@@ -20,7 +20,7 @@ class CrossEntropy(Loss):
     class_weights: Weights | None = None
     """What a label of each class counts, in the order of the classes."""
 
-    inputs = Ports(logits=Float["batch *more classes"])
+    inputs = Ports(logits=Float["batch *more classes"].logits())
     target = Int["batch *more"].below("classes")
 
     def dims(self, known: Dims) -> Mapping[str, int]:
@@ -40,7 +40,7 @@ class BinaryCrossEntropy(Loss):
     pos_weight: Weights | None = None
     """What a positive example of each class counts against a negative one, in the order of the classes."""
 
-    inputs = Ports(logits=Float["batch classes"])
+    inputs = Ports(logits=Float["batch classes"].logits())
     target = Bool["batch classes"]
 
     def dims(self, known: Dims) -> Mapping[str, int]:

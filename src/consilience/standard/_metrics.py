@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from consilience.declare import Bool, Dims, Field, Float, Int, Metric, Ports
+from consilience.declare import Bool, Dims, Field, Float, Int, Metric, Number, Ports
 
 __all__ = ["F1", "Accuracy", "Confusion", "MultilabelF1", "MultioutputPearson", "Pearson"]
 
@@ -12,6 +12,7 @@ __all__ = ["F1", "Accuracy", "Confusion", "MultilabelF1", "MultioutputPearson", 
 class _ByLabel(Metric):
     inputs = Ports(preds=Float["batch *more classes"])
     target = Int["batch *more"].below("classes")
+    static = ("classes",)
 
 
 class Accuracy(_ByLabel):
@@ -64,8 +65,9 @@ class MultilabelF1(Metric):
     threshold: float = Field(0.5, gt=0, lt=1)
     """The probability from which a class counts as predicted."""
 
-    inputs = Ports(preds=Float["batch classes"])
+    inputs = Ports(preds=Float["batch classes"].logits())
     target = Bool["batch classes"]
+    static = ("classes",)
 
     def build(self, dims: Dims) -> Any:
         """Builds the metric."""
@@ -77,7 +79,7 @@ class MultilabelF1(Metric):
 class Pearson(Metric):
     """Pearson's r between a number and its prediction."""
 
-    inputs = Ports(preds=Float["batch"])
+    inputs = Ports(preds=Number["batch"])
     target = Float["batch"]
 
     def build(self, dims: Dims) -> Any:
@@ -90,8 +92,9 @@ class Pearson(Metric):
 class MultioutputPearson(Metric):
     """The mean, over several numbers, of Pearson's r between each and its prediction."""
 
-    inputs = Ports(preds=Float["batch numbers"])
+    inputs = Ports(preds=Number["batch numbers"])
     target = Float["batch numbers"]
+    static = ("numbers",)
 
     def build(self, dims: Dims) -> Any:
         """Builds the metric."""

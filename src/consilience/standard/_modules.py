@@ -34,7 +34,7 @@ class TextEncoder(Module):
 
     def dims(self, known: Dims) -> Mapping[str, int]:
         """States width and vocabulary from config.json."""
-        return sizes(self.checkpoint.declared, "hidden", "vocab")
+        return sizes(self.checkpoint.declared, "hidden", "vocab", owner=self.checkpoint.name)
 
     def linear_layers(self, dims: Dims) -> Iterable[str] | None:
         """Names those that the family of the checkpoint's config.json has; None for a family that is not known."""
@@ -64,7 +64,8 @@ class Classifier(_Head):
     """Scores the classes of one vector an example; takes its classes from the target of its loss."""
 
     inputs = Ports(features=Float["batch hidden"])
-    outputs = Ports(logits=Float["batch classes"])
+    outputs = Ports(logits=Float["batch classes"].logits())
+    static = ("hidden", "classes")
 
     def build(self, dims: Dims) -> Any:
         """Builds the head."""
@@ -78,6 +79,7 @@ class Regressor(_Head):
 
     inputs = Ports(features=Float["batch hidden"])
     outputs = Ports(value=Float["batch"])
+    static = ("hidden",)
 
     def build(self, dims: Dims) -> Any:
         """Builds the head."""
@@ -91,6 +93,7 @@ class MultioutputRegressor(_Head):
 
     inputs = Ports(features=Float["batch hidden"])
     outputs = Ports(value=Float["batch numbers"])
+    static = ("hidden", "numbers")
 
     def build(self, dims: Dims) -> Any:
         """Builds the head."""
@@ -103,7 +106,8 @@ class TokenClassifier(_Head):
     """Scores the classes of every token; takes its classes from the target of its loss."""
 
     inputs = Ports(hidden=Float["batch seq hidden"])
-    outputs = Ports(logits=Float["batch seq classes"])
+    outputs = Ports(logits=Float["batch seq classes"].logits())
+    static = ("hidden", "classes")
 
     def build(self, dims: Dims) -> Any:
         """Builds the head."""
@@ -144,6 +148,7 @@ class Gated(Module):
 
     inputs = Ports(parts=Many(Float["batch part"], each=("part",)))
     outputs = Ports(fused=Float["batch hidden"])
+    static = ("part", "hidden")
 
     def dims(self, known: Dims) -> Mapping[str, int]:
         """States the width of the result."""
@@ -180,6 +185,7 @@ class CrossAttention(Module):
         query_mask=Bool["batch seq"] | None,
     )
     outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
+    static = ("hidden", "width")
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         """Names the projections of the attention."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Source, show
+from consilience.standard._first_bytes import NotThatFormat, see_format
 from consilience.standard._own_splits import splits_in
 
 __all__ = ["Hub", "Table"]
@@ -56,10 +57,24 @@ class Table(Source):
         if not located:
             yield self._no_split()
         for location in located.values():
-            fault = location.fault(wanted="a table")
+            fault = location.fault(wanted="a table", form="file") or self._other_format(location)
             if fault:
                 yield fault
         yield from self._format_faults()
+
+    def _other_format(self, location: Location) -> Fault | None:
+        """Tells of a file whose first bytes are those of another format than it is said to have."""
+        kind = self._format()
+        try:
+            if kind is not None:
+                see_format(location.path, kind)
+        except NotThatFormat as error:
+            return Fault("CN607", "path", f"{location}: {error.found}", f"a {kind} file", error.fix)
+        except OSError as error:
+            return Fault(
+                "CN613", "path", f"{location}: {error.strerror}", "a table", "# name a readable file under path"
+            )
+        return None
 
     def _format_faults(self) -> Iterator[Fault]:
         known = self._format()
@@ -68,7 +83,9 @@ class Table(Source):
             yield Fault("CN607", "path", found, f"one of {', '.join(_FORMATS)}, or the key format", "format: csv")
         for key in ("delimiter", "columns"):
             if known in ("jsonl", "parquet") and getattr(self, key) is not None:
-                yield Fault("CN607", key, f"{key} for {known}", f"{key} with csv or tsv only", f"remove the key {key}")
+                yield Fault(
+                    "CN607", key, f"{key} for {known}", f"{key} with csv or tsv only", f"# remove the key {key}"
+                )
 
     def _no_split(self) -> Fault:
         names = [name for names in _SPLITS.values() for name in names]
@@ -95,7 +112,7 @@ class Table(Source):
             return
         for split, names in _SPLITS.items():
             candidates = [replace(self.path, text=self.path.text.replace(_SPLIT, name)) for name in names]
-            yield from [(split, found) for found in candidates if found.fault() is None][:1]
+            yield from [(split, found) for found in candidates if found.fault(form="file") is None][:1]
 
     def _format(self) -> Format | None:
         suffixes = [suffix.lower() for suffix in Path(self.path.text).suffixes]
@@ -152,7 +169,7 @@ class Hub(Source):
     def faults(self) -> Iterable[Fault]:
         """Tells of a directory that is missing; what the hub has is not looked up here."""
         if self._is_place():
-            fault = self.path.fault(wanted="a directory, or a data set of the hub")
+            fault = self.path.fault(wanted="a directory, or a data set of the hub", form="folder")
             if fault:
                 yield fault
 

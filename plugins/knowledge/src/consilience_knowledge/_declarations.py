@@ -67,7 +67,7 @@ class Graph(Resource):
     _read: list[KnowledgeGraph] = PrivateAttr(default_factory=list)
 
     def faults(self) -> Iterable[Fault]:
-        fault = self.path.fault(wanted="a graph file")
+        fault = self.path.fault(wanted="a graph file", form="file")
         if fault is not None:
             yield fault
         if format_of(self.path.text) is None:
@@ -162,6 +162,7 @@ class Injection(Module):
         mask=Bool["batch seq"] | None,
     )
     outputs = Ports(hidden=Float["batch seq hidden"], pooled=Float["batch hidden"])
+    static = ("hidden",)
 
     def dims(self, known: Dims) -> Mapping[str, str]:
         return _entities_of(self.graph)
