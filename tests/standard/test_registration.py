@@ -17,6 +17,8 @@ EXPECTED = {
         "concat",
         "gated",
         "cross_attention",
+        "regroup",
+        "probabilities",
     },
     Loss: {"cross_entropy", "binary_cross_entropy", "mse"},
     Metric: {"accuracy", "f1", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},

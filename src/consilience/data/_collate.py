@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from consilience.data._examples import ROW
-from consilience.declare import Dtype, FieldType, Port
+from consilience.data._labels import IGNORED
+from consilience.declare import Dtype, FieldType, Many, Port, Shapes
 from consilience.errors import DataError, Diagnostic
 
 __all__ = ["Collator", "InputStep"]
@@ -20,8 +21,6 @@ _DTYPES = {
     Dtype.FLOAT: (torch.float32, torch.bfloat16, torch.float16),  # float64 fits no weight of a model
     Dtype.INT: (torch.int64, torch.int32),
     Dtype.BOOL: (torch.bool,),
-    Dtype.TEXT: (),
-    Dtype.LABELS: (),
 }
 
 
@@ -30,8 +29,8 @@ class InputStep:
     """One built input: what it is called with, and the ports that it gives.
 
     `wiring` names, for each port, a field or another input's port (`tokens.ids`), or several for a variadic port.
-    `ports` are its output ports as it declares them, and `sizes` the sizes of its dims that the plan solved: where they
-    are given, every batch is compared with them.
+    `ports` are its output ports as it declares them, `reads` its input ports, and `sizes` the sizes of its dims that
+    the plan solved: where they are given, every batch is compared with them.
     """
 
     name: str
@@ -42,6 +41,7 @@ class InputStep:
     is_random: bool = False
     ports: Mapping[str, Port] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    reads: Mapping[str, Port | Many] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Collator:
         try:
             given = step.call(**arguments)
             found = _by_port(given, step)
-            _compare(found, step, len(rows))
+            _compare(found, step, _read(step, arguments, len(rows)))
             return {f"{step.name}.{port}": tensor for port, tensor in found.items()}
         except Exception as error:
             error.add_note(f"in input {step.name} ({step.component or 'no component named'}), rows {list(rows)[:8]}")
@@ -127,30 +127,65 @@ def _by_port(given: Any, step: InputStep) -> dict[str, Tensor]:
     return found
 
 
-def _compare(found: Mapping[str, Tensor], step: InputStep, rows: int) -> None:
-    """Compares tensors with their ports: type, rank, sizes. Bounds (`below`) are not looked at, which would cost more.
+def _read(step: InputStep, arguments: Mapping[str, Any], rows: int) -> Shapes:
+    """Gives the sizes of an input's dims: those that the plan solved, the rows, and those of the tensors it read."""
+    shapes = Shapes({**step.sizes, "batch": rows})
+    for name, kind in step.reads.items():
+        port, each = (kind.port, kind.each) if isinstance(kind, Many) else (kind, ())
+        given = arguments.get(name)
+        for tensor in given if isinstance(kind, Many) and isinstance(given, list) else (given,):
+            if isinstance(tensor, Tensor):
+                shapes.takes(port, tensor.shape, each)
+    return shapes
 
-    Dims that vary are what the first port makes them, and the same in the others.
+
+def _compare(found: Mapping[str, Tensor], step: InputStep, shapes: Shapes) -> None:
+    """Compares tensors with their ports: type, rank, sizes, and where their values lie.
+
+    Dims that vary are what the tensors that were read make them, or the first port, and the same in the others.
     """
-    known = {**step.sizes, "batch": rows}
     for name, port in step.ports.items():
         tensor = found[name]
         if not isinstance(tensor, Tensor):
             raise _dishonoured(step, f"{name}: a value of type {type(tensor).__name__}", f"{name}: {port}")
-        shape, dims = tensor.shape, port.dims
-        if any(dim.variadic for dim in dims):
-            fits = len(shape) >= len(dims) - 1
-        else:
-            fits = len(shape) == len(dims) and all(
-                size == (dim.size or (known.setdefault(dim.name, size) if dim.name else size))
-                for dim, size in zip(dims, shape, strict=True)
-            )
-        if not fits or tensor.dtype not in _DTYPES[port.dtype]:
-            wanted = " ".join(str(dim.size or known.get(dim.name or "") or dim) for dim in dims)
-            kind = str(tensor.dtype).removeprefix("torch.")
-            allowed = " or ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES[port.dtype][:2])
-            expected = f"{name}: {allowed}[{wanted}], as {port.dtype}[{' '.join(map(str, dims))}]"
-            raise _dishonoured(step, f"{name}: {kind}[{' '.join(map(str, shape))}]", expected)
+        if not shapes.takes(port, tensor.shape) or tensor.dtype not in _DTYPES[port.dtype]:
+            raise _wrong_shape(step, name, port, tensor, shapes)
+    for name, port in step.ports.items():
+        if any(dim.terms for dim in port.dims) and not shapes.takes(port, found[name].shape):
+            raise _wrong_shape(step, name, port, found[name], shapes)
+        stray = _stray(port, found[name], shapes, found.get("present"))
+        if stray is not None:
+            raise _dishonoured(step, f"{name}: a value {stray[0]}", f"{name}: values {stray[1]}")
+
+
+def _wrong_shape(step: InputStep, name: str, port: Port, tensor: Tensor, shapes: Shapes) -> DataError:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    allowed = " or ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES[port.dtype][:2])
+    expected = f"{name}: {allowed}[{shapes.written(port)}], as {port.dtype}[{' '.join(map(str, port.dims))}]"
+    return _dishonoured(step, f"{name}: {kind}[{' '.join(map(str, tensor.shape))}]", expected)
+
+
+def _stray(port: Port, tensor: Tensor, shapes: Shapes, present: Tensor | None) -> tuple[str, str] | None:
+    """Gives a value that lies not where a port says, and where it should; rows that are not present may hold any."""
+    size = shapes.size(port.bound_dim) if port.bound_dim else None
+    within = port.range if port.range and not port.range.is_logits else None
+    if (size is None and within is None) or not tensor.numel():
+        return None
+    low, high = tensor.aminmax()
+    if size is not None:
+        if low >= 0 and high < size:
+            return None
+        wrong, told = ((tensor < 0) & (tensor != IGNORED)) | (tensor >= size), f"from 0 to {size - 1}, or {IGNORED}"
+    else:
+        assert within is not None
+        # As the tensor's own type holds them: 0.1 is a little more in 32 bits than in 64.
+        least, most = torch.tensor([within.low, within.high], dtype=torch.float64).to(tensor.dtype)
+        if low >= least and high <= most:
+            return None
+        wrong, told = ~((tensor >= least) & (tensor <= most)), str(within)
+    if present is not None and present.shape == tensor.shape[:1]:
+        wrong &= present.reshape(-1, *[1] * (tensor.dim() - 1))
+    return (f"of {tensor[wrong][0].item():g}", told) if wrong.any() else None
 
 
 def _dishonoured(step: InputStep, found: str, expected: str) -> DataError:

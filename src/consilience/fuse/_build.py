@@ -65,7 +65,7 @@ def _input_step(plan: Plan, node: PlanNode, call: Any) -> InputStep:
     ports = {name: port for name, port in node.outputs.items() if isinstance(port, Port)}
     sizes = dict(plan.solved[node.name])
     is_random = node.declaration.is_random
-    return InputStep(node.name, call, wiring, tuple(ports), node.component, is_random, ports, sizes)
+    return InputStep(node.name, call, wiring, tuple(ports), node.component, is_random, ports, sizes, dict(node.inputs))
 
 
 def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:

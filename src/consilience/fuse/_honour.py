@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import (
     UnsupportedOperatorException,
 )
 
-from consilience.declare import Dtype, Loss, Port
+from consilience.declare import Dim, Dtype, Loss, Many, Port, Shapes
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.fuse._build import WrongOutputs, attribute
 from consilience.plan import Plan, PlanNode, Ref
@@ -41,7 +41,7 @@ def check_honour(model: FusedModel, plan: Plan) -> None:
         with FakeCopyMode(fake):  # a copy: what a forward keeps must not stay in the model
             twin = copy.deepcopy(model)
         twin.train(False)
-        values = {str(ref): _fake(port, sizes, ref.node) for ref, port in _given(plan)}
+        values = _given(plan, sizes)
         faults = list(_run(twin, plan, values, sizes))
         faults += _balance(twin, plan)
     if faults:
@@ -49,38 +49,66 @@ def check_honour(model: FusedModel, plan: Plan) -> None:
 
 
 class _Sizes:
-    """A size for every dim: the solved one, or a prime of its own for each that varies."""
+    """A size for every dim: the solved one, or a prime of its own for each that varies by itself."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._primes: dict[str, int] = {}
-        self._fresh = (number for number in count(3) if all(number % divisor for divisor in range(2, number)))
+        self._varied: dict[str, int] = {}
+        self._primes = (number for number in count(3) if all(number % divisor for divisor in range(2, number)))
+        for name in plan.order:  # sums of what varies are known where they are made, and only then where they are read
+            varying = plan.varying.get(name, {})
+            for dim in dict.fromkeys(_sums(plan.nodes[name])):
+                if str(dim) in varying:
+                    sizes = {one: size for one in dim.operands if (size := self.of(name, one)) is not None}
+                    if len(sizes) == len(dim.operands):
+                        self._varied.setdefault(varying[str(dim)], dim.value(sizes))
 
-    def of(self, node: str, name: str | None) -> int | None:
+    def of(self, node: str, name: str) -> int | None:
         """Gives the size that a named dim of a node has in this run, or None when nothing says it."""
         solved, varying = self._plan.solved[node], self._plan.varying.get(node, {})
-        if name is None:
-            return None
         if name in solved:
             return solved[name]
         if name not in varying:
             return None
-        if varying[name] not in self._primes:
-            self._primes[varying[name]] = next(self._fresh)
-        return self._primes[varying[name]]
+        if varying[name] not in self._varied:
+            self._varied[varying[name]] = next(self._primes)
+        return self._varied[varying[name]]
+
+    def shapes(self, node: PlanNode, values: Mapping[str, Tensor]) -> Shapes:
+        """Gives what a node's dims are, those of an open number as the tensors have them that it reads."""
+        names = {name for kind in (*node.inputs.values(), *node.outputs.values()) for name in kind.names}
+        shapes = Shapes({name: size for name in sorted(names) if (size := self.of(node.name, name)) is not None})
+        for port, refs in self._plan.wiring(node.name).items():
+            kind = node.inputs[port]
+            for value in (values[str(ref)] for ref in refs if str(ref) in values):
+                if isinstance(kind, Many):
+                    shapes.takes(kind.port, value.shape, kind.each)
+                else:
+                    shapes.takes(kind, value.shape)
+        return shapes
 
 
-def _given(plan: Plan) -> Iterator[tuple[Ref, Port]]:
-    """Lists the ports that a batch brings: those of inputs, and of fields that hold tensors."""
+def _sums(node: PlanNode) -> Iterator[Dim]:
+    for kind in (*node.inputs.values(), *node.outputs.values()):
+        yield from (dim for dim in (kind.port if isinstance(kind, Many) else kind).dims if dim.terms)
+
+
+def _given(plan: Plan, sizes: _Sizes) -> dict[str, Tensor]:
+    """Makes, without memory, the tensors that a batch brings: those of inputs, and of fields that hold tensors."""
+    values: dict[str, Tensor] = {}
     for section in ("fields", "inputs"):
         for node in plan.of(section):
+            shapes = sizes.shapes(node, values)
             for name, port in node.outputs.items():
                 if isinstance(port, Port) and port.dtype.is_tensor:
-                    yield Ref(node.name, name), port
+                    values[str(Ref(node.name, name))] = _fake(port, shapes)
+    return values
 
 
-def _fake(port: Port, sizes: _Sizes, node: str) -> Tensor:
-    shape = [dim.size or sizes.of(node, dim.name) or 2 for dim in port.dims]
+def _fake(port: Port, shapes: Shapes) -> Tensor:
+    shape: list[int] = []
+    for dim in port.dims:
+        shape += shapes.axes.get(dim.name or "", ()) if dim.is_open else (shapes.size(dim) or 2,)
     dtype = {Dtype.FLOAT: torch.float32, Dtype.INT: torch.int64, Dtype.BOOL: torch.bool}[port.dtype]
     return torch.zeros(shape, dtype=dtype)
 
@@ -97,9 +125,9 @@ def _run(model: FusedModel, plan: Plan, values: dict[str, Tensor], sizes: _Sizes
         except WrongOutputs as error:
             yield _wrong_outputs(node, str(error))
             continue
-        faults = list(_compare(plan, node, given, sizes))
+        faults = list(_compare(node, given, sizes.shapes(node, values)))
         if node.section == "losses" and not faults:
-            faults += _count(model, node, values, sizes)
+            faults += _count(model, node, values)
         if not faults:  # what reads a wrong value would fail for that reason alone
             values.update(given)
         yield from faults
@@ -128,7 +156,7 @@ def _balance(model: FusedModel, plan: Plan) -> Iterator[Diagnostic]:
         yield Diagnostic("CN312", ("objective", "balance"), found, expected, fix)
 
 
-def _count(model: FusedModel, node: PlanNode, values: Mapping[str, Tensor], sizes: _Sizes) -> Iterator[Diagnostic]:
+def _count(model: FusedModel, node: PlanNode, values: Mapping[str, Tensor]) -> Iterator[Diagnostic]:
     """Sees that the `count` of a loss gives one number an example."""
     target = model.plan.target_of(node.name)
     counter = getattr(model.nodes[node.name], "count", None)
@@ -154,28 +182,23 @@ def _shown(value: Any) -> str:
     return f"{_kind(value)}[{' '.join(map(str, value.shape))}]"
 
 
-def _compare(plan: Plan, node: PlanNode, given: Mapping[str, Any], sizes: _Sizes) -> Iterator[Diagnostic]:
+def _compare(node: PlanNode, given: Mapping[str, Any], shapes: Shapes) -> Iterator[Diagnostic]:
     ports = {"value": node.declaration.value} if isinstance(node.declaration, Loss) else node.outputs
-    for name, port in ports.items():
-        key = node.name if isinstance(node.declaration, Loss) else str(Ref(node.name, name))
-        tensor = given[key]
-        if isinstance(port, Port) and not _fits(node.name, port, tensor, sizes, plan):
-            found = f"{name}: {_shown(tensor)} from {node.component}"
-            fix = f"# mend the forward of {node.component}, or its ports"
-            yield Diagnostic(
-                "CN312", (node.section, node.name), found, f"{name}: {_sized(node.name, port, sizes)}", fix
-            )
+    tensors = {name: given[node.name if name not in node.outputs else str(Ref(node.name, name))] for name in ports}
+    wrong = [name for name, port in ports.items() if isinstance(port, Port) and not _fits(port, tensors[name], shapes)]
+    if not wrong:  # again: a sum is compared once the dims that it adds are known
+        wrong = [
+            name for name, port in ports.items() if isinstance(port, Port) and not _fits(port, tensors[name], shapes)
+        ]
+    for name in wrong:
+        found = f"{name}: {_shown(tensors[name])} from {node.component}"
+        fix = f"# mend the forward of {node.component}, or its ports"
+        expected = f"{name}: {_sized(cast('Port', ports[name]), shapes)}"
+        yield Diagnostic("CN312", (node.section, node.name), found, expected, fix)
 
 
-def _fits(node: str, port: Port, tensor: Tensor, sizes: _Sizes, plan: Plan) -> bool:
-    if _kind(tensor) is not port.dtype:
-        return False
-    if any(dim.variadic for dim in port.dims):
-        return tensor.dim() >= len(port.dims) - 1
-    if tensor.dim() != len(port.dims):
-        return False
-    wanted = [dim.size or sizes.of(node, dim.name) for dim in port.dims]
-    return all(size in (None, found) for size, found in zip(wanted, tensor.shape, strict=True))
+def _fits(port: Port, tensor: Tensor, shapes: Shapes) -> bool:
+    return _kind(tensor) is port.dtype and shapes.takes(port, tensor.shape)
 
 
 def _kind(tensor: Tensor) -> Dtype:
@@ -184,9 +207,13 @@ def _kind(tensor: Tensor) -> Dtype:
     return Dtype.FLOAT if tensor.is_floating_point() else Dtype.INT
 
 
-def _sized(node: str, port: Port, sizes: _Sizes) -> str:
+def _sized(port: Port, shapes: Shapes) -> str:
     words = []
     for dim in port.dims:
-        size = dim.size or sizes.of(node, dim.name)
-        words.append(f"{dim.name}={size}" if dim.name and size else str(size or dim))
+        axes = shapes.axes.get(dim.name or "") if dim.is_open else None
+        size = None if dim.is_open else shapes.size(dim)
+        if axes is not None:
+            words += [f"{dim}={' '.join(map(str, axes)) or 'no axis'}"]
+        else:
+            words.append(f"{dim.name}={size}" if dim.name and size else str(size or dim))
     return f"{port.dtype}[{' '.join(words)}]"

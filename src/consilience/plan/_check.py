@@ -124,6 +124,7 @@ def _plan(
         resolved.others["sources"],
         resolved.balancer or Balancer(),
         tuple(item for item in diagnostics if item.severity is Severity.WARNING),
+        solution.reasons,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -106,6 +106,8 @@ class Plan:
     balancer: Balancer
     warnings: tuple[Diagnostic, ...] = ()
     """What the check found that stops nothing."""
+    provenance: Callable[[str, str], tuple[str, ...]] | None = field(default=None, repr=False, compare=False)
+    """Gives every reason for what is known of a dim, by node and dim."""
 
     def __deepcopy__(self, memo: object) -> Plan:
         """Gives the plan itself: a copied model follows the same plan, which nothing changes."""
@@ -160,6 +162,19 @@ class Plan:
         """Lists the fields that an example must have for the node to mean something of it, its target's included."""
         behind = {name for name in self._ancestors(node) if self.nodes[name].section == "fields"}
         return frozenset(behind)
+
+    def text_of(self, field_name: str) -> str | None:
+        """Gives the text whose words a field of `token_labels` labels: the one behind the input that reads both.
+
+        Where no input reads the field, the only text of the fusion; None where that could be several.
+        """
+        texts = [name for name, kind in self.fields.items() if kind.port.dtype is Dtype.TEXT]
+        for node in self.of("inputs"):
+            behind = self.fields_behind(node.name)
+            read = [name for name in sorted(texts) if name in behind]
+            if field_name in behind and read:
+                return read[0]
+        return texts[0] if len(texts) == 1 else None
 
     def present_keys(self, node: str) -> tuple[str, ...]:
         """Lists a batch's masks (`Bool["batch"]`) that tell which examples count for a loss or metric.
@@ -228,6 +243,13 @@ class Plan:
             return target.node
         behind = [ref.node for refs in self.wiring(target.node).values() for ref in refs if ref.node in self.fields]
         return next((name for name in behind if self.fields[name].port.dtype is Dtype.LABELS), None)
+
+    def reasons(self, node: str, dim: str) -> tuple[str, ...]:
+        """Tells in words why a node's dim is what it is: `("384 from minilm's config.json, stated by encoder",)`.
+
+        Every statement of its size and its labels is one, whichever node makes it; none is left of an unknown dim.
+        """
+        return self.provenance(node, dim) if self.provenance else ()
 
     def type_of(self, ref: Ref) -> str:
         """Writes the solved type of an output port: `Float[batch seq hidden=384]`."""

@@ -3,178 +3,252 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
-from consilience.declare import Dim, Many, Port
+from consilience.declare import Dim, LabelSpace, Many, Port
+from consilience.errors import Diagnostic, Path, Related
 from consilience.plan._dims import Conflict, DimVariables, Fact
-from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
-from consilience.plan._references import is_alike, rewired
+from consilience.plan._mending import Mender
+from consilience.plan._plan import Edge, Ref
+from consilience.plan._ports import port_of
 from consilience.plan._resolved import Resolved
+from consilience.plan._spaces import mending, wording
 
-__all__ = ["Unifier", "port_of"]
+__all__ = ["Unifier"]
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """One axis of one tensor: a variable, or a fixed size."""
+    """One axis of one tensor: the dim that speaks of it, and the variable that it is."""
 
     dim: Dim
     variable: Any
 
 
 @dataclass(frozen=True)
+class _Taken:
+    """What a dim of an open number stands for in a node, and the tensor that told it."""
+
+    axes: tuple[_Axis, ...]
+    ref: Ref
+
+
+@dataclass(frozen=True)
 class _Why:
-    """Why two ports of one form do not fit."""
+    """Why two ports do not fit, as far as their types do not say it."""
 
-    found: str
-    expected: str
-    code: str = "CN301"
-
-
-def port_of(kind: Port | Many) -> Port:
-    """Gives the type of a port, of one tensor where it takes several."""
-    return kind.port if isinstance(kind, Many) else kind
+    code: str
+    found: str = ""
+    expected: str = ""
+    conflict: Conflict | None = None
 
 
 class Unifier:
     """Makes the dims of connected ports one."""
 
-    def __init__(self, resolved: Resolved, variables: DimVariables) -> None:
+    def __init__(self, resolved: Resolved, variables: DimVariables, into: dict[str, list[Edge]]) -> None:
         self._resolved = resolved
         self._variables = variables
-        self._variadic: dict[tuple[str, str], tuple[_Axis, ...]] = {}
+        self._into = into
+        self._open: dict[tuple[str, str], _Taken] = {}
+        self._mender = Mender(resolved, into, self.fits, self._rank)
 
     def unify(self, edge: Edge) -> None:
         """Unifies an edge's ports, or notes why they do not fit."""
-        source = self._resolved.nodes[edge.source.node].outputs[edge.source.port]
-        target = self._resolved.nodes[edge.target.node].inputs[edge.target.port]
-        wanted = port_of(target)
-        if isinstance(source, Many):
-            return  # no component gives one: `ports_of` lists them among the inputs alone
-        found = self._axes(edge.source.node, source)
-        expected = self._expected_axes(edge, target, found)
-        if source.dtype is not wanted.dtype or (found is not None and expected is None):
-            self._mismatch(edge, source, wanted)
+        source, wanted = self._ports(edge)
+        found = self._given(edge.source, source)
+        if not wanted.dtype.takes(source.dtype) or (found is not None and wanted.spare(len(found)) is None):
+            self._tell(edge, [_Why("CN301")])
             return
-        if wanted.bound and not source.bound:
-            why = _Why("numbers that no dim bounds", f"indexes below {wanted.bound}")
-            self._mismatch(edge, source, wanted, why)
-            return
-        try:
-            for first, second in zip(found or (), expected or (), strict=True):
-                self._unite(first, second, edge)
-            if source.bound and wanted.bound:
-                self._variables.unite((edge.source.node, source.bound), (edge.target.node, wanted.bound))
-        except Conflict as conflict:
-            code = "CN307" if conflict.is_of_labels else "CN301"
-            self._mismatch(edge, source, wanted, _Why(str(conflict.found), str(conflict.expected), code))
+        if found is None:
+            return  # what the open dim of an output stands for, nothing told: tell_open_dims tells
+        different = self._learn_open(edge, wanted, found)
+        whys = [different] if different else [*_unlike(source, wanted), *self._unite(edge, source, found)]
+        if whys:
+            self._tell(edge, whys)
 
-    def _axes(self, node: str, port: Port) -> tuple[_Axis, ...] | None:
-        """Gives the axes of an output port, or None when its rank is not known."""
+    def fits(self, edge: Edge) -> bool:
+        """Tells whether an edge would fit, and changes nothing."""
+        source, wanted = self._ports(edge)
+        found = self._given(edge.source, source)
+        if found is None or not wanted.takes(source) or wanted.spare(len(found)) is None:
+            return False
+        open_dim = wanted.open_dim
+        known = self._open.get((edge.target.node, open_dim.name or "")) if open_dim else None
+        if known is not None and len(known.axes) != wanted.spare(len(found)):
+            return False
+        agree, asked = self._variables.agree, self._asked(edge)
+        pairs = self._pairs(edge, source, found)
+        return all(agree(one, other) and all(agree(one, more) for more in asked.get(other, ())) for one, other in pairs)
+
+    def _asked(self, edge: Edge) -> dict[Any, list[Any]]:
+        """Lists, for the dims of an edge's target, those that other edges into it will make one with them."""
+        asked: dict[Any, list[Any]] = {}
+        for other in self._into.get(edge.target.node, ()):
+            source, wanted = self._ports(other)
+            given = self._given(other.source, source)
+            is_other = (other.target.port, other.index) != (edge.target.port, edge.index)
+            if is_other and given is not None and wanted.spare(len(given)) is not None:
+                for one, dim in self._pairs(other, source, given):
+                    asked.setdefault(dim, []).append(one)
+        return asked
+
+    def untold(self, node: str) -> Dim | None:
+        """Gives the open dim of an output of which no tensor tells what it stands for, if any."""
+        for port in self._resolved.nodes[node].outputs.values():
+            dim = port_of(port).open_dim
+            if dim is not None and (node, dim.name or "") not in self._open:
+                return dim
+        return None
+
+    def _ports(self, edge: Edge) -> tuple[Port, Port]:
+        nodes = self._resolved.nodes
+        return port_of(nodes[edge.source.node].outputs[edge.source.port]), port_of(
+            nodes[edge.target.node].inputs[edge.target.port]
+        )
+
+    def _given(self, ref: Ref, port: Port) -> tuple[_Axis, ...] | None:
+        """Gives the axes of an output port, or None when their number is not known."""
         axes: list[_Axis] = []
         for position, dim in enumerate(port.dims):
-            if dim.variadic:
-                bound = self._variadic.get((node, dim.name)) if dim.name else None
-                if bound is None:
+            if dim.is_open:
+                taken = self._open.get((ref.node, dim.name or ""))
+                if taken is None:
                     return None
-                axes += bound
+                axes += taken.axes
             else:
-                axes.append(_Axis(dim, (node, dim.name) if dim.name else (node, "_", id(port), position)))
+                variable = (ref.node, dim.name) if dim.name else self._unnamed(ref.node, dim, ref.port, position)
+                axes.append(_Axis(dim, variable))
         return tuple(axes)
 
-    def _expected_axes(
-        self, edge: Edge, target: Port | Many, found: tuple[_Axis, ...] | None
-    ) -> tuple[_Axis, ...] | None:
-        """Gives the axes that a port expects of a tensor with the found axes, or None when the ranks do not fit."""
-        if found is None:
-            return ()
-        wanted, each = port_of(target), target.each if isinstance(target, Many) else ()
-        spare = len(found) - sum(not dim.variadic for dim in wanted.dims)
-        has_variadic = any(dim.variadic for dim in wanted.dims)
-        if spare < 0 or (spare > 0 and not has_variadic):
+    def _rank(self, ref: Ref) -> int | None:
+        axes = self._given(ref, port_of(self._resolved.nodes[ref.node].outputs[ref.port]))
+        return None if axes is None else len(axes)
+
+    def _learn_open(self, edge: Edge, wanted: Port, found: tuple[_Axis, ...]) -> _Why | None:
+        """Lets the first tensor tell what a port's open dim stands for; tells why when this one says otherwise."""
+        dim = wanted.open_dim
+        if dim is None or dim.name is None:
             return None
-        axes: list[_Axis] = []
+        place = wanted.dims.index(dim)
+        taken = found[place : place + (wanted.spare(len(found)) or 0)]
+        known = self._open.setdefault((edge.target.node, dim.name), _Taken(taken, edge.source))
+        if len(known.axes) == len(taken):
+            return None
+        return _Why("CN301", f"{dim} is {_named(taken)}", f"{dim} is {_named(known.axes)}, by {known.ref}")
+
+    def _unite(self, edge: Edge, source: Port, found: tuple[_Axis, ...]) -> Iterator[_Why]:
+        """Makes the dims one up to the first that differs; what comes after it is compared alone.
+
+        A tensor that does not belong there shall not tell the node its sizes.
+        """
+        is_apart = False
+        for first, second in self._pairs(edge, source, found):
+            try:
+                if is_apart:
+                    self._variables.known(first).agreed(self._variables.known(second))
+                else:
+                    self._variables.unite(first, second)
+            except Conflict as conflict:
+                is_apart = True
+                code = "CN307" if conflict.spaces else "CN301"
+                yield _Why(code, str(conflict.found), str(conflict.expected), conflict)
+
+    def _pairs(self, edge: Edge, source: Port, found: tuple[_Axis, ...]) -> Iterator[tuple[Any, Any]]:
+        """Gives the variables of an edge that are one, each axis and then the bound."""
+        kind = self._resolved.nodes[edge.target.node].inputs[edge.target.port]
+        wanted, each = port_of(kind), kind.each if isinstance(kind, Many) else ()
+        start = 0
         for position, dim in enumerate(wanted.dims):
-            if dim.variadic:
-                taken = found[len(axes) : len(axes) + spare]
-                known = self._variadic.setdefault((edge.target.node, dim.name), taken) if dim.name else taken
-                if len(known) != len(taken):
-                    return None
-                axes += known
+            if dim.is_open:
+                spare = wanted.spare(len(found)) or 0
+                known = self._open.get((edge.target.node, dim.name or ""))
+                for axis, other in zip(found[start : start + spare], known.axes if known else (), strict=False):
+                    yield axis.variable, other.variable
+                if spare and dim.size is not None:
+                    yield found[start].variable, self._unnamed(edge.target.node, dim, edge.target.port, position)
+                start += spare
+            elif dim.name is None:
+                variable = self._unnamed(edge.target.node, dim, edge.target.port, edge.index, position)
+                yield found[start].variable, variable
+                start += 1
             else:
-                axes.append(_Axis(dim, self._variable(edge, dim, each, position)))
-        return tuple(axes)
+                name = (dim.name, edge.index) if dim.name in each else (dim.name,)
+                yield found[start].variable, (edge.target.node, *name)
+                start += 1
+        if source.bound and wanted.bound:
+            yield (edge.source.node, source.bound), (edge.target.node, wanted.bound)
 
-    def _variable(self, edge: Edge, dim: Dim, each: tuple[str, ...], position: int) -> Any:
-        node = edge.target.node
-        if dim.name is None:
-            return (node, "_", edge.target.port, edge.index, position)
-        return (node, dim.name, edge.index) if dim.name in each else (node, dim.name)
+    def _unnamed(self, node: str, dim: Dim, *place: Any) -> Any:
+        """Gives the variable of an axis that no name speaks of, with the size that its type writes."""
+        variable = (node, "_", *place)
+        if dim.size is not None and self._variables.known(variable).size is None:
+            self._variables.state(variable, Fact(dim.size, f"in the ports of {node}", node))
+        return variable
 
-    def _unite(self, found: _Axis, expected: _Axis, edge: Edge) -> None:
-        for axis, owner in ((found, edge.source.node), (expected, edge.target.node)):
-            if axis.dim.size is not None:
-                self._variables.state(axis.variable, Fact(axis.dim.size, f"in the ports of {owner}"))
-        self._variables.unite(found.variable, expected.variable)
+    def _tell(self, edge: Edge, whys: list[_Why]) -> None:
+        source, wanted = self._ports(edge)
+        for code, group in groupby(sorted(whys, key=lambda why: why.code), key=lambda why: why.code):
+            reasons = list(group)
+            found, expected = (
+                f"{edge.source}: {self._typed(edge.source.node, source, code)}",
+                f"{edge.target.port}: {self._typed(edge.target.node, wanted, code)}",
+            )
+            conflict = next((why.conflict for why in reasons if why.conflict), None)
+            fix = mending(self._resolved, edge, conflict) if conflict and conflict.spaces else None
+            self._resolved.faults.append(
+                Diagnostic(
+                    code,
+                    edge.key,
+                    _with(found, [_worded(why)[0] for why in reasons]),
+                    _with(expected, [_worded(why)[1] for why in reasons]),
+                    fix or self._mender.fix(edge, source, wanted, code),
+                    related=self._related(conflict),
+                )
+            )
 
-    def _mismatch(self, edge: Edge, source: Port, wanted: Port, why: _Why | None = None) -> None:
-        given = f"{edge.source}: {self._typed(edge.source.node, source)}"
-        asked = f"{edge.target.port}: {self._typed(edge.target.node, wanted)}"
-        self._resolved.fault(
-            why.code if why else "CN301",
-            edge.key,
-            f"{given}   ({why.found})" if why else given,
-            f"{asked}   ({why.expected})" if why else asked,
-            self._fitting(edge, wanted),
-        )
+    def _related(self, conflict: Conflict | None) -> tuple[Related, ...]:
+        """Points at the nodes whose statements contradict each other."""
+        facts = (conflict.found, conflict.expected) if conflict else ()
+        paths: list[tuple[Path, Fact]] = [
+            ((self._resolved.nodes[fact.node].section, fact.node), fact)
+            for fact in facts
+            if fact.node in self._resolved.nodes
+        ]
+        return tuple(Related(path, f"{_brief(fact)} is stated here") for path, fact in paths)
 
-    def _typed(self, node: str, port: Port) -> str:
-        words = []
+    def _typed(self, node: str, port: Port, code: str) -> str:
+        sized = []
         for dim in port.dims:
-            size = self._variables.known((node, dim.name)).static if dim.name and not dim.variadic else None
-            words.append(f"{dim.name}={size}" if size is not None else str(dim))
-        return f"{port.dtype}[{' '.join(words)}]" + (f" below {port.bound}" if port.bound else "")
+            size = self._variables.known((node, dim.name)).static if dim.name and not dim.is_open else None
+            sized.append(str(dim) if size is None or dim.size is not None else f"{dim}={size}")
+        text = str(replace(port, dims=(), range=port.range if code == "CN315" else None))
+        return text.replace("[]", f"[{' '.join(sized)}]", 1)
 
-    def _fitting(self, edge: Edge, wanted: Port) -> str:
-        """Names another port that would fit, of the same node first."""
-        for ref, port in self._others(edge):
-            if ref != edge.source and self._fits(ref.node, port, wanted, edge):
-                return rewired(self._resolved.fusion, edge.key, ref, edge.index)
-        return f"# feed {edge.target.node} with a tensor of type {wanted}"
 
-    def _others(self, edge: Edge) -> Iterator[tuple[Ref, Port]]:
-        """Lists the ports that could stand there instead, none that comes after the node itself."""
-        nodes = self._resolved.nodes
-        own = nodes[edge.source.node]
-        section = "fields" if edge.target.port == TARGET else own.section
-        above: list[PlanNode] = []
-        for node in nodes.values():
-            if node.name == edge.target.node:
-                break
-            if node.section == section and node is not own:
-                above.append(node)
-        for node in (own, *reversed(above)):
-            for name, port in node.outputs.items():
-                if isinstance(port, Port):
-                    yield Ref(node.name, name), port
+def _unlike(source: Port, wanted: Port) -> Iterator[_Why]:
+    if wanted.bound and not source.bound:
+        yield _Why("CN301", "numbers that no dim bounds", f"indexes below {wanted.bound}")
+    if wanted.range is not None and not wanted.range.takes(source.range):
+        yield _Why("CN315", "" if source.range else "it states no range")
 
-    def _fits(self, node: str, port: Port, wanted: Port, edge: Edge) -> bool:
-        if not is_alike(port, wanted):
-            return False
-        variadic = next((dim.name for dim in wanted.dims if dim.variadic), None)
-        bound = self._variadic.get((edge.target.node, variadic)) if variadic else None
-        if bound is not None and len(port.dims) != len(wanted.dims) - 1 + len(bound):
-            return False
-        pairs = (
-            [] if variadic else [(mine.name, theirs.name) for mine, theirs in zip(port.dims, wanted.dims, strict=False)]
-        )
-        for mine, theirs in [*pairs, (port.bound, wanted.bound)]:
-            if mine and theirs:
-                given = self._variables.known((node, mine))
-                asked = self._variables.known((edge.target.node, theirs))
-                if given.size and asked.size and given.size.value != asked.size.value:
-                    return False
-                if given.identity and asked.identity and given.identity.value != asked.identity.value:
-                    return False
-        return True
+
+def _named(axes: tuple[_Axis, ...]) -> str:
+    return " ".join(axis.dim.name or str(axis.dim) for axis in axes) or "no axis"
+
+
+def _brief(fact: Fact) -> str:
+    return f"the labels {fact.value}" if isinstance(fact.value, LabelSpace) else f"{fact.value}"
+
+
+def _worded(why: _Why) -> tuple[str, str]:
+    if why.conflict and why.conflict.spaces:
+        return wording(why.conflict)
+    return why.found, why.expected
+
+
+def _with(text: str, reasons: list[str]) -> str:
+    told = "; ".join(filter(None, reasons))
+    return f"{text}   ({told})" if told else text

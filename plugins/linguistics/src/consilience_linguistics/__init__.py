@@ -60,6 +60,7 @@ class Mask(Input):
         positions=Int["batch masked"].below("seq"),
         labels=Int["batch masked"].below("vocab"),
     )
+    static = ("vocab",)
 
     def faults(self) -> Iterable[Fault]:
         """Tells of shares that add up to more than all the chosen tokens."""
@@ -103,7 +104,8 @@ class MaskedLMHead(Module):
     """
 
     inputs = Ports(hidden=Float["batch seq hidden"], positions=Int["batch masked"].below("seq"))
-    outputs = Ports(logits=Float["batch masked vocab"])
+    outputs = Ports(logits=Float["batch masked vocab"].logits())
+    static = ("hidden", "vocab")
 
     def faults(self) -> Iterable[Fault]:
         """Tells of a tied module that reads no tokens, so that it has no embeddings to share."""
@@ -189,7 +191,7 @@ class MaskedLMHead(Module):
 class MaskedLMLoss(Loss):
     """Cross-entropy of the masked tokens; each masked token counts once, not each text."""
 
-    inputs = Ports(logits=Float["batch masked vocab"])
+    inputs = Ports(logits=Float["batch masked vocab"].logits())
     target = Int["batch masked"].below("vocab")
 
     def build(self, dims: Dims) -> nn.Module:
@@ -202,7 +204,7 @@ class MaskedLMLoss(Loss):
 class Perplexity(Metric):
     """The perplexity of the masked tokens: between how many words, all alike, the model would be as unsure."""
 
-    inputs = Ports(logits=Float["batch masked vocab"])
+    inputs = Ports(logits=Float["batch masked vocab"].logits())
     target = Int["batch masked"].below("vocab")
 
     def build(self, dims: Dims) -> TorchMetric:

@@ -47,7 +47,8 @@ class EmotionHead(Module):
     """The width of the hidden layer: that of the features, when left out."""
 
     inputs = Ports(features=Float["batch hidden"])
-    outputs = Ports(logits=Float["batch emotion"])
+    outputs = Ports(logits=Float["batch emotion"].logits())
+    static = ("hidden", "emotion")
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         """Names the hidden layer and the scoring one."""
@@ -68,7 +69,7 @@ class EmotionLoss(Loss):
     positive_weight: float = Field(1.0, gt=0)
     """How much an emotion that is there weighs against one that is not: above 1 where emotions are rare."""
 
-    inputs = Ports(logits=Float["batch emotion"])
+    inputs = Ports(logits=Float["batch emotion"].logits())
     target = Bool["batch emotion"]
 
     def build(self, dims: Dims) -> nn.Module:
@@ -89,7 +90,7 @@ class LexiconAffect(Input):
     """How many words are read from the start of a text: VADER's time grows with the square of them."""
 
     inputs = Ports(text=Text["batch"])
-    outputs = Ports(valence=Float["batch"], present=Bool["batch"])
+    outputs = Ports(valence=Float["batch"].within(-1, 1), present=Bool["batch"])
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the reader; each process loads the lexicon when it reads its first text."""
@@ -108,6 +109,7 @@ class AffectHead(Module):
 
     inputs = Ports(features=Float["batch hidden"])
     outputs = Ports(valence=Float["batch"])
+    static = ("hidden",)
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         """Names the hidden layer and the scoring one."""
