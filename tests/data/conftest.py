@@ -45,6 +45,9 @@ class SmallPlan:
     def of(self, section: str) -> list[PlanNode]:
         return []
 
+    def text_of(self, name: str) -> str | None:
+        return next((field for field, kind in self.fields.items() if kind.word == "text"), None)
+
     def fields_behind(self, node: str) -> frozenset[str]:
         raise AssertionError(f"{node}: there is no node")
 

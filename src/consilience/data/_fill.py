@@ -63,17 +63,18 @@ class Filler:
 
     @cached_property
     def _texts(self) -> dict[str, TextColumn]:
-        """The text fields; the labels of words are those of the first text, which is then given as words."""
-        has_words = any(self._kind(field) == "token_labels" for field in self._mapped)
-        names = [field for field in self._mapped if self._kind(field) == "text"]
-        return {field: TextColumn(self._mapped[field].column, has_words and field == names[0]) for field in names}
+        """The text fields; a text whose words are labelled is given as words."""
+        worded = {self._plan.text_of(field) for field in self._mapped if self._kind(field) == "token_labels"}
+        names = sorted(field for field in self._mapped if self._kind(field) == "text")
+        return {field: TextColumn(self._mapped[field].column, field in worded) for field in names}
 
     def _kind(self, field: str) -> str:
         return self._plan.fields[field].word
 
     def _readers(self, faults: list[Diagnostic]) -> Iterator[FieldReader]:
-        text = next(((field, column.name) for field, column in self._texts.items()), None)
         for field, column in self._mapped.items():
+            worded = self._plan.text_of(field) if self._kind(field) == "token_labels" else None
+            text = (worded, self._texts[worded].name) if worded in self._texts else None
             try:
                 reader = FieldReader(self._plan, self._name, field, column, text)
                 reader.check_column(self._tables)

@@ -35,5 +35,8 @@ class DataPlan(Protocol):
     def of(self, section: str) -> Sequence[PlanNode]:
         """Lists the nodes of a section."""
 
+    def text_of(self, field_name: str) -> str | None:
+        """Gives the text whose words a field of `token_labels` labels."""
+
     def fields_behind(self, node: str) -> frozenset[str]:
         """Lists the fields that an example must have for a node to mean something of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +43,12 @@ class ExampleReader:
     """The texts that are given as their words, because words were labelled in training."""
 
     @classmethod
-    def of(cls, plan: Plan, outputs: Sequence[str], as_words: bool = False) -> ExampleReader:
-        """Reads the examples that some nodes of a plan need."""
+    def of(cls, plan: Plan, outputs: Sequence[str], labelled: Iterable[str] = ()) -> ExampleReader:
+        """Reads the examples that some nodes of a plan need; `labelled` are fields whose words the answers label."""
         behind = {field for name in outputs for field in plan.fields_behind(name)}
         needed = tuple(name for name in plan.fields if name in behind)
-        texts = [name for name in needed if plan.fields[name].word == "text"]
-        return cls(plan, needed, frozenset(texts[:1] if as_words else ()))
+        texts = (plan.text_of(name) for name in labelled)
+        return cls(plan, needed, frozenset(text for text in texts if text is not None))
 
     def __call__(self, given: object, place: Place) -> dict[str, Any]:
         """Gives the example of a text alone, or of a mapping from field to value."""

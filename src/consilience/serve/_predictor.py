@@ -57,7 +57,7 @@ class Predictor:
         nodes += [name for answer in asked for name in answer.reads if name not in nodes]
         self._modules = [name for name in nodes if name in self.plan.fusion.modules]
         self._collator = build_collator(self.plan, nodes, self.plan.fusion.train.seed)
-        self._reader = ExampleReader.of(self.plan, nodes, any(answer.words for answer in asked))
+        self._reader = ExampleReader.of(self.plan, nodes, [answer.field for answer in asked if answer.words])
 
     def predict(self, examples: Iterable[str | Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Gives one result an example, in order; raises `RunError` at the first example that cannot be read.
