@@ -21,9 +21,9 @@ from consilience.host import Registry, _registry
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "plan" / "broken"
-GOLDEN = Path(__file__).parent / "golden" / "broken_files.txt"
+GOLDEN = Path(__file__).parent / "golden"
 REWRITE = "CONSILIENCE_GOLDEN"
-"""Set to 1, the golden file is written anew: CONSILIENCE_GOLDEN=1 python -m pytest tests/cli/test_exact_texts.py."""
+"""Set to 1, the golden files are written anew: CONSILIENCE_GOLDEN=1 python -m pytest tests/cli/test_exact_texts.py."""
 
 OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology")
 
@@ -56,6 +56,14 @@ def copied(small_fusion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return copy
 
 
+def golden(name: str, told: str) -> None:
+    """Compares with a golden text, or writes it."""
+    file = GOLDEN / name
+    if os.environ.get(REWRITE) == "1":
+        file.write_text(told, encoding="utf-8")
+    assert told == file.read_text(encoding="utf-8"), f"set {REWRITE}=1 to write {name} anew, if it shall change"
+
+
 def without_excerpts(told: str) -> str:
     return re.sub(r"^ +\d* \| .*\n", "", told, flags=re.MULTILINE)
 
@@ -67,10 +75,7 @@ def test_every_broken_file_is_told_as_it_was(call: Call, monkeypatch: pytest.Mon
     told = ""
     for file in sorted(BROKEN.glob("*.yaml")):
         told += f"$ consilience check {file.name}\n{call('check', file.name).stderr}\n".replace(f"{BROKEN}/", "")
-    if os.environ.get(REWRITE) == "1":
-        GOLDEN.write_text(told, encoding="utf-8")
-    expected = GOLDEN.read_text(encoding="utf-8")
-    assert told == expected, f"set {REWRITE}=1 to write {GOLDEN.name} anew, if it shall change"
+    golden("broken_files.txt", told)
 
 
 def _no_weights(folder: Path) -> None:
@@ -183,6 +188,126 @@ def test_what_a_check_tells(
     harm(tmp_path)
     told = without_excerpts(call("check", file).stderr)
     assert told.replace(f"{tmp_path}/", "") == f"{text}\n\n1 error\n"
+
+
+ENCODER = "  encoder: {use: text_encoder, in: tokens}\n"
+OPINION = "  opinion_loss: {use: cross_entropy, in: opinion, target: sentiment}\n"
+MAP = "    map: {text: text, sentiment: label, stars: stars, topics: {"
+SPLIT = "    split: {test: 10, validation: 6}\n"
+OTHERS = """\
+  rating_loss: {use: mse, in: rating, target: stars, weight: 0.1}
+  about_loss: {use: binary_cross_entropy, in: about, target: topics}
+  feeling_loss: {use: mse, in: feeling, target: mood}
+"""
+TOKENS = "  tokens: {use: tokens, in: text, checkpoint: tiny, max_length: 16}\n"
+MASKED = (TOKENS, TOKENS + "  masked: {use: linguistics.mask, in: tokens}\n")
+WORDS = "  words: {{use: linguistics.masked_lm_head, in: [encoder, masked], tie: {}}}\n"
+ALONE = (
+    (OTHERS, ""),
+    ("  rating: {use: regressor, in: encoder.pooled}\n", ""),
+    ("  about: {use: classifier, in: encoder.pooled}\n", ""),
+    ("  feeling: {use: multioutput_regressor, in: encoder.pooled}\n", ""),
+)
+"""What takes all losses away but one."""
+
+
+def _other_sizes(folder: Path) -> None:
+    config = folder / "checkpoint" / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"hidden_size": 16', '"hidden_size": 24'))
+
+
+def _few_texts(folder: Path) -> None:
+    rows = [
+        "text,label,stars,topics,mood",
+        *(f"{f'fine {row}' * (row % 4 > 0)},positive,{row},plot,0 0" for row in range(40)),
+    ]
+    (folder / "reviews.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _rare_label(folder: Path) -> None:
+    (folder / "more.csv").write_text("text,label\na rare one,mixed\n", encoding="utf-8")
+
+
+CHANGES: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[Path], None]]] = {
+    "CN315": (
+        (
+            (OPINION, OPINION.replace("opinion,", "shares,")),
+            (ENCODER, ENCODER + "  shares: {use: probabilities, in: opinion}\n"),
+        ),
+        _nothing,
+    ),
+    "CN316": (
+        (
+            ("  stars: number\n", "  stars: number\n  sides: {category: [left, right]}\n"),
+            (ENCODER, ENCODER + "  grouped: {use: regroup, in: opinion}\n"),
+            (OPINION, OPINION + "  side_loss: {use: cross_entropy, in: grouped, target: sides}\n"),
+            (MAP, MAP.replace("stars: stars", "stars: stars, sides: label")),
+        ),
+        _nothing,
+    ),
+    "CN390": (((ENCODER, ENCODER + WORDS.format("opinion, tune: frozen")), MASKED), _nothing),
+    "CN407": (
+        (
+            (MAP, MAP.replace(" sentiment: label,", "")),
+            (SPLIT, SPLIT + "  labels: {use: table, path: reviews.csv, map: {sentiment: label}}\n"),
+        ),
+        _nothing,
+    ),
+    "CN408": (((SPLIT, ""),), _nothing),
+    "CN409": (((SPLIT, SPLIT + "  texts: {use: table, path: reviews.csv, map: {text: text}}\n"),), _nothing),
+    "CN410": (((MAP, MAP.replace("text: text", "text: label")),), _nothing),
+    "CN411": (((OPINION, OPINION + OPINION.replace("opinion_loss", "again_loss")),), _nothing),
+    "CN412": (
+        (
+            (
+                OPINION,
+                OPINION + OPINION.replace("opinion_loss", "again_loss").replace("}", ", class_weights: [1.0, 2.0]}"),
+            ),
+        ),
+        _nothing,
+    ),
+    "CN413": ((*ALONE, ("metrics:", "objective: {balance: uncertainty}\nmetrics:")), _nothing),
+    "CN414": (((OPINION, OPINION.replace("}", ", weight: 0}")),), _nothing),
+    "CN416": ((("learning_rate: 1.0e-3", "learning_rate: 0"),), _nothing),
+    "CN511": (
+        (
+            ("  stars: number\n", "  stars: number\n  grade: {category: [a, b, c, d, e, f, g]}\n"),
+            (MAP, MAP.replace("stars: stars", "stars: stars, grade: stars")),
+        ),
+        _nothing,
+    ),
+    "CN512": (
+        (
+            ("[negative, positive]", "[negative, positive, mixed]"),
+            (
+                SPLIT,
+                SPLIT
+                + "  more: {use: table, path: more.csv, map: {text: text, sentiment: label}, split: {test: 1.0}}\n",
+            ),
+        ),
+        _rare_label,
+    ),
+    "CN513": ((("name: small", "name: small"),), _few_texts),
+    "CN612": ((("name: small", "name: small"),), _other_sizes),
+    "CN613": ((("path: reviews.csv", "path: checkpoint"),), _nothing),
+    "CN691": (((ENCODER, ENCODER + WORDS.format("encoder, start: pretrained, tune: frozen")), MASKED), _nothing),
+}
+"""What is changed in the small fusion, and in its files, so that a check of it and of its data tells a code."""
+
+
+@pytest.mark.parametrize("code", CHANGES)
+def test_what_a_change_of_the_small_fusion_is_told(
+    code: str, call: Call, copied: Callable[..., Path], tmp_path: Path
+) -> None:
+    changes, harm = CHANGES[code]
+    if "linguistics." in "".join(new for _, new in changes):
+        pytest.importorskip("consilience_linguistics", reason="the plugin is not installed")
+    file = copied(*changes)
+    harm(tmp_path)
+    reading = ["--data"] if code.startswith("CN5") else []
+    told = call("check", file, *reading).stderr.replace(f"{tmp_path}/", "")
+    assert f" {code} at " in told
+    golden(f"small_{code}.txt", told.removeprefix("fusion.yaml: reading the data\n"))
 
 
 OF_A_TRAINING = {
@@ -361,10 +486,21 @@ HEAD = "  opinion: {use: classifier, in: encoder.pooled}"
             "  expected  a module changed in place, with something to train\n"
             "  fix       # mend apply in Idle, or its trains",
         ),
+        (
+            (
+                HEAD,
+                "  opinion: {use: classifier, in: both}\n  both: {use: concat, in: [encoder.pooled], tune: lab.idle}",
+            ),
+            "no module",
+            "error CN415 at modules.both.tune (fusion.yaml:21)\n"
+            "  found     lab.idle, for concat, which has no parameters\n"
+            "  expected  a tuner beside parameters that it can tune\n"
+            "  fix       # remove the key tune",
+        ),
     ],
-    ids=["CN311", "CN312", "CN313"],
+    ids=["CN311", "CN312", "CN313", "CN415"],
 )
-def test_what_is_told_when_a_model_is_built(
+def test_what_is_told_of_plugins_that_break_their_word(
     change: tuple[str, str],
     made: str,
     text: str,
