@@ -13,6 +13,7 @@ from consilience import Fusion, Plan, check
 from consilience.declare import hookimpl
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.host import Registry
+from consilience.plan import survey
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "film-reviews"
 
@@ -61,14 +62,13 @@ def toy() -> Callable[..., Registry]:
 
 
 def faults_of(fusion: Fusion | str | Path, registry: Registry, base: Path | None = None) -> list[Diagnostic]:
-    """Gives the diagnostics of a check, none when it passes."""
+    """Gives all that a check tells, warnings included."""
     try:
         if isinstance(fusion, str):
             fusion = Fusion.parse(fusion, base)
-        check(fusion, registry)
+        return list(survey(fusion, registry).diagnostics)
     except DeclarationError as error:
         return list(error.diagnostics)
-    return []
 
 
 @pytest.fixture(scope="session")

@@ -70,16 +70,17 @@ def _nothing_to_train(resolved: Resolved, loss: PlanNode, behind: Iterable[PlanN
 
 def _check_tuners(resolved: Resolved) -> None:
     """Notes each tuner that is to train a module which says that it has no parameters."""
+    told = {fault.path[:3] for fault in resolved.faults}
     for name, node in resolved.fusion.modules.items():
-        planned = resolved.nodes.get(name)
+        planned, path = resolved.nodes.get(name), ("modules", name, "tune")
         if planned is None or planned.tuner is None or not isinstance(planned.declaration, Module):
             continue
         tuner = str(node.tune["use"])
-        is_asked = "tune" in node.model_fields_set and tuner != _default_tuner(node)
-        if is_asked and planned.tuner.trains and not planned.declaration.has_parameters and not node.share:
+        is_asked = "tune" in node.model_fields_set and tuner != _default_tuner(node) and not node.share
+        if is_asked and planned.tuner.trains and not planned.declaration.has_parameters and path not in told:
             found = f"{tuner}, for {planned.component}, which has no parameters"
             expected = "a tuner beside parameters that it can tune"
-            resolved.fault("CN415", ("modules", name, "tune"), found, expected, "# remove the key tune")
+            resolved.fault("CN415", path, found, expected, "# remove the key tune")
 
 
 def _default_tuner(node: object) -> str:

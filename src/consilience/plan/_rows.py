@@ -39,13 +39,16 @@ def check_rows(resolved: Resolved, edges: Iterable[Edge], doubtful: frozenset[st
     filled = union(one.fields for one in given)
     readers = [node for node in resolved.nodes.values() if _reads(node, needs, filled) and node.name not in doubtful]
     losses = [node for node in readers if node.section == "losses"]
+    lacking: list[frozenset[str]] = []
     if not any("train" in one.splits for one in given):
         _nothing_to_train_on(resolved)
     else:
-        _check_losses(resolved, losses, given, needs)
-    _check_metrics(resolved, [node for node in readers if node.section == "metrics"], given, needs)
+        lacking = _check_losses(resolved, losses, given, needs)
+    metrics = [node for node in readers if node.section == "metrics" and needs.of(node.name) not in lacking]
+    _check_metrics(resolved, metrics, given, needs)
     if not doubtful and len(losses) == len(_of_rows(resolved)):
-        _check_idle(resolved, losses, given, needs)
+        # Rows that lack what a loss at fault needs may be those that it is to have.
+        _check_idle(resolved, losses, [one for one in given if not one.fields & union(lacking)], needs)
         _check_plain_sight(resolved, losses, needs)
 
 
@@ -81,7 +84,7 @@ def _nothing_to_train_on(resolved: Resolved) -> None:
     taken = [name for name, node in resolved.fusion.sources.items() if takes_all(node.split)]
     if taken:
         path: Path = ("sources", taken[0], "split")
-        found, fix = f"no row is left to train on: {_amounts(resolved.fusion, taken[0])}", "split: {test: 0.2}"
+        found, fix = f"{_amounts(resolved.fusion, taken[0])}: no row is left to train on", "split: {test: 0.2}"
     else:
         path, found, fix = ("sources",), "no source has rows to train on", "# add a source with rows to train on"
     resolved.fault("CN506", path, found, "at least one training row", fix)
@@ -91,7 +94,11 @@ def _amounts(fusion: Fusion, source: str) -> str:
     return ", ".join(f"{split} takes {amount}" for split, amount in fusion.sources[source].split.items())
 
 
-def _check_losses(resolved: Resolved, losses: list[PlanNode], given: list[_Given], needs: Needs) -> None:
+def _check_losses(
+    resolved: Resolved, losses: list[PlanNode], given: list[_Given], needs: Needs
+) -> list[frozenset[str]]:
+    """Notes the losses without a training row; gives the fields that they need of one."""
+    at_fault: list[frozenset[str]] = []
     trained = [one for one in given if "train" in one.splits]
     for node in losses:
         wanted = needs.of(node.name)
@@ -113,6 +120,8 @@ def _check_losses(resolved: Resolved, losses: list[PlanNode], given: list[_Given
             expected = f"a source that fills all that {node.name} needs"
             fix = f"{lacking}: {lacking}  # under sources.{best.name}.map"
         resolved.fault("CN407", path, found, expected, fix)
+        at_fault.append(wanted)
+    return at_fault
 
 
 def _check_metrics(resolved: Resolved, metrics: list[PlanNode], given: list[_Given], needs: Needs) -> None:

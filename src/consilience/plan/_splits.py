@@ -65,7 +65,8 @@ def tell_shares(resolved: Resolved, name: str, dealt: Mapping[Any, int | float])
             resolved.fault("CN505", path, str(amount), expected, f"{split}: {int(amount)}")
             return True
         if Fraction(str(amount)) > left:
-            fix = f"{split}: {float(left):g}" if left else f"# remove the key {split}"
+            room = left if "train" in dealt else left / 2  # the rest is to be learnt from
+            fix = f"{split}: {float(room):g}" if room else f"# remove the key {split}"
             found = f"{amount}, where {float(left):g} of the rows are left"
             resolved.fault("CN505", path, found, "shares that are at most 1 together", fix)
             return True

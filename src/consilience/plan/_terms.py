@@ -134,7 +134,7 @@ def _tell_pair(resolved: Resolved, first: PlanNode, other: PlanNode) -> None:
         return
     keys = type(first.declaration).model_fields
     differing = [key for key in keys if getattr(first.declaration, key) != getattr(other.declaration, key)]
-    found = f"{other.name}, which reads what {first.name} reads, with another {listed(differing)}"
+    found = f"{other.name}, which reads what {first.name} reads, with other {listed(differing)}"
     expected = f"one {other.component} for one prediction: two would pull it to two places"
     resolved.fault("CN412", path, found, expected, fix, Part.KEY, severity=Severity.WARNING, related=related)
 
