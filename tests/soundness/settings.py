@@ -23,6 +23,7 @@ _TAKEN_CARE_OF = {
     "cross_entropy": {"class_weights"},
     "binary_cross_entropy": {"pos_weight"},
     "lora": {"targets"},
+    "masked_lm_head": {"start"},
 }
 """Keys whose values depend on more than their own range, by component."""
 

@@ -221,7 +221,10 @@ def _masked_words(growth: Growth) -> None:
     masked, states = growth.random.choice(_guessable(growth))
     encoder = growth.random.choice(list(growth.encoders))
     wanted = {"hidden": states.ref, "positions": f"{masked}.positions"}
-    head = growth.add(growth.modules, "words", "linguistics.masked_lm_head", wanted, tie=encoder)
+    checkpoint, width = growth.encoders[encoder]
+    has_head = growth.resources[checkpoint]["path"] == "headed" and states.width == width
+    given = {"start": "pretrained"} if has_head and growth.random.random() < 0.5 else {}
+    head = growth.add(growth.modules, "words", "linguistics.masked_lm_head", wanted, tie=encoder, **given)
     growth.reads[head].add(encoder)
     use = growth.random.choice(["linguistics.masked_lm_loss", "linguistics.masked_lm_loss", "cross_entropy"])
     _loss(growth, use, "logits", f"{head}.logits", f"{masked}.labels")

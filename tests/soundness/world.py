@@ -24,8 +24,8 @@ __all__ = [
     "write_world",
 ]
 
-CHECKPOINTS = {"tiny": 16, "slim": 8}
-"""The folder and the width of each checkpoint."""
+CHECKPOINTS = {"tiny": 16, "slim": 8, "headed": 16}
+"""The folder and the width of each checkpoint; the last has the head too that it learnt to guess words with."""
 GRAPHS = ("film.ttl", "city.ttl")
 TABLES = ("reviews.csv", "comments.jsonl", "notes.tsv", "daily/{split}.csv")
 SPACES = {"psychology.sentiment": 4, "psychology.ekman": 7, "psychology.goemotions": 28}
@@ -62,6 +62,7 @@ def write_world(folder: Path) -> Path:
     """Writes every file, and gives the folder."""
     save_bert(folder / "tiny")
     save_bert(folder / "slim", hidden_size=8, intermediate_size=12, num_hidden_layers=1)
+    _save_headed(folder / "headed")
     (folder / "film.ttl").write_text(_PREFIXES % "film" + _FILM, encoding="utf-8")
     (folder / "city.ttl").write_text(_PREFIXES % "city" + _CITY, encoding="utf-8")
     _write_csv(folder / "reviews.csv", list(_rows("reviews", 48)), ",")
@@ -72,6 +73,12 @@ def write_world(folder: Path) -> Path:
     for split, count in (("train", 36), ("validation", 6), ("test", 5)):
         _write_csv(folder / "daily" / f"{split}.csv", list(_rows(split, count)), ",")
     return folder
+
+
+def _save_headed(folder: Path) -> None:
+    from transformers import AutoConfig, BertForMaskedLM
+
+    BertForMaskedLM(AutoConfig.from_pretrained(str(save_bert(folder, has_weights=False)))).save_pretrained(str(folder))
 
 
 def _write_csv(path: Path, rows: list[dict[str, object]], delimiter: str) -> None:

@@ -33,12 +33,23 @@ def judge(plan: DataPlan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
         if not any(tally.rows("train") for tally in tallies):
             found = "no source gives rows to train" if tallies else "no source"
             yield Diagnostic("CN506", ("sources",), found, "at least one training row", "split: {test: 0.2}")
+        yield from _no_full_batch(plan, tallies)
     yield from _losses(plan, tallies, unread)
     yield from _metrics(plan, tallies, unread)
     yield from _labels(plan, tallies, unread)
     for tally in tallies:
         yield from _codes(plan, tally)
         yield from _empty(tally)
+
+
+def _no_full_batch(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
+    """Tells of rows that do not fill one batch, where only full ones are trained on."""
+    train = plan.fusion.train
+    rows = sum(tally.rows("train") * plan.fusion.sources[tally.source].repeat for tally in tallies)
+    if train.arguments.get("dataloader_drop_last") is True and 0 < rows < train.batch_size:
+        found = f"{rows} training rows, of which no batch of {train.batch_size} is full: no step would be taken"
+        path: Path = ("train", "dataloader_drop_last")
+        yield Diagnostic("CN506", path, found, "rows for one full batch", "dataloader_drop_last: false")
 
 
 def _of_rows(plan: DataPlan) -> dict[str, frozenset[str]]:

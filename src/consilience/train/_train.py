@@ -114,7 +114,7 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
         "report_to": "none",
         "logging_steps": 10,
         "dataloader_pin_memory": torch.cuda.is_available(),
-        **settings.arguments,
+        **{key: value for key, value in settings.arguments.items() if value is not None},
     }
     try:
         arguments = TrainingArguments(

@@ -1,0 +1,77 @@
+"""What passes the check trains, what does not is told in words, what is valid is not refused, in any order of keys."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from consilience.host import Registry
+from tests.soundness.fusions import MOST_NODES, grow
+from tests.soundness.mutants import mutate
+from tests.soundness.properties import try_mutant, try_valid
+from tests.soundness.spelling import to_yaml
+from tests.soundness.trial import Verdict, try_fusion
+
+FOUND = sorted((Path(__file__).parent / "found").glob("*.yaml"))
+EXPECTED = re.compile(r"# expect: (trains|CN\d{3}(?:, CN\d{3})*)\n# ")
+
+# No phase of shrinking, which would take minutes a step: `python -m tests.soundness.minimise FILE` makes a finding small.
+_SETTINGS = settings(
+    derandomize=True, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+randoms = st.randoms(use_true_random=False)
+
+
+@settings(_SETTINGS, max_examples=100)
+@given(random=randoms)
+def test_a_valid_fusion_is_never_refused_and_trains(random: Random, world: Path, everything: Registry) -> None:
+    text = to_yaml(random, grow(random, everything))
+    trial = try_valid(random, text, world, everything)
+    assert trial.verdict is Verdict.TRAINED, f"{trial.found}\n{text}"
+    assert not trial.warnings, f"{trial.warnings}\n{text}"
+
+
+@settings(_SETTINGS, max_examples=250)
+@given(random=randoms)
+def test_a_mutant_trains_or_is_refused_in_words(random: Random, world: Path, everything: Registry) -> None:
+    mutant = mutate(random, everything, grow(random, everything))
+    trial = try_mutant(random, mutant.text, world, everything)
+    assert not trial.verdict.is_finding, f"{trial.verdict}: {trial.found}\n{mutant.changes}\n{mutant.text}"
+
+
+@pytest.mark.parametrize("file", FOUND, ids=lambda file: file.stem)
+def test_what_was_found_once_stays_mended(file: Path, world: Path, everything: Registry) -> None:
+    text = file.read_text(encoding="utf-8")
+    match = EXPECTED.match(text)
+    assert match is not None, "a found file begins with `# expect: trains` or its codes, and then tells why"
+    trial = try_fusion(text, world, everything)
+    if match[1] == "trains":
+        assert trial.verdict is Verdict.TRAINED, trial.found
+    else:
+        assert trial.verdict in (Verdict.REFUSED, Verdict.NO_DATA), trial.found
+        assert sorted(set(trial.codes)) == match[1].split(", ")
+
+
+def test_the_fusions_have_every_size_and_most_components(everything: Registry) -> None:
+    grown = [grow(Random(seed), everything) for seed in range(120)]
+    sizes = [sum(len(fusion.get(section, ())) for section in ("inputs", "modules", "losses", "metrics")) for fusion in grown]
+    assert min(sizes) <= 4
+    assert max(sizes) >= MOST_NODES * 2 // 3
+    used = {use for fusion in grown for use in _uses(fusion)}
+    offered = {offer.name for offer in everything.components()}
+    assert offered - used <= {"hub"}
+
+
+def _uses(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return {use for item in value for use in _uses(item)}
+    if not isinstance(value, dict):
+        return set()
+    named = {value[key] for key in ("use", "tune", "balance") if isinstance(value.get(key), str)}
+    return named | {use for item in value.values() for use in _uses(item)}
