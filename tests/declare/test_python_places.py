@@ -77,6 +77,38 @@ def test_there_are_cases_of_every_form() -> None:
     assert len({title for title, *_ in CASES}) == len(CASES)
 
 
+PATHS: list[tuple[str | int, ...]] = [
+    (),
+    ("name",),
+    ("modules",),
+    ("modules", "head"),
+    ("modules", "gone", "in"),
+    (*IN, 0),
+    (*IN, 99),
+    (*IN, -1),
+    (*IN, "port", "deeper"),
+    ("modules", 3, "head"),
+    ("losses", "term", "weight"),
+    ("metrics",),
+    ("", 0, ""),
+]
+
+
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+@pytest.mark.parametrize("marked", [case[2] for case in CASES], ids=[case[0] for case in CASES])
+def test_every_path_has_a_place_in_the_code(marked: str, folder: Path) -> None:
+    code, _ = stretch(HEAD + marked)
+    lines = code.split("\n")
+    fusion = declared(code, folder)
+    for path in PATHS:
+        for part in Part:
+            place = placed(fusion, path, part)
+            assert place.file in ("mine.py", "settings.py")
+            assert (1, 1) <= (place.line, place.column) < (place.end_line, place.end_column)
+            assert place.end_line <= len(lines)
+            assert place.end_column <= len(lines[place.end_line - 1]) + 1
+
+
 @pytest.mark.parametrize(
     ("path", "written"),
     [
