@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from consilience.declare import Dims
 from consilience_knowledge import Mentions
+from consilience_knowledge.dictionary import Dictionary, Mention
 from consilience_knowledge.injection import align
-from consilience_knowledge.linking import Dictionary, Mention, MentionBatches
+from consilience_knowledge.linking import MentionBatches
 
 WORDS = st.sampled_from(
     ["film", "Film", "noir", "NOIR", "films", "straße", "STRASSE", "’", "'", "-", ",", "s", "İ", "x"]

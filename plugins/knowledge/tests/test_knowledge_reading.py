@@ -125,7 +125,7 @@ def test_a_bomb_of_xml_entities_is_refused_before_it_is_read(write_graph, encodi
     found = diagnostic(write_graph(BOMB.replace("?>", f' encoding="{encoding}"?>').encode(encoding), "bomb.rdf"))
     assert found.found == "a DOCTYPE at line 2"
     assert found.place.line == 2
-    assert found.fix == "delete <!DOCTYPE rdf ...>, and write its entities out"
+    assert found.fix == "# delete <!DOCTYPE rdf ...>, and write its entities out"
 
 
 def test_a_file_is_not_read_through_an_entity(write_graph):
@@ -187,7 +187,7 @@ def test_broken_files_are_told_with_their_line(write_graph, name, content, line)
     found = diagnostic(graph)
     assert found.place is not None
     assert (found.place.file, found.place.line) == (str(graph.path.path), line)
-    assert found.fix == f"correct line {line} of {name}"
+    assert found.fix == f"# correct line {line} of {name}"
 
 
 def test_a_fault_of_the_syntax_reads_like_this(write_graph):
@@ -196,7 +196,7 @@ def test_a_fault_of_the_syntax_reads_like_this(write_graph):
         "error CN604 at the file\n"
         "  found     line 1 of a.nt: no triple in <urn:a:b> <urn:c:d> nothing .\n"
         "  expected  N-Triples\n"
-        "  fix       correct line 1 of a.nt"
+        "  fix       # correct line 1 of a.nt"
     )
 
 
@@ -288,7 +288,7 @@ DISEASES = Path(__file__).parents[4] / "shared" / "data" / "disease_ontology"
 
 @pytest.mark.skipif(not DISEASES.is_dir(), reason="needs ../shared/data/disease_ontology")
 def test_the_disease_ontology_is_read_and_linked(write_graph):
-    from consilience_knowledge.linking import Dictionary
+    from consilience_knowledge.dictionary import Dictionary
 
     def rows(name: str) -> list[list[str]]:
         text = gzip.decompress((DISEASES / name).read_bytes()).decode()

@@ -5,21 +5,23 @@ Nothing here needs torch, and memory does not grow with the tables but for 25 by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
-from consilience.data._fill import open_source
+from consilience.data._fill import Filler, open_source
 from consilience.data._judge import judge
 from consilience.data._leaks import Side
-from consilience.declare import Component
-from consilience.errors import DataError, Diagnostic, sort_diagnostics
+from consilience.declare import Component, Input
+from consilience.errors import DataError, DeclarationError, Diagnostic, sort_diagnostics
 from consilience.host import PLUGIN_ERRORS, innermost
 from consilience.plan import Plan
 
 __all__ = ["examine"]
 
+_SAMPLE = 1000
+"""The most texts of a source that an input looks at."""
 _PATIENCE = 2.0
 """The seconds after which a bar is shown."""
 
@@ -46,13 +48,13 @@ def _resources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
         path = ("resources", name)
         try:
             for fault in resource.examine():
-                yield Diagnostic(str(fault.code), (*path, fault.key), fault.found, fault.expected, fault.fix)
+                yield fault.at(*path)
         except PLUGIN_ERRORS as error:
             yield _failure(plan, resource, plan.fusion.resources[name].use, path, "look inside", error)
 
 
 def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
-    sides = []
+    sides: list[Side] = []
     for name, source in plan.sources.items():
         bar.set_postfix_str(name)
         try:
@@ -64,6 +66,29 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
         except PLUGIN_ERRORS as error:
             yield _failure(plan, source, plan.fusion.sources[name].use, ("sources", name), "open", error)
     yield from judge(plan, sides)
+    yield from _inputs(plan, [side.filler for side in sides])
+
+
+def _inputs(plan: Plan, fillers: Sequence[Filler]) -> Iterator[Diagnostic]:
+    """Lets the inputs that read texts alone look at a sample of them."""
+    for node in plan.of("inputs"):
+        if not isinstance(node.declaration, Input) or type(node.declaration).examine is Input.examine:
+            continue
+        wired = {port: refs[0].node for port, refs in plan.wiring(node.name).items()}
+        if any(name not in plan.fields or plan.fields[name].word != "text" for name in wired.values()):
+            continue
+        sample = {port: _sample(fillers, name) for port, name in wired.items()}
+        try:
+            yield from [fault.at("inputs", node.name) for fault in node.declaration.examine(sample)]
+        except DeclarationError:
+            continue  # told of the resource that it reads
+        except PLUGIN_ERRORS as error:
+            yield _failure(plan, node.declaration, node.component, ("inputs", node.name), "look at texts with", error)
+
+
+def _sample(fillers: Sequence[Filler], field: str) -> list[str | list[str]]:
+    """Gives some texts of each source that fills a field, from all over its rows."""
+    return [text for filler in fillers for text in filler.sample(field, _SAMPLE)]
 
 
 def _failure(

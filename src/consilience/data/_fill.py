@@ -147,14 +147,27 @@ class Filler:
     def texts_at(self, split: str, places: Rows) -> list[str]:
         """Gives the first text of some rows of a split, counted from its first."""
         chosen, column = self.chosen[split], next(iter(self._texts.values()))
+        texts = self._read_texts(chosen, column, chosen.rows[places])
+        return [" ".join(text) if isinstance(text, list) else text or "" for text in texts]
+
+    def sample(self, field: str, most: int) -> list[str | list[str]]:
+        """Gives at most so many texts of a field, evenly from all its rows; those that are missing are left out."""
+        if field not in self._texts:
+            return []
+        step = max(1, -(-sum(len(chosen.rows) for chosen in self.chosen.values()) // most))
+        found: list[str | list[str]] = []
+        for chosen in self.chosen.values():
+            texts = self._read_texts(chosen, self._texts[field], chosen.rows[::step])
+            found += [text for text in texts if text is not None]
+        return found
+
+    def _read_texts(self, chosen: Chosen, column: TextColumn, rows: Rows) -> list[str | list[str] | None]:
         table = self._tables[chosen.table]
-        if column.name not in table.column_names:
-            return [""] * len(places)
-        cells = table.select_columns([column.name]).with_format("arrow")[chosen.rows[places]]
+        if column.name not in table.column_names or not len(rows):
+            return [None] * len(rows)
+        cells = table.select_columns([column.name]).with_format("arrow")[rows]
         array = decode(plain(cells.column(column.name)), table.features[column.name])
-        return [
-            " ".join(text) if isinstance(text := column.read(cell), list) else text or "" for cell in array.to_pylist()
-        ]
+        return [column.read(cell) for cell in array.to_pylist()]
 
 
 class _Kept:

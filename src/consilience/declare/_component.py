@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
@@ -15,6 +16,7 @@ from pydantic_core import core_schema
 from consilience.declare._documented import Documented
 from consilience.declare._labels import LabelSpace
 from consilience.declare._ports import Float, Port, Ports
+from consilience.errors import Diagnostic, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,12 @@ class Fault:
     found: str
     expected: str
     fix: str
+    severity: Severity = Severity.ERROR
+
+    def at(self, *path: str | int) -> Diagnostic:
+        """Makes a diagnostic of it, for a component that stands at this path."""
+        place = (*path, self.key) if self.key else path
+        return Diagnostic(str(self.code), place, self.found, self.expected, self.fix, severity=self.severity)
 
 
 class Unsolved(KeyError):
@@ -156,6 +164,20 @@ def upstream() -> Any:
     return Field(default_factory=lambda: Use(None), validate_default=False)
 
 
+def _uses_of(component: type[Component]) -> Mapping[str, type[Component]]:
+    found = {}
+    for key, info in component.model_fields.items():
+        is_union = get_origin(info.annotation) in (Union, UnionType)
+        for annotation in get_args(info.annotation) if is_union else (info.annotation,):
+            if get_origin(annotation) is Use:
+                found[key] = cast("type[Component]", get_args(annotation)[0])
+    return found
+
+
+_uses_kept = cache(_uses_of)
+"""The same of a class whose annotations are all known: it is asked for at every node."""
+
+
 def _holds_use(annotation: Any) -> bool:
     return get_origin(annotation) is Use or annotation is Use or any(map(_holds_use, get_args(annotation)))
 
@@ -192,15 +214,9 @@ class Component(Documented):
                 )
 
     @classmethod
-    def uses(cls) -> dict[str, type[Component]]:
+    def uses(cls) -> Mapping[str, type[Component]]:
         """Lists the keys that name another node, with the class of component each must find there."""
-        found = {}
-        for key, info in cls.model_fields.items():
-            is_union = get_origin(info.annotation) in (Union, UnionType)
-            for annotation in get_args(info.annotation) if is_union else (info.annotation,):
-                if get_origin(annotation) is Use:
-                    found[key] = cast("type[Component]", get_args(annotation)[0])
-        return found
+        return _uses_kept(cls) if cls.__pydantic_complete__ else _uses_of(cls)
 
     def faults(self) -> Iterable[Fault]:
         """Tells what is wrong with the settings beyond their types, such as a file that is missing; must stay light."""
@@ -319,6 +335,13 @@ class Input(_Wired):
     outputs: ClassVar[Ports] = Ports()
     is_random: ClassVar[bool] = False
     """Whether the callable takes a `generator` (torch.Generator), seeded from the run's seed and the batch's rows."""
+
+    def examine(self, sample: Mapping[str, Sequence[Any]]) -> Iterable[Fault]:
+        """Tells what is wrong with it on a sample of the data, by input port; may take seconds.
+
+        Asked where all that it reads are fields of text: a text is a string or a list of words, and none is missing.
+        """
+        return ()
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives a picklable callable: keyword arguments by input port, returns tensors by output port."""

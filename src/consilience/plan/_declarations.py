@@ -12,7 +12,7 @@ from consilience.declare import (
     Use,
     salvage,
 )
-from consilience.errors import Diagnostic, Path, is_slip, nearest
+from consilience.errors import Path, is_slip, nearest
 from consilience.host import PLUGIN_ERRORS, Offer, innermost
 from consilience.plan._names import namespace_of
 from consilience.plan._resolved import Resolved
@@ -82,9 +82,7 @@ def tell_own_faults(
     """
     try:
         faults = [
-            Diagnostic(str(fault.code), place, fault.found, fault.expected, fault.fix)
-            for fault in (ask or declaration.faults)()
-            if (place := (*path, fault.key) if fault.key else path) not in resolved.lost
+            told for fault in (ask or declaration.faults)() if (told := fault.at(*path)).path not in resolved.lost
         ]
     except PLUGIN_ERRORS as error:
         offer = resolved.registry.component(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,12 +24,23 @@ from consilience.declare import (
     Place,
     Ports,
     Resource,
+    Severity,
     Text,
     Use,
     nearest,
+    paste,
     upstream,
 )
-from consilience_knowledge.graphs import FORMATS, PREFIXES, KnowledgeGraph, format_of, iri_of
+from consilience_knowledge.first_look import look_at
+from consilience_knowledge.graphs import (
+    FORMATS,
+    PREFIXES,
+    KnowledgeGraph,
+    UnreadableGraph,
+    format_of,
+    iri_of,
+    short_of,
+)
 
 if TYPE_CHECKING:
     from consilience_knowledge.injection import GatedInjection
@@ -38,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RGCN", "Graph", "Injection", "Mentions"]
 
+_ENOUGH = 50
+"""The texts from which on it says something that none of them names an entity."""
 _LABELS = (
     "rdfs:label",
     "skos:prefLabel",
@@ -70,6 +83,11 @@ class Graph(Resource):
         fault = self.path.fault(wanted="a graph file", form="file")
         if fault is not None:
             yield fault
+        elif format_of(self.path.text) is not None:
+            try:
+                look_at(self.path.path)
+            except UnreadableGraph as error:
+                yield Fault("CN604", "path", error.found, error.expected, error.fix)
         if format_of(self.path.text) is None:
             plain = Path(self.path.text.removesuffix(".gz"))
             name = f"{plain.with_suffix('.ttl')}" if plain.name else "graph.ttl"
@@ -86,7 +104,7 @@ class Graph(Resource):
     def load(self) -> KnowledgeGraph:
         """Reads the file, once; raises DeclarationError (CN604) when it is no readable graph."""
         if not self._read:
-            from consilience_knowledge.reading import UnreadableGraph, read_graph
+            from consilience_knowledge.reading import read_graph
 
             try:
                 self._read.append(read_graph(self.path.path, self.labels, self.language))
@@ -95,6 +113,34 @@ class Graph(Resource):
                 diagnostic = Diagnostic("CN604", (), error.found, error.expected, error.fix, place)
                 raise DeclarationError(diagnostic) from error
         return self._read[0]
+
+    def examine(self) -> Iterable[Fault]:
+        try:
+            graph = self.load()
+        except DeclarationError as error:
+            return [Fault(item.code, "path", item.found, item.expected, item.fix) for item in error.diagnostics]
+        from consilience_knowledge.dictionary import is_mentionable
+
+        names = [name for of_one in graph.names for name in of_one]
+        return [] if any(map(is_mentionable, names)) else [self._unmentionable(len(graph) - 1, names)]
+
+    def _unmentionable(self, entities: int, names: list[str]) -> Fault:
+        """Tells why no text can mention an entity, by what else the file says of them."""
+        from consilience_knowledge.reading import find_labels
+
+        languages, others = find_labels(self.path.path, self.labels)
+        found, key = f"{self.path}: {entities} entities without a label", "labels"
+        fix = f"# name under labels the predicates by which {self.path} names its entities"
+        if names:
+            found = f"{self.path}: {len(names)} labels that are no words of a text, such as {names[0]}"
+        elif languages:
+            found = f"{self.path}: labels in {', '.join(sorted(languages))}, none in {self.language}"
+            key, fix = "language", f"language: {paste(_most(languages))}"
+        if others and key == "labels":
+            fix = f"labels: {paste([short_of(_most(others))])}"
+        elif not entities and key == "labels":
+            found, key, fix = f"{self.path}: no entity", "path", "# name under path a graph whose entities are IRIs"
+        return Fault("CN680", key, found, "a graph whose entities have labels that a text can mention", fix)
 
     def files(self) -> Iterable[Path]:
         return [self.path.path]
@@ -105,6 +151,10 @@ class Graph(Resource):
         if not (target.exists() and target.samefile(source)):
             shutil.copyfile(source, target)
         return {"path": source.name}
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    return min(counts, key=lambda name: (-counts[name], name))
 
 
 def _entities_of(graph: Use[Graph]) -> dict[str, str]:
@@ -135,8 +185,22 @@ class Mentions(Input):
     def dims(self, known: Dims) -> Mapping[str, str]:
         return _entities_of(self.graph)
 
+    def examine(self, sample: Mapping[str, Sequence[Any]]) -> Iterable[Fault]:
+        graph = self.graph.declared.load()
+        from consilience_knowledge.dictionary import Dictionary, is_mentionable
+
+        names = [name for of_one in graph.names for name in of_one if is_mentionable(name)]
+        dictionary = Dictionary.of(graph, self.inflection)
+        texts = [one if isinstance(one, str) else " ".join(one) for one in sample["text"]]
+        if not names or len(texts) < _ENOUGH or any(map(dictionary.find, texts)):
+            return
+        found = f"{self.graph.name}, of whose {len(names):,} names none stands in any of {len(texts):,} texts"
+        fix = "# see that graph and texts speak of the same things, and in one language"
+        yield Fault("CN681", "graph", found, "a graph whose names the texts mention", fix, Severity.WARNING)
+
     def build(self, dims: Dims) -> MentionBatches:
-        from consilience_knowledge.linking import Dictionary, MentionBatches
+        from consilience_knowledge.dictionary import Dictionary
+        from consilience_knowledge.linking import MentionBatches
 
         return MentionBatches(Dictionary.of(self.graph.declared.load(), self.inflection))
 

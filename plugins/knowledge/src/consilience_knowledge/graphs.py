@@ -6,13 +6,30 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["FORMATS", "NO_ENTITY", "PREFIXES", "KnowledgeGraph", "format_of", "iri_of"]
+__all__ = [
+    "FORMATS",
+    "LARGEST",
+    "NO_ENTITY",
+    "PREFIXES",
+    "SYNTAXES",
+    "KnowledgeGraph",
+    "UnreadableGraph",
+    "format_of",
+    "iri_of",
+    "short_of",
+]
 
 NO_ENTITY = 0
 """The index that stands for "no entity": padding."""
 
 FORMATS = {".ttl": "turtle", ".nt": "nt", ".rdf": "xml", ".owl": "xml", ".xml": "xml"}
 """The formats that are read, by the suffix of the file; each may be followed by `.gz`."""
+
+SYNTAXES = {"turtle": "Turtle", "nt": "N-Triples", "xml": "RDF/XML"}
+"""The formats as their authors write them."""
+
+LARGEST = 256 * 2**20
+"""The most bytes that are read, after decompression."""
 
 PREFIXES = {
     "oboInOwl": "http://www.geneontology.org/formats/oboInOwl#",
@@ -21,6 +38,14 @@ PREFIXES = {
     "skos": "http://www.w3.org/2004/02/skos/core#",
 }
 """The prefixes that label predicates may be written with."""
+
+
+class UnreadableGraph(Exception):
+    """A file that cannot be read as a graph: what was found and expected, a fix, and the line when it is known."""
+
+    def __init__(self, found: str, expected: str, fix: str, line: int | None = None) -> None:
+        self.found, self.expected, self.fix, self.line = found, expected, fix, line
+        super().__init__(found)
 
 
 @dataclass(frozen=True)
@@ -72,3 +97,9 @@ def iri_of(name: str) -> str | None:
         return name
     prefix, colon, local = name.partition(":")
     return PREFIXES[prefix] + local if colon and local and prefix in PREFIXES else None
+
+
+def short_of(iri: str) -> str:
+    """Writes an IRI by one of the known prefixes, where it has one."""
+    found = next(((name, space) for name, space in PREFIXES.items() if iri.startswith(space)), None)
+    return f"{found[0]}:{iri.removeprefix(found[1])}" if found else iri

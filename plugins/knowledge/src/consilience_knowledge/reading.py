@@ -7,6 +7,7 @@ import logging
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase, BytesIO
@@ -21,12 +22,19 @@ from rdflib.exceptions import ParserError
 from rdflib.plugins.parsers.notation3 import BadSyntax
 from rdflib.plugins.parsers.ntriples import NTGraphSink, W3CNTriplesParser
 
-from consilience_knowledge.graphs import PREFIXES, KnowledgeGraph, format_of, iri_of
+from consilience_knowledge.dictionary import is_mentionable
+from consilience_knowledge.graphs import (
+    LARGEST,
+    PREFIXES,
+    SYNTAXES,
+    KnowledgeGraph,
+    UnreadableGraph,
+    format_of,
+    iri_of,
+)
 
-__all__ = ["LARGEST", "UnreadableGraph", "read_graph"]
+__all__ = ["find_labels", "read_graph"]
 
-LARGEST = 256 * 2**20
-"""The most bytes that are read, after decompression."""
 DEEPEST = 200
 """The most levels of XML elements: rdflib copies what an element holds once a level."""
 
@@ -38,14 +46,8 @@ _HEADERS = (OWL.Ontology, SKOS.ConceptScheme)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _XML_LINE = re.compile(r":(\d+):\d+: (.*)", re.DOTALL)
 _LITERALS = Lock()
-
-
-class UnreadableGraph(Exception):
-    """A file that cannot be read as a graph: what was found and expected, a fix, and the line when it is known."""
-
-    def __init__(self, found: str, expected: str, fix: str, line: int | None = None) -> None:
-        self.found, self.expected, self.fix, self.line = found, expected, fix, line
-        super().__init__(found)
+_TEXTS = (None, XSD.string, RDF.langString)
+_FEW_WORDS = 6
 
 
 def read_graph(path: Path, labels: Sequence[str], language: str | None = None) -> KnowledgeGraph:
@@ -63,6 +65,25 @@ def read_graph(path: Path, labels: Sequence[str], language: str | None = None) -
     }
     edges = ((str(head), str(kind), str(tail)) for head, kind, tail in _edges(graph, outside))
     return KnowledgeGraph.of(names, edges)
+
+
+def find_labels(path: Path, labels: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
+    """Counts by language what the label predicates say of entities, and by predicate what else could be a name.
+
+    A name is a text of a few words. Raises `UnreadableGraph`.
+    """
+    graph = _parse(path)
+    outside, predicates = _not_entities(graph), {URIRef(iri_of(label) or label) for label in labels}
+    languages: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    for subject, predicate, value in graph:
+        if not _is_entity(subject, outside) or not isinstance(value, Literal) or value.datatype not in _TEXTS:
+            continue
+        if predicate in predicates:
+            languages[(value.language or "").lower().split("-")[0]] += 1
+        elif len(value.split()) <= _FEW_WORDS and is_mentionable(str(value)):
+            others[str(predicate)] += 1
+    return languages, others
 
 
 def _not_entities(graph: rdflib.Graph) -> set[rdflib.term.Node]:
@@ -114,19 +135,19 @@ def _parse(path: Path) -> rdflib.Graph:
     form = format_of(path.name) or ""
     content = _content(path)
     graph = rdflib.Graph(bind_namespaces="none")
-    syntax = {"turtle": "Turtle", "nt": "N-Triples", "xml": "RDF/XML"}[form]
+    syntax = SYNTAXES[form]
     with _literals_as_written():
         try:
             _PARSERS[form](content, graph)
         except UnreadableGraph:
             raise
         except RecursionError as error:
-            fix = "give the inner blank nodes names, such as _:n1, and describe each at the top of the file"
+            fix = "# give the inner blank nodes names, such as _:n1, and describe each at the top of the file"
             raise UnreadableGraph("nodes nested too deep", "nodes that lie flat", fix) from error
         except Exception as error:  # rdflib raises what comes, down to IndexError and a bare Exception
             line, reason = _line_and_reason(error)
             where = f"line {line} of {path.name}" if line else path.name
-            raise UnreadableGraph(f"{where}: {reason}", syntax, f"correct {where}", line) from error
+            raise UnreadableGraph(f"{where}: {reason}", syntax, f"# correct {where}", line) from error
     return graph
 
 
@@ -138,11 +159,13 @@ def _content(path: Path) -> bytes:
             content = _read_at_most(stream, LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        fix = "path: name a file that can be read"
+        fix = "# name under path a file that can be read"
         raise UnreadableGraph(f"{path.name}: {reason}", "a file that can be read", fix) from error
     if len(content) > LARGEST:
         found = f"{path.name}: more than {LARGEST:,} bytes"
-        raise UnreadableGraph(found, f"at most {LARGEST:,} bytes", "keep the part of the graph that the texts speak of")
+        raise UnreadableGraph(
+            found, f"at most {LARGEST:,} bytes", "# keep the part of the graph that the texts speak of"
+        )
     return content
 
 
@@ -215,7 +238,7 @@ def _inspect_xml(content: bytes) -> None:
     depth = 0
 
     def refuse_doctype(name: str, *rest: object) -> None:
-        fix = f"delete <!DOCTYPE {name} ...>, and write its entities out"
+        fix = f"# delete <!DOCTYPE {name} ...>, and write its entities out"
         line = parser.CurrentLineNumber
         raise UnreadableGraph(f"a DOCTYPE at line {line}", "RDF/XML without a DOCTYPE", fix, line)
 
@@ -223,7 +246,7 @@ def _inspect_xml(content: bytes) -> None:
         nonlocal depth
         depth += 1
         if depth > DEEPEST:
-            fix = "describe the inner nodes at the top of the file, and refer to them by rdf:resource"
+            fix = "# describe the inner nodes at the top of the file, and refer to them by rdf:resource"
             line = parser.CurrentLineNumber
             raise UnreadableGraph(f"more than {DEEPEST} levels of elements", f"at most {DEEPEST}", fix, line)
 
