@@ -192,7 +192,7 @@ def test_a_graph_in_a_form_that_is_not_drawn(call: Call, small_fusion: Path, tmp
     assert result.stderr == (
         "error CN709 at output\n"
         f"  found     {tmp_path / 'g.png'}\n"
-        "  expected  a name that ends in .svg or .mmd\n"
+        "  expected  a name that ends in .html, .svg or .mmd\n"
         f"  fix       --output {tmp_path / 'g.svg'}\n"
         "\n1 error\n"
     )

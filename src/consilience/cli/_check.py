@@ -1,4 +1,4 @@
-"""What the commands do that need no torch: check, graph, plugins."""
+"""What the commands do that need no torch: check, plugins."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import click
 
 from consilience.cli._report import Report
-from consilience.errors import ConsilienceError, DeclarationError, Diagnostic, RunError, sort_diagnostics
+from consilience.errors import ConsilienceError, DeclarationError, Diagnostic, sort_diagnostics
 from consilience.host import PluginInfo, default_registry
-from consilience.plan import Plan, check, survey
+from consilience.plan import Plan, survey
 
-__all__ = ["Reading", "check_files", "draw_file", "list_plugins", "summary"]
+__all__ = ["Reading", "check_files", "list_plugins", "summary"]
 
 _COUNTED = {"inputs": "input", "modules": "module", "losses": "loss", "metrics": "metric"}
 
@@ -96,37 +95,6 @@ def summary(plan: Plan, warnings: int = 0) -> str:
 def _count(number: int, word: str) -> str:
     plural = f"{word}es" if word.endswith("s") else f"{word}s"
     return f"{number} {word if number == 1 else plural}"
-
-
-_FORMS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "mermaid", ".txt": "mermaid", "": "mermaid"}
-"""The form of a drawing by the suffix of its file."""
-
-
-def _form_of(output: str | None) -> str:
-    suffix = Path(output).suffix.lower() if output is not None else ""
-    if suffix not in _FORMS:
-        fix = f"--output {Path(str(output)).with_suffix('.svg')}"
-        raise RunError(Diagnostic("CN709", ("output",), str(output), "a name that ends in .svg or .mmd", fix))
-    return _FORMS[suffix]
-
-
-def draw_file(file: str, form: str | None, output: str | None) -> None:
-    """Draws a file, to standard output or into another file, whose suffix tells the form unless one is given."""
-    from consilience.plan import to_mermaid, to_svg
-
-    form = form or _form_of(output)
-    plan = check(file)
-    text = to_svg(plan) if form == "svg" else to_mermaid(plan)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        found = f"{output}: {error.strerror or error}"
-        raise RunError(
-            Diagnostic("CN709", ("output",), found, "a file that can be written", "--output graph.svg")
-        ) from None
 
 
 def list_plugins(as_json: bool) -> None:

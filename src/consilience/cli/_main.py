@@ -96,14 +96,21 @@ def explain(code: str | None) -> None:
 
 @main.command(epilog=_EPILOG)
 @click.argument("file", type=click.Path())
-@click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), help="Told by --output's suffix if left out.")
+@click.option(
+    "--format", "form", type=click.Choice(["mermaid", "svg", "html"]), help="Told by --output's suffix if left out."
+)
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="Where to write it, instead of standard output.")
-def graph(file: str, form: str | None, output: str | None) -> None:
-    """Draws the graph of a fusion FILE: nodes by discipline, solved shapes on the edges."""
-    with _uncollected():
-        from consilience.cli._check import draw_file
+@click.option("--parameters", "is_counted", is_flag=True, help="Counts each module's parameters; html alone, slower.")
+def graph(file: str, form: str | None, output: str | None, is_counted: bool) -> None:
+    """Draws the graph of a fusion FILE: nodes by discipline, solved shapes on the edges, faults red where they are.
 
-        draw_file(file, form, output)
+    As html it is one page to look around in, which needs no network. A broken file is drawn too; its faults are told,
+    and the exit code is 1.
+    """
+    with _uncollected():
+        from consilience.cli._graph import Counting, draw_file
+
+        draw_file(file, form, output, Counting.PARAMETERS if is_counted else Counting.NONE)
 
 
 @main.command(epilog=_EPILOG)

@@ -2,6 +2,7 @@
 
 from consilience.fuse._build import attribute, build_collator, node_seed
 from consilience.fuse._config import FusedConfig
+from consilience.fuse._count import count_parameters
 from consilience.fuse._files import check_savable
 from consilience.fuse._model import FusedModel, FusedOutput, fuse
 from consilience.fuse._provenance import fingerprints, provenance
@@ -13,6 +14,7 @@ __all__ = [
     "attribute",
     "build_collator",
     "check_savable",
+    "count_parameters",
     "fingerprints",
     "fuse",
     "node_seed",

@@ -11,7 +11,7 @@ from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
 
 if TYPE_CHECKING:
     from consilience.plan._reduce import reduced
-    from consilience.plan.drawing import to_mermaid, to_svg
+    from consilience.plan.drawing import to_html, to_mermaid, to_svg
 
 __all__ = [
     "TARGET",
@@ -25,11 +25,12 @@ __all__ = [
     "check",
     "reduced",
     "survey",
+    "to_html",
     "to_mermaid",
     "to_svg",
 ]
 
-_MODULES = {"reduced": "_reduce", "to_mermaid": "drawing", "to_svg": "drawing"}
+_MODULES = {"reduced": "_reduce", "to_html": "drawing", "to_mermaid": "drawing", "to_svg": "drawing"}
 
 
 def __getattr__(name: str) -> Any:

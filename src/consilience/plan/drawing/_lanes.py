@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 __all__ = ["LANE", "Label", "blend", "fit", "height_of_lane", "x_at"]
@@ -13,8 +14,8 @@ NEAR, SLACK, MOST_SLACK = 300.0, 0.05, 60.0
 """A gap grows by a share of what its widest curve goes sideways beyond the near: flat curves are hard to follow."""
 LANE = 13.0
 """The height of one line of a label."""
-SPARE_LANES = 4
-"""How many lanes more than needed a gap may get, for labels that hide no other curve."""
+SPARE_LANES, CROWD = 4, 60
+"""How many lanes more than needed a gap may get, for labels that hide no other curve; none above so many labels."""
 COST_OF_A_LANE = 0.45
 """What a lane more is worth, in curves that are not hidden."""
 
@@ -44,7 +45,8 @@ def fit(labels: list[Label], curves: list[Curve], ends: dict[tuple[int, int], Cu
     widest = max((abs(start - end) for start, end in curves), default=0.0)
     gap = SMALLEST_GAP + min(MOST_SLACK, SLACK * max(0.0, widest - NEAR))
     found: list[tuple[float, float, list[tuple[int, float]]]] = []
-    while len(found) <= SPARE_LANES and not (found and found[-1][0] < 1):
+    spare = SPARE_LANES if len(labels) <= CROWD else 0
+    while len(found) <= spare and not (found and found[-1][0] < 1):
         placed = _try(labels, curves, ends, gap)
         if placed is not None:
             hidden, places = placed
@@ -65,7 +67,8 @@ def _try(
     """Places labels in lanes; gives how many curves they hide, and lanes and shifts; None when one finds no room."""
     lanes = _lanes(gap)
     taken: list[list[tuple[float, float]]] = [[] for _ in range(lanes)]
-    passing = [sorted(x_at(curve, blend(gap, lane + 0.5)) for curve in curves) for lane in range(lanes)]
+    shares = [blend(gap, lane + 0.5) for lane in range(lanes)]
+    passing = [sorted(x_at(curve, share) for curve in curves) for share in shares]
     blends = {label.lines: [blend(gap, row + label.lines / 2) for row in range(lanes)] for label in labels}
     total, placed = 0.0, []
     for label in labels:
@@ -97,6 +100,7 @@ def height_of_lane(gap: float, lane: float) -> float:
     return lane * LANE + (gap - _lanes(gap) * LANE) / 2
 
 
+@lru_cache(maxsize=4096)
 def blend(gap: float, lane: float) -> float:
     """Gives the share of its way sideways that a curve has made at a lane: a cubic whose handles stand upright."""
     share = height_of_lane(gap, lane) / gap

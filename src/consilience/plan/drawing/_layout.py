@@ -17,8 +17,8 @@ __all__ = ["Box", "Link", "Spot", "Way", "lay_out"]
 
 BESIDE = 26.0
 """The space between two boxes of a row."""
-BESIDE_WAY = 15.0
-"""The space between a box and a link that passes it, or between two that pass."""
+BESIDE_WAY, BESIDE_WAY_IN_A_CROWD, CROWD = 15.0, 4.0, 60
+"""The space between a box and a link that passes it, or between two that pass; less where so many pass one row."""
 SWEEPS = 80
 MOST_WORK = 80_000
 """The vertices times sweeps above which a graph gets fewer sweeps, but never fewer than eight."""
@@ -93,6 +93,8 @@ class _Graph:
         self.segments: set[tuple[int, int]] = set()
         trunks: dict[tuple[str, str], int] = {}
         self.paths = [self._path(link, index_of, trunks) for link in links]
+        passing = [sum(self.vertices[index].box is None for index in row) for row in self.rows]
+        self.beside_way = BESIDE_WAY if max(passing, default=0) <= CROWD else BESIDE_WAY_IN_A_CROWD
 
     def _path(self, link: Link, index_of: dict[str, int], trunks: dict[tuple[str, str], int]) -> list[int]:
         """Gives a link's vertices from the upper box to the lower one, which may be its source."""
@@ -129,7 +131,7 @@ class _Graph:
     def space(self, left: int, right: int) -> float:
         """Gives the least distance between the centres of two neighbours in a row."""
         one, other = self.vertices[left], self.vertices[right]
-        between = BESIDE if one.box and other.box else BESIDE_WAY
+        between = BESIDE if one.box and other.box else self.beside_way
         return (one.width + other.width) / 2 + between
 
     def place_rows(self) -> None:

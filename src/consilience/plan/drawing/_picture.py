@@ -170,14 +170,19 @@ def _edge(drawing: Drawing, arrow: Arrow, way: Way) -> str:
 
 
 def _path(way: Way) -> str:
-    """Writes a way's points, straight lines and curves in turn, as the commands of an SVG path."""
-    points = way.points
-    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
+    """Writes a way's points, straight lines and curves in turn, as the commands of an SVG path.
+
+    Curves that run straight down are lines, and lines that follow each other are one: a long way has many of them.
+    """
+    points = [(f"{x:.1f}", y) for x, y in way.points]
+    path = f"M{points[0][0]} {points[0][1]:.1f}"
     for index in range(1, len(points)):
         (x0, y0), (x1, y1) = points[index - 1 : index + 1]
         middle = (y0 + y1) / 2
-        bend = f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} " if index % 2 == 0 else "L"
-        path += f"{bend}{x1:.1f} {y1:.1f}"
+        if index % 2 == 0 and x0 != x1:
+            path += f"C{x0} {middle:.1f} {x1} {middle:.1f} {x1} {y1:.1f}"
+        elif index + 1 == len(points) or points[index + 1][0] != x1:
+            path += f"V{y1:.1f}"
     return path
 
 

@@ -35,7 +35,9 @@ ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 def markup(text: str) -> str:
     """Escapes a text for SVG, and replaces what XML cannot hold."""
-    shown = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    shown = text
+    if not text.isprintable():
+        shown = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
     return shown.translate(ENTITIES)
 
 
