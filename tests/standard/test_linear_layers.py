@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import consilience.standard
-from consilience.declare import Dims, Module, Use
+from consilience.declare import Dims, LabelSpace, Module, Use
 from consilience.standard import (
     Checkpoint,
     Classifier,
@@ -14,13 +14,19 @@ from consilience.standard import (
     Gated,
     Lora,
     MultioutputRegressor,
+    Probabilities,
     Regressor,
+    Regroup,
     TextEncoder,
     TokenClassifier,
 )
 from consilience.standard.built.lora import linear_layers
 
-DIMS = Dims({"hidden": 8, "classes": 3, "numbers": 2, "width": 6, "vocab": 21}, parts={"part": (4, 8, 2)})
+SPACES = {
+    "labels": LabelSpace(name="stars", labels=("1", "2", "3")),
+    "groups": LabelSpace(name="moods", labels=("bad", "good"), maps={"stars": {"1": "bad", "2": "good", "3": "good"}}),
+}
+DIMS = Dims({"hidden": 8, "classes": 3, "numbers": 2, "width": 6, "vocab": 21}, SPACES, {"part": (4, 8, 2)})
 MODULES: list[tuple[type[Module], dict[str, Any]]] = [
     *((head, {}) for head in (Classifier, Regressor, MultioutputRegressor, TokenClassifier)),
     *((head, {"width": 5}) for head in (Classifier, Regressor, MultioutputRegressor, TokenClassifier)),
@@ -28,6 +34,8 @@ MODULES: list[tuple[type[Module], dict[str, Any]]] = [
     (Gated, {}),
     (CrossAttention, {"heads": 2}),
     (TextEncoder, {}),
+    (Regroup, {}),
+    (Probabilities, {}),
 ]
 
 

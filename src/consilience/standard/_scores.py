@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from consilience.declare import Dims, Float, Module, Ports
@@ -26,6 +26,10 @@ class Regroup(Module):
     static = ("labels", "groups")
     mapped: ClassVar[Mapping[str, str]] = {"groups": "labels"}
 
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names none."""
+        return []
+
     def build(self, dims: Dims) -> Any:
         """Builds the module."""
         from consilience.standard.built.scores import Regroup
@@ -47,6 +51,10 @@ class Probabilities(Module):
     has_parameters = False
     inputs = Ports(logits=Float["batch ?seq classes"].logits())
     outputs = Ports(probabilities=Float["batch ?seq classes"].within(0, 1))
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names none."""
+        return []
 
     def build(self, dims: Dims) -> Any:
         """Builds the module."""
