@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher, get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 
 __all__ = [
     "ConsilienceError",
@@ -19,12 +20,15 @@ __all__ = [
     "Severity",
     "is_slip",
     "nearest",
+    "shortlist",
     "sort_diagnostics",
 ]
 
 Path = tuple[str | int, ...]
 
 _SLIP = 0.85
+_MOST_COMPARED = 300
+_LONGEST_COMPARED = 60
 
 
 class Severity(StrEnum):
@@ -146,9 +150,42 @@ def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Finds the known name that a misspelt one most likely meant, or None when none is near."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """Finds the known name that a misspelt one most likely meant, or None when none is near.
+
+    Among more than a few hundred names only a slip of one letter is known again: to compare all takes too long.
+    """
+    return _nearest(name, tuple(known))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str, known: tuple[str, ...]) -> str | None:
+    if len(known) > _MOST_COMPARED:
+        index = _slips(known)
+        known = tuple(dict.fromkeys(other for slip in _shortened(name) for other in index.get(slip, ())))
+    matches = get_close_matches(name, known[:_MOST_COMPARED], n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+@lru_cache(maxsize=4)
+def _slips(names: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """Files names under what a slip leaves of them: names that differ by one letter, or by two swapped, share that."""
+    index: dict[str, list[str]] = {}
+    for name in names:
+        for slip in _shortened(name):
+            index.setdefault(slip, []).append(name)
+    return index
+
+
+def _shortened(name: str) -> set[str]:
+    return {name, *(name[:place] + name[place + 1 :] for place in range(min(len(name), _LONGEST_COMPARED)))}
+
+
+def shortlist(names: Iterable[str], most: int = 12) -> str:
+    """Lists names in one line; of more than a reader would read, the first, and how many there are besides."""
+    names = list(names)
+    if len(names) <= most + 2:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
 def is_slip(name: str, near: str) -> bool:

@@ -30,6 +30,9 @@ __all__ = ["Purpose", "Survey", "check", "survey"]
 Checkable = Fusion | str | os.PathLike[str]
 """A fusion, or the path of a fusion file."""
 
+_MOST_SHOWN = 12
+"""How many nodes of a cycle are told one by one."""
+
 
 class Purpose(StrEnum):
     """What a plan is for: learning asks for sources, and that everything can learn; use asks for the model alone."""
@@ -96,8 +99,18 @@ def survey(
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
         ways = [(source, target) for source, target, _ in links]
         check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, wired, ways))
-    diagnostics = tuple(sort_diagnostics(resolved.fusion.locate(resolved.faults)))
+    diagnostics = tuple(sort_diagnostics([*draft.faults, *resolved.fusion.locate(_news(resolved, draft))]))
     return Survey(_plan(resolved, links, order, solution, diagnostics), diagnostics)
+
+
+def _news(resolved: Resolved, draft: Draft[Fusion]) -> list[Diagnostic]:
+    """Lists the faults beside those of the file's shape, without what only follows from a value that was left out."""
+    known = len(draft.faults)
+
+    def is_lost(path: Path) -> bool:
+        return any(path[: length + 1] in draft.lost for length in range(len(path)))
+
+    return [fault for fault in resolved.faults[known:] if not (draft.lost and is_lost(fault.path))]
 
 
 def _plan(
@@ -165,13 +178,18 @@ def _tell_cycles(resolved: Resolved, links: list[Link]) -> set[str]:
     for part in cyclic:
         first = min(part, key=position.__getitem__)
         way = [first] if len(part) == 1 else _way_round(graph, part, first)
-        found = " -> ".join([*way, first])
+        found = " -> ".join([*_shown(way), first])
         fix = f"# let {first} read something that does not come from {way[-1]}"
-        others = [Related((resolved.nodes[name].section, name), "in the cycle") for name in way[1:]]
+        others = [Related((resolved.nodes[name].section, name), "in the cycle") for name in way[1:_MOST_SHOWN]]
         path = _key_between(resolved, graph, way[-1], first)
         resolved.fault("CN304", path, found, "nodes that do not feed themselves", fix, related=tuple(others))
     members = {name for part in cyclic for name in part}
     return members.union(*(nx.descendants(graph, min(part)) for part in cyclic))
+
+
+def _shown(way: list[str]) -> list[str]:
+    left_out = len(way) - _MOST_SHOWN
+    return way if left_out < 2 else [*way[: _MOST_SHOWN - 1], f"({left_out:,} more)", way[-1]]
 
 
 def _key_between(resolved: Resolved, graph: nx.MultiDiGraph[str], source: str, target: str) -> Path:

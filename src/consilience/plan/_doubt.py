@@ -19,6 +19,9 @@ def doubtful(resolved: Resolved, wired: Wired) -> frozenset[str]:
     What is missing at these nodes may be there once the fault is mended: it is no fault of its own. Sizes pass forward
     along every reference, and back into modules.
     """
+    waiting = sorted({*wired.broken, *_at_fault(resolved), *_unresolved(resolved)})
+    if not waiting:
+        return frozenset()
     written = {name: (section, node) for section, name, node in resolved.fusion.nodes() if section != "sources"}
     mentioned = {name: [other for other in _mentions(node) if other in written] for name, (_, node) in written.items()}
     readers: dict[str, list[str]] = {}
@@ -28,7 +31,6 @@ def doubtful(resolved: Resolved, wired: Wired) -> frozenset[str]:
     for other, name in wired.meant:
         readers.setdefault(other, []).append(name)
         mentioned[name].append(other)
-    waiting = sorted({*wired.broken, *_at_fault(resolved), *_unresolved(resolved)})
     found = set(waiting)
     while waiting:
         name = waiting.pop()
@@ -53,6 +55,8 @@ def unknown_ways(resolved: Resolved, wired: Wired, ways: Iterable[tuple[str, str
     """Lists what may lie before and behind the nodes that could not be resolved, along the ways of the gradient."""
     names = frozenset(name for _, name, _ in resolved.fusion.nodes())
     unresolved = names if "*" in resolved.gone else set(_unresolved(resolved))
+    if not unresolved and not wired.unread:
+        return Unknown(frozenset(), frozenset())
     after: dict[str, list[str]] = {}
     before: dict[str, list[str]] = {}
     mentioned = [

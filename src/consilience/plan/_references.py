@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import dropwhile, islice, takewhile
 from typing import Any
 
 from consilience.declare import SECTIONS, Fusion, Many, Port, paste
-from consilience.errors import Path, nearest
+from consilience.errors import Path, nearest, shortlist
 from consilience.plan._plan import TARGET, PlanNode, Ref
 from consilience.plan._resolved import Resolved
 
@@ -20,6 +21,9 @@ READABLE = {
 }
 """The sections that the nodes of each section may read."""
 
+_MOST_TRIED = 200
+"""How many nodes are tried in place of one that is at fault."""
+
 
 def rewired(fusion: Fusion, key: Path, reference: object, index: int = 0) -> str:
     """Writes the key of an edge anew, with another reference in its place: what a fix pastes over it."""
@@ -28,10 +32,10 @@ def rewired(fusion: Fusion, key: Path, reference: object, index: int = 0) -> str
         return f"{rest[0] if rest else 'in'}: {reference}"
     written = getattr(fusion, str(section))[name].in_
     last = rest[-1]
-    place, listed = (last, written) if isinstance(last, int) else (index, written.get(last))
-    if isinstance(listed, str) or listed is None:
+    place, items = (last, written) if isinstance(last, int) else (index, written.get(last))
+    if isinstance(items, str) or items is None:
         return f"{last}: {reference}"
-    changed = [str(reference) if position == place else other for position, other in enumerate(listed)]
+    changed = [str(reference) if position == place else other for position, other in enumerate(items)]
     return f"{'in' if isinstance(last, int) else last}: {paste(changed)}"
 
 
@@ -118,16 +122,15 @@ class References:
         return sorted(offered, key=lambda ref: not is_alike(self._resolved.nodes[ref.node].outputs[ref.port], wanted))
 
     def _readable(self, port: str) -> Iterator[Ref]:
-        """Lists what the node could read without a cycle, the nearest above it first; for a target, fields first."""
-        above = []
-        for node in self._resolved.nodes.values():
-            if node.name == self._node.name:
-                break
-            if node.section in self._sections:
-                above.append(node)
+        """Gives what the node could read without a cycle, the nearest above it first; for a target, fields first."""
+        nodes = self._resolved.nodes
+        above: Iterator[PlanNode]
         if port == TARGET:
-            above = [node for node in reversed(above) if node.section != "modules"]
-        for node in reversed(above):
+            others = takewhile(lambda node: node.name != self._node.name, nodes.values())
+            above = (node for node in others if node.section != "modules")
+        else:
+            above = islice(dropwhile(lambda node: node.name != self._node.name, reversed(nodes.values())), 1, None)
+        for node in islice((node for node in above if node.section in self._sections), _MOST_TRIED):
             yield from (Ref(node.name, output) for output in node.outputs)
 
     def _instead(self, key: Path, port: str | None, index: int) -> str:
@@ -150,13 +153,13 @@ class References:
             return
         known = [node.name for node in self._resolved.nodes.values() if node.section in self._sections]
         near = nearest(name, known)
-        fix = self._instead(key, port, index)
         if near:
             fix = rewired(self._resolved.fusion, key, near + reference[len(name) :], index)
             self.meant.append(near)
         else:
+            fix = self._instead(key, port, index)
             self._doubt(port)
-        expected = f"one of {', '.join(known)}" if known else f"a node under {' or '.join(self._sections)}"
+        expected = f"one of {shortlist(known)}" if known else f"a node under {' or '.join(self._sections)}"
         self._resolved.fault("CN210", key, f"the unknown node {name}", expected, fix)
 
     def _tell_section(self, name: str, section: str, key: Path, port: str | None, index: int) -> None:

@@ -17,7 +17,7 @@ from consilience.declare import (
     Tuner,
     paste,
 )
-from consilience.errors import Part, Path, Related, nearest
+from consilience.errors import Part, Path, Related, nearest, shortlist
 from consilience.host import STANDARD, Registry
 from consilience.plan._declarations import declaration_of, declare, offer_of
 from consilience.plan._names import TASK, discipline_of, named, namespace_of
@@ -119,7 +119,7 @@ def _unknown_field(resolved: Resolved, path: Path, name: str) -> None:
     fields = list(resolved.fusion.fields)
     near = nearest(name, fields)
     fix = f"{near}:" if near else f"{name}: text  # under fields"
-    expected = f"one of {', '.join(fields)}" if fields else "a field that is declared under fields"
+    expected = f"one of {shortlist(fields)}" if fields else "a field that is declared under fields"
     resolved.fault("CN212", path, f"the field {name}, which is not declared", expected, fix, Part.KEY)
 
 
@@ -179,18 +179,18 @@ def _resolve_node(resolved: Resolved, section: str, name: str, node: Node) -> No
 
 def _resolve_shares(resolved: Resolved) -> None:
     """Gives each `share:` node the component of the module it applies once more."""
+    owners = {name: node for name, node in resolved.fusion.modules.items() if node.use}
     for name, node in resolved.fusion.modules.items():
         if not node.share or node.use:
             continue
         path: Path = ("modules", name, "share")
-        owners = [other for other, written in resolved.fusion.modules.items() if written.use]
         base = resolved.nodes.get(node.share)
         if node.share not in owners:
             if resolved.is_gone(node.share):
                 continue
             near = nearest(node.share, owners)
-            expected = f"a module with a component of its own: {', '.join(owners) or 'none'}"
-            fix = f"share: {near or owners[0]}" if owners else "use: text_encoder"
+            expected = f"a module with a component of its own: {shortlist(owners) or 'none'}"
+            fix = f"share: {near or next(iter(owners))}" if owners else "use: text_encoder"
             resolved.fault("CN210", path, f"the unknown module {node.share}", expected, fix)
         elif base is not None:
             extra = [*node.settings, *(["tune"] if "tune" in node.model_fields_set else [])]

@@ -7,6 +7,7 @@ from typing import Any
 
 from consilience.declare import (
     Balancer,
+    Component,
     Fusion,
     LabelSpace,
 )
@@ -36,6 +37,15 @@ class Resolved:
     """The names that stand twice: nobody can say which of the two a reference means."""
     salvaged: set[str] = field(default_factory=set)
     """The nodes whose component has not all the settings that the file gives it."""
+    _names: dict[type[Component], list[str]] = field(default_factory=dict)
+
+    def names_of(self, kind: type[Component]) -> list[str]:
+        """Lists the resources and nodes whose component is of a kind, once all are resolved."""
+        if kind not in self._names:
+            names = [name for name, item in self.others["resources"].items() if isinstance(item, kind)]
+            names += [name for name, node in self.nodes.items() if isinstance(node.declaration, kind)]
+            self._names[kind] = names
+        return self._names[kind]
 
     def is_gone(self, name: str) -> bool:
         """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
-from consilience.declare import Component, Tuner, Use
-from consilience.errors import Path, nearest
+from consilience.declare import SECTIONS, Component, Tuner, Use
+from consilience.errors import Path, nearest, shortlist
 from consilience.plan._declarations import tell_own_faults
 from consilience.plan._resolved import Resolved
 
@@ -144,23 +144,18 @@ def _from_above(
 
 def _wanted(resolved: Resolved, key: str, name: str, wanted: type[Component]) -> tuple[str, str]:
     """Tells what a key may name, and the fix that names it."""
-    names = _names_of(resolved, wanted)
+    names = resolved.names_of(wanted)
     word = "node" if wanted is Component else wanted.component or wanted.kind
     near = nearest(name, names) or next(iter(names), None)
     fix = f"{key}: {near}" if near else f"# declare a {word}, and name it under {key}"
-    return f"a {word}: {', '.join(names) or 'none is declared'}", fix
-
-
-def _names_of(resolved: Resolved, wanted: type[Component]) -> list[str]:
-    names = [name for name, item in resolved.others["resources"].items() if isinstance(item, wanted)]
-    return names + [name for name, node in resolved.nodes.items() if isinstance(node.declaration, wanted)]
+    return f"a {word}: {shortlist(names) or 'none is declared'}", fix
 
 
 def _wrong_use(
     resolved: Resolved, key: str, name: str, wanted: type[Component], target: Component | None, path: Path
 ) -> None:
-    declared = {other for section, other, _ in resolved.fusion.nodes() if section != "sources"}
-    if target is None and (name in declared or resolved.is_gone(name)):
+    is_declared = any(name in getattr(resolved.fusion, section) for section in SECTIONS if section != "sources")
+    if target is None and (is_declared or resolved.is_gone(name)):
         return  # its own fault is told already
     found = f"{name}, which is a {target.kind}" if target else f"the unknown node {name}"
     expected, fix = _wanted(resolved, key, name, wanted)
