@@ -19,6 +19,7 @@ from consilience.standard._weights import WeightFiles
 __all__ = ["Checkpoint", "error_of", "longest_text", "sizes", "tokenizer_files"]
 
 CONFIG = "config.json"
+_PROBE = "A probe: naïve 5 %, 中."
 _OTHER_TOKENIZER = "# take a checkpoint under path whose tokenizer and config.json belong together"
 Found = TypeVar("Found")
 # The families of transformers give one size several names.
@@ -100,7 +101,13 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
             return {}
 
     def examine(self) -> Iterator[Fault]:
-        """Loads the tokenizer, and the model where its files' headers leave doubts; sees that ids have embeddings."""
+        """Reads every file to its end, tries the tokenizer, and loads the model where the headers leave doubts."""
+        for file in self.files():
+            reason = _unreadable(file)
+            if reason:
+                found, fix = f"{self.path}: {file.name}: {reason}", f"# put a whole {file.name} into {file.parent}"
+                yield Fault("CN606", "path", found, "files that can be read to their end", fix)
+                return
         try:
             yield from self._examine_tokenizer()
             if family_of(self.config()) is None:
@@ -134,9 +141,15 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
         return {"path": ".", "weights": "fresh"}
 
     def _examine_tokenizer(self) -> Iterator[Fault]:
-        if tokenizer_files(self).vocabulary is None:
+        files = tokenizer_files(self)
+        if files.vocabulary is None:
             return  # it may serve a model that reads no text; who asks for tokens is told
-        ids = self.tokenizer()("A probe: naïve 5 %, 中.")["input_ids"]
+        if files.is_known and files.vocabulary.name == "tokenizer.json":
+            from consilience.standard.built.probe import ids_of
+
+            ids: list[int] = self._load(ids_of, _PROBE)
+        else:
+            ids = self.tokenizer()(_PROBE)["input_ids"]
         vocabulary = sizes(self, "vocab").get("vocab", 0)
         if not ids or max(ids) >= vocabulary:
             found = f"{self.path}: its tokenizer gives the ids {ids}, and its model has embeddings for {vocabulary}"
@@ -223,6 +236,17 @@ def longest_text(checkpoint: DeclaredCheckpoint) -> int | None:
     if positions is not None and config.get("model_type") in _OFFSET_POSITIONS:
         return positions - int(config.get("pad_token_id") or 0) - 1
     return positions
+
+
+def _unreadable(file: Path) -> str | None:
+    """Tells why a file cannot be read to its end."""
+    try:
+        with file.open("rb") as stream:
+            while stream.read(2**20):
+                pass
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def _read_config(folder: Path) -> dict[str, Any] | Fault:

@@ -102,7 +102,7 @@ def family_of(config: Mapping[str, Any]) -> Family | None:
     is_plain = config.get("position_embedding_type") in (None, "absolute")
     is_other = config.get("quantization_config") or config.get("add_cross_attention") or config.get("pruned_heads")
     family = _FAMILIES.get(config["model_type"]) if is_plain and not is_other else None
-    if family is not None and "dim" in family.defaults and not config.keys().isdisjoint(_SIZES):
+    if family is not None and "dim" in family.defaults and not config.keys().isdisjoint(_OTHER_NAMES):
         return None  # DistilBERT's sizes by BERT's names: transformers takes whichever comes last
     return family
 
@@ -197,6 +197,7 @@ def _modernbert(sizes: Sizes) -> Iterator[Layer]:
 
 
 _SIZES = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
+_OTHER_NAMES = ("hidden_size", "num_hidden_layers", "num_attention_heads")
 _BERT = {"vocab_size": 30522, **_SIZES, "max_position_embeddings": 512, "type_vocab_size": 2}
 _ELECTRA = {"hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024, "embedding_size": 128}
 _MPNET = {"vocab_size": 30527, **_SIZES, "max_position_embeddings": 512, "relative_attention_num_buckets": 32}

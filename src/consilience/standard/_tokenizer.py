@@ -98,6 +98,11 @@ class TokenizerFiles:
         return named if named == "PreTrainedTokenizerFast" else named.removesuffix("Fast")
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is of a class whose special tokens and vocabulary follow from the files."""
+        return self.name in _CLASSES
+
+    @property
     def is_slow(self) -> bool:
         """Whether it is known to be one that cannot tell where its tokens stand in the text."""
         return self.name in _SLOW

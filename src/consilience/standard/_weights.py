@@ -41,7 +41,7 @@ class WeightFiles:
             names = sorted(set(index["weight_map"].values()))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return [_INDEX, WEIGHTS]
-        is_sound = 0 < len(names) <= _MOST_SHARDS and all(Path(name).name == name for name in names)
+        is_sound = 0 < len(names) <= _MOST_SHARDS and all(map(_is_name, names))
         return [_INDEX, *names] if is_sound else [_INDEX, WEIGHTS]
 
     @cached_property
@@ -85,6 +85,11 @@ class WeightFiles:
         if self._is_cached:
             return f"hf download {self._location} --force-download"
         return f"# put whole files into {self._folder}: copy, download or `git lfs pull` them again"
+
+
+def _is_name(name: object) -> bool:
+    """Tells whether a name is one of a file in the folder itself: an index may name any place."""
+    return isinstance(name, str) and name != ".." and Path(name).name == name
 
 
 def _mismatch(config: Mapping[str, Any], tensors: Mapping[str, Shape]) -> str | None:
