@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from consilience.data import Collator, InputStep
-from consilience.declare import Bool, FieldType, Float, Int, Port
+from consilience.declare import Bool, FieldType, Float, Int, Port, Text
 from consilience.errors import DataError
 
 FIELDS = {
@@ -202,3 +202,96 @@ def test_what_is_declared_passes_in_any_form() -> None:
         "own", lambda text: torch.zeros(3, 1, 2), {"text": "text"}, ("x",), ports={"x": Float["batch *more 2"]}
     )
     assert Collator(FIELDS, SIZES, (flexible,))(EXAMPLES)["own.x"].shape == (3, 1, 2)
+
+
+def stepped(given: object, sizes: dict[str, int] | None = None, **ports: Port) -> dict[str, torch.Tensor]:
+    """Runs an input that reads five numbers an example, and gives tensors with these ports."""
+    steps = (
+        InputStep("first", lambda text: torch.arange(15).reshape(3, 5), {"text": "text"}, ("ids",)),
+        InputStep(
+            *("own", lambda text, given_: given, {"text": "text", "given_": "first.ids"}, tuple(ports), "lab.own"),
+            ports=ports,
+            sizes=sizes or {},
+            reads={"text": Text["batch"], "given_": Int["batch seq"]},
+        ),
+    )
+    return Collator(FIELDS, SIZES, steps)(EXAMPLES)
+
+
+def found_of(given: object, sizes: dict[str, int] | None = None, **ports: Port) -> tuple[str, str]:
+    with pytest.raises(DataError) as caught:
+        stepped(given, sizes, **ports)
+    [fault] = caught.value.diagnostics
+    assert (fault.code, fault.where) == ("CN312", "inputs.own")
+    return fault.found.removesuffix(FROM), fault.expected
+
+
+def test_a_size_that_varies_is_that_of_what_was_read() -> None:
+    stepped(torch.zeros(3, 5), x=Float["batch seq"])
+    assert found_of(torch.zeros(3, 4), x=Float["batch seq"])[0] == "x: float32[3 4]"
+
+
+def test_a_sum_is_held_to_what_it_adds() -> None:
+    stepped(torch.zeros(3, 11), x=Float["batch 2*seq+1"])
+    found, expected = found_of(torch.zeros(3, 10), x=Float["batch 2*seq+1"])
+    assert (found, expected) == ("x: float32[3 10]", "x: float32 or bfloat16[3 11], as Float[batch 2*seq+1]")
+    both = {"first": Float["batch left+right"], "left": Float["batch left"], "right": Float["batch right"]}
+    given = {"first": torch.zeros(3, 3), "left": torch.zeros(3, 1), "right": torch.zeros(3, 2)}
+    stepped(given, **both)
+    assert found_of({**given, "first": torch.zeros(3, 4)}, **both)[0] == "first: float32[3 4]"
+
+
+def test_an_axis_that_may_be_left_out_is_so_in_every_port() -> None:
+    ports = {"x": Float["batch ?more"], "y": Float["batch ?more 2"]}
+    stepped({"x": torch.zeros(3), "y": torch.zeros(3, 2)}, **ports)
+    stepped({"x": torch.zeros(3, 7), "y": torch.zeros(3, 7, 2)}, **ports)
+    assert found_of({"x": torch.zeros(3), "y": torch.zeros(3, 7, 2)}, **ports)[0] == "y: float32[3 7 2]"
+
+
+STRAY = {
+    "above": (Float["batch"].within(0, 1), [0.0, 1.0, 1.5], "x: a value of 1.5", "x: values within 0 to 1"),
+    "below": (Float["batch"].within(-1, 1), [0.0, -1.0, -2.0], "x: a value of -2", "x: values within -1 to 1"),
+    "no number": (
+        Float["batch"].within(0, 1),
+        [0.0, float("nan"), 1.0],
+        "x: a value of nan",
+        "x: values within 0 to 1",
+    ),
+    "an index too high": (Int["batch"].below("vocab"), [0, 3, 4], "x: a value of 4", "x: values from 0 to 3, or -100"),
+    "an index below 0": (
+        Int["batch"].below("vocab"),
+        [0, -1, -100],
+        "x: a value of -1",
+        "x: values from 0 to 3, or -100",
+    ),
+    "a whole number": (Int["batch"].within(1, 5), [1, 5, 6], "x: a value of 6", "x: values within 1 to 5"),
+}
+
+
+@pytest.mark.parametrize(("port", "values", "found", "expected"), STRAY.values(), ids=STRAY)
+def test_a_value_that_lies_elsewhere_is_told(port: Port, values: list[float], found: str, expected: str) -> None:
+    assert found_of(torch.tensor(values), {"vocab": 4}, x=port) == (found, expected)
+
+
+@pytest.mark.parametrize(
+    ("port", "tensor"),
+    [
+        (Float["batch"].within(0, 0.1), torch.tensor([0.0, 0.1, 0.05])),
+        (Float["batch"].within(0, 0.1), torch.tensor([0.0, 0.1, 0.05], dtype=torch.bfloat16)),
+        (Float["batch"].logits(), torch.tensor([1e30, -1e30, 0.0])),
+        (Float["batch"].within(0, float("inf")), torch.tensor([1e30, 0.0, 0.0])),
+        (Int["batch"].below("vocab"), torch.tensor([3, -100, 0])),
+        (Int["batch"].below("unknown"), torch.tensor([9, 9, 9])),
+        (Float["batch none"].within(0, 1), torch.zeros(3, 0)),
+        (Int["batch"].below("seq"), torch.tensor([4, 0, 1])),
+    ],
+)
+def test_a_value_within_its_range_passes(port: Port, tensor: torch.Tensor) -> None:
+    assert stepped(tensor, {"vocab": 4}, x=port)["own.x"] is tensor
+
+
+def test_an_example_that_is_not_present_may_hold_any_value() -> None:
+    ports = {"x": Float["batch seq"].within(0, 1), "present": Bool["batch"]}
+    values = torch.tensor([[0.5] * 5, [-7.0] * 5, [1.0] * 5])
+    stepped({"x": values, "present": torch.tensor([True, False, True])}, **ports)
+    assert found_of({"x": values, "present": torch.ones(3, dtype=torch.bool)}, **ports)[0] == "x: a value of -7"

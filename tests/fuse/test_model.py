@@ -272,6 +272,66 @@ def test_a_module_that_gives_not_what_it_declared_is_told_at_build(plan: Plan, c
     assert diagnostic.expected == "made: Float[batch=3 hidden=16]"
 
 
+def states(call: object, plan: Plan, given: str, read: str = "batch seq hidden") -> list[str]:
+    """Tells what a module that reads the states gives, where it declares `given`."""
+
+    class Odd(Module):
+        """Gives something."""
+
+        width: int = 3
+        inputs = Ports(features=Float[read])
+        outputs = Ports(made=Float[given])
+
+        def build(self, dims: Dims) -> nn.Module:
+            return Lambda(call)
+
+    class Plugin:
+        @hookimpl
+        def consilience_components(self) -> list[type[Module]]:
+            return [Odd]
+
+    registry = Registry()
+    registry.register(Plugin(), "lab")
+    written = plan.fusion.to_dict()
+    written["modules"]["odd"] = {"use": "lab.odd", "in": "encoder.hidden", "tune": "frozen"}
+    try:
+        fuse(check(Fusion(base=plan.fusion.base, **written), registry))
+    except ConsilienceError as error:
+        return [item.expected for item in error.diagnostics if item.code == "CN312"]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("given", "right", "wrong", "expected"),
+    [
+        (
+            "batch 2*seq+1 hidden",
+            lambda x: torch.cat([x, x, x[:, :1]], 1),
+            lambda x: torch.cat([x, x], 1),
+            "2*seq+1=7",
+        ),
+        ("batch width*hidden", lambda x: x.mean(1).repeat(1, 3), lambda x: x.mean(1), "width*hidden=48"),
+    ],
+)
+def test_a_sum_is_what_it_adds_in_every_run(
+    plan: Plan, given: str, right: object, wrong: object, expected: str
+) -> None:
+    assert states(right, plan, given) == []
+    [told] = states(wrong, plan, given)
+    assert expected in told
+
+
+def test_an_axis_is_left_out_of_what_is_given_where_it_is_of_what_is_read(plan: Plan) -> None:
+    ports = {"given": "batch ?more 2*hidden", "read": "batch ?more hidden"}
+    assert states(lambda x: torch.cat([x, x], -1), plan, **ports) == []
+    assert states(lambda x: torch.cat([x, x], -1).mean(1), plan, **ports) == [
+        "made: Float[batch=3 ?more=5 2*hidden=32]"
+    ]
+    rest = {"given": "batch *more", "read": "batch *more hidden"}
+    assert states(lambda x: x.mean(-1), plan, **rest) == []
+    assert states(lambda x: x.mean(1), plan, **rest) == ["made: Float[batch=3 *more=5]"]
+
+
 def test_a_plugin_that_raises_keeps_its_traceback_and_is_named(plan: Plan, batch: dict[str, torch.Tensor]) -> None:
     def fail(features: torch.Tensor) -> None:
         raise ZeroDivisionError("oh")
