@@ -127,6 +127,9 @@ class Found:
             return Diagnostic("CN124", at, given, self.message(), fix)
         if kind in ("value_error", "assertion_error"):
             return Diagnostic("CN124", at, given, self.message(), self.default_or(f"# correct {self.name}"))
+        wanted = _origin(self.annotation)
+        if isinstance(wanted, type) and issubclass(wanted, BaseModel):  # what it shall hold, nobody can guess
+            return Diagnostic("CN122", at, given, self.message(), f"# remove the key {self.name}")
         return Diagnostic("CN122", at, given, self.message(), f"{self.name}: {paste(self.converted())}")
 
     def near(self) -> str | None:

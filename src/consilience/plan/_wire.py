@@ -141,8 +141,12 @@ class Wirer:
             for index, reference in enumerate(listed):
                 at = (*key, index) if port is None and len(listed) > 1 else key
                 self._references.offered(reference, at, None, index)
-                self._references.meant.append(reference.partition(".")[0])
+                self._mean([reference])
         self.is_broken = True
+
+    def _mean(self, references: Iterable[str]) -> None:
+        """Notes that the node would read what is named, though it is not wired to it."""
+        self._references.meant += [reference.partition(".")[0] for reference in references]
 
     def _feeding(self, written: Any, path: Path) -> Fed:
         [first, *_] = self._ports
@@ -163,6 +167,7 @@ class Wirer:
             if port not in self._ports:
                 self._unknown_port(port, references, [other for other in self._ports if other not in written], key)
             elif len(listed) > 1 and not isinstance(self._ports[port], Many):
+                self._mean(listed)
                 self._fault("CN303", key, f"{len(listed)} tensors for {port}", "one tensor", f"{port}: {listed[0]}")
             else:
                 refs = [self._single(reference, key, port, index) for index, reference in enumerate(listed)]
@@ -195,6 +200,7 @@ class Wirer:
 
     def _unknown_port(self, port: str, references: Any, left: list[str], key: Path) -> None:
         near = nearest(port, left) or next(iter(left), None)
+        self._mean([references] if isinstance(references, str) else references)
         given = references if isinstance(references, str) else f"[{', '.join(references)}]"
         fix = f"{near}: {given}" if near else f"# remove the key {port}"
         self._fault("CN211", key, f"the unknown port {port}", f"one of {', '.join(self._ports)}", fix, Part.KEY)
