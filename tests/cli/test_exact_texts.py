@@ -33,8 +33,13 @@ Call = Callable[..., Result]
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch) -> Call:
     own = [entry for entry in entry_points(group="consilience.plugins") if entry.name in OWN]
-    monkeypatch.setattr(_registry, "_default", Registry(own))  # without what others installed or registered
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    def invoke(*arguments: object) -> Result:
+        # A process has a registry of its own, without what others installed, registered or loaded.
+        monkeypatch.setattr(_registry, "_default", Registry(own))
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    return invoke
 
 
 @pytest.fixture
@@ -202,6 +207,10 @@ OTHERS = """\
 TOKENS = "  tokens: {use: tokens, in: text, checkpoint: tiny, max_length: 16}\n"
 MASKED = (TOKENS, TOKENS + "  masked: {use: linguistics.mask, in: tokens}\n")
 WORDS = "  words: {{use: linguistics.masked_lm_head, in: [encoder, masked], tie: {}}}\n"
+GRAPH = (
+    ("resources: {tiny", "resources: {film: {use: knowledge.graph, path: film.ttl}, tiny"),
+    (TOKENS, TOKENS + "  mentions: {use: knowledge.mentions, in: text, graph: film}\n"),
+)
 ALONE = (
     (OTHERS, ""),
     ("  rating: {use: regressor, in: encoder.pooled}\n", ""),
@@ -226,6 +235,17 @@ def _few_texts(folder: Path) -> None:
 
 def _rare_label(folder: Path) -> None:
     (folder / "more.csv").write_text("text,label\na rare one,mixed\n", encoding="utf-8")
+
+
+def _graph_without_labels(folder: Path) -> None:
+    (folder / "film.ttl").write_text("<urn:film> <urn:by> <urn:director> .\n", encoding="utf-8")
+
+
+def _graph_of_something_else(folder: Path) -> None:
+    label = "<http://www.w3.org/2000/01/rdf-schema#label>"
+    (folder / "film.ttl").write_text(f'<urn:a> {label} "quokka"@en . <urn:b> {label} "wombat"@en .\n', encoding="utf-8")
+    rows = [f"a fine film {row},{('negative', 'positive')[row % 2]},{row},plot;cast;music,0 0" for row in range(100)]
+    (folder / "reviews.csv").write_text("\n".join(["text,label,stars,topics,mood", *rows]) + "\n", encoding="utf-8")
 
 
 CHANGES: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[Path], None]]] = {
@@ -290,6 +310,8 @@ CHANGES: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[Path], None]]] =
     "CN513": ((("name: small", "name: small"),), _few_texts),
     "CN612": ((("name: small", "name: small"),), _other_sizes),
     "CN613": ((("path: reviews.csv", "path: checkpoint"),), _nothing),
+    "CN680": (GRAPH, _graph_without_labels),
+    "CN681": (GRAPH, _graph_of_something_else),
     "CN691": (((ENCODER, ENCODER + WORDS.format("encoder, start: pretrained, tune: frozen")), MASKED), _nothing),
 }
 """What is changed in the small fusion, and in its files, so that a check of it and of its data tells a code."""
@@ -300,11 +322,12 @@ def test_what_a_change_of_the_small_fusion_is_told(
     code: str, call: Call, copied: Callable[..., Path], tmp_path: Path
 ) -> None:
     changes, harm = CHANGES[code]
-    if "linguistics." in "".join(new for _, new in changes):
-        pytest.importorskip("consilience_linguistics", reason="the plugin is not installed")
+    for plugin in ("linguistics", "knowledge"):
+        if f"{plugin}." in "".join(new for _, new in changes):
+            pytest.importorskip(f"consilience_{plugin}", reason="the plugin is not installed")
     file = copied(*changes)
     harm(tmp_path)
-    reading = ["--data"] if code.startswith("CN5") else []
+    reading = ["--data"] if code.startswith(("CN5", "CN68")) else []
     told = call("check", file, *reading).stderr.replace(f"{tmp_path}/", "")
     assert f" {code} at " in told
     golden(f"small_{code}.txt", told.removeprefix("fusion.yaml: reading the data\n"))
