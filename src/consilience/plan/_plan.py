@@ -33,7 +33,7 @@ from consilience.plan._names import TASK, named, namespace_of
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref"]
+__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref", "typed"]
 
 TARGET = "target"
 """The name of the port by which a loss or metric reads its target."""
@@ -253,12 +253,7 @@ class Plan:
 
     def type_of(self, ref: Ref) -> str:
         """Writes the solved type of an output port: `Float[batch seq hidden=384]`."""
-        node = self.nodes[ref.node]
-        port = cast("Port", node.outputs[ref.port])
-        dims = self.solved[ref.node]
-        words = [f"{dim.name}={dims[dim.name]}" if dim.name and dim.name in dims else str(dim) for dim in port.dims]
-        bound = f" below {port.bound}={dims[port.bound]}" if port.bound and port.bound in dims else ""
-        return f"{port.dtype}[{' '.join(words)}]{bound}"
+        return typed(cast("Port", self.nodes[ref.node].outputs[ref.port]), self.solved[ref.node])
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the plan in a canonical form: equal for equal fusions, whatever the order of their keys."""
@@ -300,6 +295,13 @@ class Plan:
         if isinstance(node.declaration, Loss):
             written["weight"] = self.weight(node.name)
         return written
+
+
+def typed(port: Port, dims: Dims) -> str:
+    """Writes the type of a port with what is solved of its dims: `Int[batch seq] below vocab=30522`."""
+    words = [f"{dim.name}={dims[dim.name]}" if dim.name and dim.name in dims else str(dim) for dim in port.dims]
+    bound = f" below {port.bound}={dims[port.bound]}" if port.bound and port.bound in dims else ""
+    return f"{port.dtype}[{' '.join(words)}]{bound}"
 
 
 def _settings(component: Component) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from consilience.declare import Component, LabelSpace, ModuleNode, Node, Objective, paste
+from consilience.declare import Component, LabelSpace, Many, ModuleNode, Node, Objective, paste
 from consilience.errors import Diagnostic, Part, Path, Place
-from consilience.plan._plan import TARGET, TASK, Plan, PlanNode, Ref
+from consilience.plan._plan import TARGET, TASK, Plan, PlanNode, Ref, typed
 from consilience.plan.drawing._drawing import Arrow, ArrowKind, Band, Drawing, Figure
 
 __all__ = ["Parameters", "facts", "line_of"]
@@ -39,7 +39,7 @@ def facts(plan: Plan, drawing: Drawing, parameters: Mapping[str, Parameters] | N
         "components": teller.components,
         "disciplines": [TASK, *drawing.colours],
         "lambdas": drawing.terms,
-        "train": _settings(plan.fusion.train.model_dump(mode="json", exclude_unset=True)),
+        "train": sorted(_settings(plan.fusion.train.model_dump(mode="json", exclude_unset=True))),
         "resources": [
             {"name": name, "use": node.use, "settings": _settings(node.settings)}
             for name, node in sorted(plan.fusion.resources.items())
@@ -142,10 +142,11 @@ class _Teller:
         return told
 
     def _inputs(self, node: PlanNode) -> list[Facts]:
-        fed = self._plan.wiring(node.name)
+        fed, dims = self._plan.wiring(node.name), self._plan.solved[node.name]
         found = []
         for port, kind in node.inputs.items():
-            told: Facts = {"port": port, "type": str(kind), "from": [self._end(ref) for ref in fed.get(port, ())]}
+            written = f"one or more {kind.port}" if isinstance(kind, Many) else typed(kind, dims)
+            told: Facts = {"port": port, "type": written, "from": [self._end(ref) for ref in fed.get(port, ())]}
             found.append(told | ({"optional": True} if kind.is_optional else {}))
         return found
 

@@ -8,6 +8,7 @@ const indexes = new Map(); // from an element to what it shows: ["node", 3]
 const joining = facts.nodes.map(() => ({ into: [], out: [] })); // the arrows at each node
 const labelOf = new Map();
 let pinned = null;
+let under = null; // what the pointer is at
 let lit = [];
 
 nodes.forEach((element, index) => {
@@ -108,8 +109,8 @@ function tell(thing) {
 }
 
 function rest() {
-  if (pinned) {
-    tell(pinned);
+  if (pinned ?? under) {
+    tell(pinned ?? under);
     return;
   }
   dim();
@@ -137,12 +138,14 @@ function goTo(index) {
 const thingAt = (target) => indexes.get(target.closest?.(".node, .edge, .label"));
 
 stage.addEventListener("pointerover", (event) => {
-  if (pinned || event.pointerType === "touch" || stage.classList.contains("moving")) return;
-  const thing = thingAt(event.target);
-  if (thing) tell(thing);
-  else rest();
+  if (event.pointerType === "touch" || stage.classList.contains("moving")) return;
+  under = thingAt(event.target) ?? null;
+  if (!pinned) rest();
 });
-stage.addEventListener("pointerleave", () => rest());
+stage.addEventListener("pointerleave", () => {
+  under = null;
+  rest();
+});
 stage.addEventListener("click", (event) => {
   if (travelled > 4 || event.target.closest("#legend, #zoom")) return;
   const thing = thingAt(event.target);

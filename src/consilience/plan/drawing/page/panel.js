@@ -81,7 +81,7 @@ function dims(listed) {
   const rows = (listed ?? []).map((dim) => {
     const size = dim.size !== undefined ? counted(dim.size)
       : dim.sizes ? dim.sizes.map((one) => (one === null ? "?" : counted(one))).join(", ")
-        : dim.varies ? quiet(`varies with the batch, as ${dim.varies}`) : quiet("not known");
+        : dim.varies ? quiet("varies with the batch") : quiet(dim.reasons ? "known when it is built" : "not known");
     const reasons = make("ul", { class: "reasons" }, (dim.reasons ?? []).map((text) => make("li", { class: "reason" }, text)));
     return row(make("code", {}, dim.name), size, dim.reasons ? reasons : "");
   });
@@ -142,7 +142,7 @@ function tellNode(index, isPinned) {
   const kind = node.missing ? "not declared" : node.ghost ? `unknown ${KINDS[node.band]}` : KINDS[node.band];
   panel.replaceChildren(...[
     make("div", { class: "kind" }, node.ghost ? chip(kind, "error") : chip(kind), node.missing ? "" : disciplineChip(node.discipline),
-      node.tuner ? chip(`tuned: ${node.tuner.use}`) : "", isPinned ? make("span", { class: "pin" }, "pinned · Esc lets go") : ""),
+      node.tuner ? chip(`tuned: ${node.tuner.use}`) : "", isPinned ? make("button", { type: "button", class: "chip pin", title: "Let go (Esc)", click: () => pin(null) }, "pinned ×") : ""),
     make("h1", {}, node.name),
     make("div", { class: "use" }, node.share ? `shares ${node.share}` : node.component ?? "",
       node.place ? make("span", {}, ` · ${node.place}`) : ""),
