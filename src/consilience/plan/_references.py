@@ -11,7 +11,7 @@ from consilience.errors import Path, nearest, shortlist
 from consilience.plan._plan import TARGET, PlanNode, Ref
 from consilience.plan._resolved import Resolved
 
-__all__ = ["READABLE", "References", "is_alike", "rewired"]
+__all__ = ["MOST_TRIED", "READABLE", "References", "is_alike", "rewired"]
 
 READABLE = {
     "inputs": ("fields", "inputs"),
@@ -21,7 +21,7 @@ READABLE = {
 }
 """The sections that the nodes of each section may read."""
 
-_MOST_TRIED = 200
+MOST_TRIED = 100
 """How many nodes are tried in place of one that is at fault."""
 
 
@@ -130,7 +130,7 @@ class References:
             above = (node for node in others if node.section != "modules")
         else:
             above = islice(dropwhile(lambda node: node.name != self._node.name, reversed(nodes.values())), 1, None)
-        for node in islice((node for node in above if node.section in self._sections), _MOST_TRIED):
+        for node in islice((node for node in above if node.section in self._sections), MOST_TRIED):
             yield from (Ref(node.name, output) for output in node.outputs)
 
     def _instead(self, key: Path, port: str | None, index: int) -> str:
