@@ -536,7 +536,7 @@ LABELS = {
         ["sweet", "sour"],
         "taste: Int[batch] below labels   ([sweet, sour] from the field taste: other labels)",
         "target: Int[batch *more] below classes   ([dull, fine] from the field mood)",
-        "target: mood",
+        "# let a module of its own score [sweet, sour] for taste_loss",
     ),
     "named": (
         "toy.moods",
@@ -558,7 +558,7 @@ LABELS = {
         "taste: Int[batch] below labels   "
         "([joy, glee, gloom] from the field taste: labels that a declared mapping relates)",
         "target: Int[batch *more] below classes   ([good, bad] from the field mood)",
-        "# declare taste in toy.moods, and name space: toy.gold where a source maps its column",
+        "# let mood_loss read {use: regroup, in: head}, a module that maps [joy, glee, gloom] onto [good, bad]",
     ),
 }
 
@@ -601,7 +601,7 @@ UNMAPPED = {
         ["odd", "even"],
         "no declared mapping from [joy, glee, gloom] to [odd, even]",
         "labels that are mapped from [joy, glee, gloom]: toy.moods",
-        "# declare mood in toy.moods",
+        "mood: {category: toy.moods}  # under fields",
     ),
     "the same labels in the file": (
         "toy.gold",
@@ -746,7 +746,7 @@ def test_a_class_an_example_is_no_class_a_word(kinds: Registry) -> None:
     loss = {"use": "toy.entropy", "in": "tagger", "target": "mood"}
     code, where, fix = fault_of(TAGGER, loss, kinds)
     assert (code, where) == ("CN301", "losses.loss.target")
-    assert fix == "# tagger scores no examples: let a module that reads encoder.pooled give loss its scores"
+    assert fix == "tagger: {use: toy.head, in: encoder.pooled}  # under modules"
     told = faults(declared(TAGGER, {"loss": loss}), kinds)
     assert told[0].found == "mood: Int[batch] below labels   (*more is no axis)"
     assert told[0].expected == "target: Int[batch *more] below classes   (*more is seq, by tagger.logits)"
@@ -757,7 +757,16 @@ def test_a_class_a_word_is_no_class_an_example(kinds: Registry) -> None:
     assert fault_of(HEAD, loss, kinds, TAGS) == ("CN301", "losses.loss.target", "target: mood")
     told = faults(declared(HEAD, {"loss": loss}, TAGS, fields={"mood": "text"}), kinds)
     [fault] = [one for one in told if one.where == "losses.loss.target"]
-    assert fault.fix == "# head scores no tokens: let a module that reads encoder.states give loss its scores"
+    assert fault.fix == "head: {use: toy.tagger, in: encoder.states}  # under modules"
+
+
+def test_a_head_that_others_read_is_not_made_another(kinds: Registry) -> None:
+    losses = {
+        "loss": {"use": "toy.entropy", "in": "tagger", "target": "mood"},
+        "tags_loss": {"use": "toy.entropy", "in": "tagger", "target": "align.labels"},
+    }
+    [fault] = [one for one in faults(declared(TAGGER, losses, TAGS), kinds) if one.where == "losses.loss.target"]
+    assert fault.fix == "# tagger scores no examples: let a module that reads encoder.pooled give loss its scores"
 
 
 def test_one_class_is_not_several(kinds: Registry) -> None:

@@ -6,9 +6,12 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from consilience.declare import FIELD_TYPES, Component, Dtype, Loss, Many, Metric, Port, Range
+from consilience.declare import FIELD_TYPES, Component, Dtype, Loss, Many, Metric, Module, Port, Range
+from consilience.host import Offer
+from consilience.plan._names import namespace_of
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
-from consilience.plan._references import READABLE, rewired
+from consilience.plan._ports import port_of
+from consilience.plan._references import MOST_TRIED, READABLE, rewired
 from consilience.plan._resolved import Resolved
 
 __all__ = ["Mender"]
@@ -42,11 +45,14 @@ class Mender:
         found = None if component and edge.target.port == TARGET else self._fitting(edge, near)
         if component and found is None:
             return f"use: {component}  # under {section}.{edge.target.node}"
+        if found is None and edge.target.port == TARGET and code == "CN301":
+            by_hand = self._aligned(edge, source, wanted) or self._head(edge) or self._level(edge, source)
+            if by_hand:
+                return by_hand
         found = found or self._fitting(edge, others)
         if found:
             return rewired(self._resolved.fusion, edge.key, found, edge.index)
-        by_hand = self._ranged(edge, source, wanted) if code == "CN315" else self._aligned(edge, source, wanted)
-        return by_hand or self._level(edge, source) or self._plainly(edge, wanted)
+        return self._ranged(edge, source, wanted) if code == "CN315" else self._plainly(edge, wanted)
 
     def _fitting(self, edge: Edge, nodes: Iterable[PlanNode]) -> Ref | None:
         for node in nodes:
@@ -72,13 +78,16 @@ class Mender:
         else:
             sections = readable if target.section != "inputs" else ["fields", "inputs"]
         listed = [own] if own.section in sections else []
-        listed += [node for section in sections for node in above if node.section == section and node is not own]
+        for section in sections:
+            alike = (node for node in above if node.section == section and node is not own)
+            listed += itertools.islice(alike, MOST_TRIED)
         near = [node for node in listed if node is own or node.section == sections[0]]
         if source.dtype is Dtype.LABELS:  # what aligns the same labels to the tokens comes first
             near = [
                 node for node in listed if any(edge.source == other.source for other in self._into.get(node.name, ()))
             ]
-        return near, [node for node in listed if node not in near]
+        tried = {node.name for node in near}
+        return near, [node for node in listed if node.name not in tried]
 
     def _component(self, edge: Edge) -> str | None:
         """Finds another loss or metric that takes what is wired here."""
@@ -88,9 +97,7 @@ class Mender:
         if TARGET not in fed or len(own) != 1:
             return None
         written = getattr(self._resolved.fusion, node.section)[node.name]
-        namespace = node.component.rpartition(".")[0]
-        offers = self._resolved.registry.components(node.declaration.kind if node.declaration else "")
-        for offer in sorted(offers, key=lambda offer: offer.name.rpartition(".")[0] != namespace):
+        for offer in self._offers(node.declaration.kind if node.declaration else "", node):
             takes_settings = set(written.settings) <= set(offer.component.model_fields)
             is_named = isinstance(written.in_, str)
             if (
@@ -102,26 +109,60 @@ class Mender:
                 return offer.name
         return None
 
+    def _offers(self, kind: str, node: PlanNode) -> list[Offer]:
+        """Lists the components of a kind, those of the node's own plugin first."""
+        namespace = namespace_of(node.component)
+        offers = self._resolved.registry.components(kind)
+        return sorted(offers, key=lambda offer: offer.namespace != namespace)
+
     def _takes(self, component: type[Component], scores: Ref, target: Ref) -> bool:
         if not issubclass(component, Loss | Metric) or component.target is None:
             return False
         required = [port for port in component.inputs.values() if not port.is_optional]
-        if len(required) != 1 or isinstance(required[0], Many):
+        rank = self._rank(scores)
+        if len(required) != 1 or isinstance(required[0], Many) or rank is None:
             return False
-        counts = []
-        for port, ref in ((required[0], scores), (component.target, target)):
-            rank = self._rank(ref)
-            counts.append(port.spare(rank) if rank is not None and port.takes(self._port(ref)) else None)
-        is_open = required[0].open_dim is not None and required[0].open_dim == component.target.open_dim
-        return None not in counts and (counts[0] == counts[1] or not is_open)
+        return self._compares(required[0], component.target, self._port(scores), rank, target)
+
+    def _compares(self, read: Port, compared: Port, scores: Port, rank: int, target: Ref) -> bool:
+        """Tells whether a loss with these ports takes such scores, of so many axes, beside this target."""
+        axes = self._rank(target)
+        if axes is None or not (read.takes(scores) and compared.takes(self._port(target))):
+            return False
+        spare, other = read.spare(rank), compared.spare(axes)
+        return None not in (spare, other) and (spare == other or read.open_dim != compared.open_dim)
+
+    def _head(self, edge: Edge) -> str | None:
+        """Finds another component, of the same ports, for the module whose scores are compared with the target."""
+        loss = self._resolved.nodes[edge.target.node]
+        scored = [other for other in self._into.get(loss.name, ()) if other.target.port != TARGET]
+        head = self._resolved.nodes[scored[0].source.node] if len(scored) == 1 else loss
+        fed = self._into.get(head.name, ())
+        if head.section != "modules" or head.share or len(fed) != 1:
+            return None
+        settings = set(self._resolved.fusion.modules[head.name].settings)
+        for offer in self._offers("module", head):
+            kind = offer.component
+            if offer.name == head.component or not issubclass(kind, Module) or not settings <= set(kind.model_fields):
+                continue
+            if list(kind.inputs) == list(head.inputs) and list(kind.outputs) == list(head.outputs):
+                given = port_of(kind.outputs[scored[0].source.port])
+                is_fed = port_of(kind.inputs[fed[0].target.port]).takes(self._port(fed[0].source))
+                read, compared = port_of(loss.inputs[scored[0].target.port]), port_of(loss.inputs[TARGET])
+                if (
+                    is_fed
+                    and given.open_dim is None
+                    and self._compares(read, compared, given, len(given.dims), edge.source)
+                ):
+                    return f"use: {offer.name}  # under modules.{head.name}"
+        return None
 
     def _port(self, ref: Ref) -> Port:
-        port = self._resolved.nodes[ref.node].outputs[ref.port]
-        return port.port if isinstance(port, Many) else port
+        return port_of(self._resolved.nodes[ref.node].outputs[ref.port])
 
     def _aligned(self, edge: Edge, source: Port, wanted: Port) -> str | None:
-        """Says how labels of words become labels of tokens."""
-        if source.dtype is not Dtype.LABELS or not wanted.dtype.is_tensor:
+        """Says how labels of words become labels of tokens, where tokens are what is scored."""
+        if source.dtype is not Dtype.LABELS or self._lacking(edge, len(source.dims) + 1) != 0:
             return None
         for offer in self._resolved.registry.components("input"):
             inputs, outputs = getattr(offer.component, "inputs", {}), getattr(offer.component, "outputs", {})
@@ -130,6 +171,15 @@ class Mender:
                 node = f"{{use: {offer.name}, in: {{{port}: {edge.source}, ...}}}}"
                 return f"# align the labels of words to tokens by an input, {node}: name that under {edge.target.port}"
         return None
+
+    def _lacking(self, edge: Edge, axes: int) -> int | None:
+        """Tells how many axes the scores of a loss have too few for a target of so many; None without such scores."""
+        wanted = self._resolved.nodes[edge.target.node].inputs.get(TARGET)
+        scored = [other for other in self._into.get(edge.target.node, ()) if other.target.port != TARGET]
+        rank = self._rank(scored[0].source) if len(scored) == 1 else None
+        if rank is None or not isinstance(wanted, Port) or edge.target.port != TARGET:
+            return None
+        return axes + (wanted.bound is not None) - rank  # scores have a dim of classes besides
 
     def _ranged(self, edge: Edge, source: Port, wanted: Port) -> str:
         """Says how values come to lie where a port asks for them."""
@@ -150,20 +200,31 @@ class Mender:
 
     def _level(self, edge: Edge, source: Port) -> str | None:
         """Says how scores of tokens and targets of examples, or the other way round, come to one level."""
-        target = self._resolved.nodes[edge.target.node].inputs.get(TARGET)
-        if edge.target.port != TARGET or not isinstance(target, Port):
+        lacking = self._lacking(edge, len(source.dims))
+        if lacking not in (-1, 1) or (lacking == 1 and edge.source.node in self._resolved.fusion.fields):
             return None
-        compared = len(source.dims) + (target.bound is not None)  # scores have a dim of classes besides
-        for other in self._into.get(edge.target.node, ()):
-            head, lacking = other.source.node, compared - len(self._port(other.source).dims)
-            if other.target.port == TARGET or self._resolved.nodes[head].section != "modules" or lacking not in (-1, 1):
+        scored = next(other for other in self._into[edge.target.node] if other.target.port != TARGET)
+        head = self._resolved.nodes[scored.source.node]
+        instead = self._of_rank(head.name, lacking) if head.section == "modules" else None
+        if instead is None:
+            return None
+        readers = {name for name, edges in self._into.items() for other in edges if other.source.node == head.name}
+        component = self._like(head, instead) if readers == {edge.target.node} else None
+        if component:
+            return f"{head.name}: {{use: {component}, in: {instead}}}  # under modules"
+        each = "example" if lacking < 0 else "token"
+        return f"# {head.name} scores no {each}s: let a module that reads {instead} give {edge.target.node} its scores"
+
+    def _like(self, head: PlanNode, fed: Ref) -> str | None:
+        """Finds a component that gives what a head gives, and reads one port of another number of dims."""
+        written = self._resolved.fusion.modules[head.name]
+        for offer in self._offers("module", head) if not (written.settings or head.share) else ():
+            kind = offer.component
+            if not issubclass(kind, Module) or not kind.has_parameters or list(kind.outputs) != list(head.outputs):
                 continue
-            instead = self._of_rank(head, lacking)
-            if instead is not None:
-                each = "example" if lacking < 0 else "token"
-                return (
-                    f"# {head} scores no {each}s: let a module that reads {instead} give {edge.target.node} its scores"
-                )
+            takes = [port for port in kind.inputs.values() if isinstance(port, Port) and port.takes(self._port(fed))]
+            if len(takes) == len(kind.inputs) == 1 and takes[0].open_dim is None:
+                return offer.name
         return None
 
     def _of_rank(self, head: str, more: int) -> Ref | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consilience.declare import LabelSpace, Relation, paste
+from consilience.declare import LabelSpace, LossNode, MetricNode, Relation, paste
 from consilience.plan._dims import Conflict
 from consilience.plan._plan import TARGET, Edge
 from consilience.plan._resolved import Resolved
@@ -34,10 +34,12 @@ def mending(resolved: Resolved, edge: Edge, conflict: Conflict) -> str | None:
     found, expected = conflict.spaces
     relation = found.relation(expected)
     if relation is Relation.MAPPED:
-        return _by_mapping(resolved, edge, found, expected)
+        return _by_mapping(resolved, edge, conflict)
     if relation in (Relation.REORDERED, Relation.SUBSET):
         return _field_of(resolved, conflict.found.node, expected) or _field_of(resolved, conflict.expected.node, found)
-    return _field_of(resolved, conflict.expected.node, found) if relation is Relation.SUPERSET else None
+    if relation is Relation.SUPERSET:
+        return _field_of(resolved, conflict.expected.node, found)
+    return f"# let a module of its own score {found} for {edge.target.node}" if edge.target.port == TARGET else None
 
 
 def _field_of(resolved: Resolved, field: str, space: LabelSpace) -> str | None:
@@ -56,22 +58,24 @@ def full_name(resolved: Resolved, space: LabelSpace) -> str | None:
     return next((name for name in names if resolved.registry.label_space(name) is space), None)
 
 
-def _by_mapping(resolved: Resolved, edge: Edge, found: LabelSpace, expected: LabelSpace) -> str:
-    scores, wanted = (expected, found) if edge.target.port == TARGET else (found, expected)
-    if wanted.mapping_from(scores) is not None:
-        read = _scores_of(resolved, edge)
-        return f"# let {edge.target.node} read {{use: regroup, in: {read}}}, a module that maps {scores} onto {wanted}"
-    name = full_name(resolved, scores) or paste(list(scores.labels))
-    other = full_name(resolved, wanted) or wanted.name
-    fields = [field for field, space in resolved.spaces.items() if space is wanted] or [edge.source.node]
+def _by_mapping(resolved: Resolved, edge: Edge, conflict: Conflict) -> str:
+    """Says which loss or metric reads regrouped scores: the one whose target has the labels that are mapped onto."""
+    assert conflict.spaces is not None
+    found, expected = conflict.spaces
+    (labels, _), (groups, field) = (found, conflict.found.node), (expected, conflict.expected.node)
+    if groups.mapping_from(labels) is None:
+        (labels, groups), field = (groups, labels), conflict.found.node
+    node = resolved.nodes[edge.target.node]
+    compared: dict[str, LossNode | MetricNode] = {**resolved.fusion.losses, **resolved.fusion.metrics}
+    read = compared[node.name].in_ if node.name in compared else None
+    readers = [name for name, other in compared.items() if other.target == field and other.in_ == read]
+    if readers and isinstance(read, str):
+        reader = node.name if node.name in readers else readers[0]
+        return f"# let {reader} read {{use: regroup, in: {read}}}, a module that maps {labels} onto {groups}"
+    name = full_name(resolved, groups) or paste(list(groups.labels))
+    other = full_name(resolved, labels) or labels.name
+    fields = [field for field, space in resolved.spaces.items() if space is labels] or [edge.source.node]
     return f"# declare {fields[0]} in {name}, and name space: {other} where a source maps its column"
-
-
-def _scores_of(resolved: Resolved, edge: Edge) -> str:
-    if edge.target.port != TARGET:
-        return str(edge.source)
-    written = getattr(resolved.fusion, resolved.nodes[edge.target.node].section)[edge.target.node].in_
-    return paste(written) if isinstance(written, str) else "its scores"
 
 
 @dataclass(frozen=True)
@@ -109,15 +113,13 @@ def _no_mapping(resolved: Resolved, groups: LabelSpace, labels: LabelSpace) -> U
     spaces = {name: space for name in names if (space := resolved.registry.label_space(name)) is not None}
     known = [name for name, space in spaces.items() if _is_whole(space, labels)]
     expected = f"labels that are mapped from {labels}: {', '.join(known) or 'none is declared'}"
-    alike = next((name for name in known if spaces[name].relation(groups).is_one), None)
     field = next((field for field, space in resolved.spaces.items() if space is groups), None)
-    if alike and field:
-        return Unmapped(found, expected, f"{field}: {{{resolved.fusion.fields[field].word}: {alike}}}  # under fields")
     if labels.mapping_from(groups) is not None:
         return Unmapped(found, expected, f"# a mapping leads from {groups} to {labels} alone: regroup the other way")
-    near = known[0] if known else None
-    fix = f"# declare {field or groups.name} in {near}" if near else f"# declare a label space that maps {labels.name}"
-    return Unmapped(found, expected, fix)
+    near = next((name for name in known if spaces[name].relation(groups).is_one), known[0] if known else None)
+    if near and field:
+        return Unmapped(found, expected, f"{field}: {{{resolved.fusion.fields[field].word}: {near}}}  # under fields")
+    return Unmapped(found, expected, f"# declare a label space that maps {labels.name}, and name it where labels are")
 
 
 def _is_whole(groups: LabelSpace, labels: LabelSpace) -> bool:
