@@ -51,7 +51,8 @@ def draw_file(file: str, form: str | None, output: str | None, counting: Countin
     if counting is Counting.PARAMETERS and form != "html":
         raise click.UsageError("--parameters are shown on a page alone: add --format html")
     found = survey(file)
-    with _progress(f"{file}: drawing {len(found.plan.nodes):,} nodes"):
+    doing = "counting and drawing" if counting is Counting.PARAMETERS else "drawing"
+    with _progress(f"{file}: {doing} {len(found.plan.nodes):,} nodes"):
         text = _drawn(found, form, counting)
     if output is None:
         click.echo(text, nl=False)
