@@ -112,7 +112,7 @@ class Mender:
     def _offers(self, kind: str, node: PlanNode) -> list[Offer]:
         """Lists the components of a kind, those of the node's own plugin first."""
         namespace = namespace_of(node.component)
-        offers = self._resolved.registry.components(kind)
+        offers = self._resolved.offers(kind)
         return sorted(offers, key=lambda offer: offer.namespace != namespace)
 
     def _takes(self, component: type[Component], scores: Ref, target: Ref) -> bool:
@@ -164,7 +164,7 @@ class Mender:
         """Says how labels of words become labels of tokens, where tokens are what is scored."""
         if source.dtype is not Dtype.LABELS or self._lacking(edge, len(source.dims) + 1) != 0:
             return None
-        for offer in self._resolved.registry.components("input"):
+        for offer in self._resolved.offers("input"):
             inputs, outputs = getattr(offer.component, "inputs", {}), getattr(offer.component, "outputs", {})
             port = next((name for name, kind in inputs.items() if isinstance(kind, Port) and kind.takes(source)), None)
             if port and any(isinstance(kind, Port) and wanted.takes(kind) for kind in outputs.values()):

@@ -55,6 +55,7 @@ def _load_namespaces(resolved: Resolved) -> set[str]:
     first: dict[str, Path] = {STANDARD: ()}
     for name, path in named(resolved.fusion):
         first.setdefault(namespace_of(name), path)
+    resolved.namespaces.update(first)
     broken = set()
     for namespace, path in first.items():
         fault = resolved.registry.load(namespace)

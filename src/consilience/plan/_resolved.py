@@ -12,7 +12,7 @@ from consilience.declare import (
     LabelSpace,
 )
 from consilience.errors import Diagnostic, Part, Path
-from consilience.host import Registry
+from consilience.host import Offer, Registry
 from consilience.plan._plan import PlanNode
 
 __all__ = ["Resolved"]
@@ -37,7 +37,13 @@ class Resolved:
     """The names that stand twice: nobody can say which of the two a reference means."""
     salvaged: set[str] = field(default_factory=set)
     """The nodes whose component has not all the settings that the file gives it."""
+    namespaces: set[str] = field(default_factory=set)
+    """The namespaces of the plugins that the file names, the standard one among them."""
     _names: dict[type[Component], list[str]] = field(default_factory=dict)
+
+    def offers(self, kind: str) -> list[Offer]:
+        """Lists the components of a kind that the file's own plugins offer, whatever else the process has loaded."""
+        return [offer for offer in self.registry.components(kind) if offer.namespace in self.namespaces]
 
     def names_of(self, kind: type[Component]) -> list[str]:
         """Lists the resources and nodes whose component is of a kind, once all are resolved."""

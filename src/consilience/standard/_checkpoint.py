@@ -180,7 +180,7 @@ class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
             return load(self.folder(), *arguments)
         except Exception as error:  # transformers raises what comes of an odd file, down to AssertionError
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            fix = "path: a checkpoint of a text encoder that transformers has built in, with complete files"
+            fix = "# name under path a checkpoint of a text encoder that transformers has built in, with complete files"
             raise error_of(
                 Fault("CN606", "path", f"{self.path}: {reason}", "a checkpoint that transformers loads", fix)
             ) from error
@@ -251,7 +251,7 @@ def _unreadable(file: Path) -> str | None:
 
 def _read_config(folder: Path) -> dict[str, Any] | Fault:
     wanted = "a config.json with model_type, hidden_size and vocab_size, as transformers writes it"
-    fix = "path: a folder that transformers' save_pretrained wrote"
+    fix = "# name under path a folder that transformers' save_pretrained wrote"
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
