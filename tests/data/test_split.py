@@ -41,6 +41,12 @@ def test_what_one_source_leaves_aside_another_can_take(count: int, first: int, s
     assert not set(unlabelled["train"]) & set(labelled["test"])
 
 
+def test_a_share_of_one_takes_every_row() -> None:
+    for count in range(12):
+        dealt = cut(count, {"test": 1.0})
+        assert (len(dealt["test"]), len(dealt["train"])) == (count, 0)
+
+
 def test_the_shuffle_never_changes() -> None:
     assert cut(10, {"test": 3, "validation": 0.2})["test"].tolist() == [4, 6, 8]
 
@@ -54,9 +60,10 @@ def test_shares_that_sum_to_one_take_every_row() -> None:
 @pytest.mark.parametrize(
     ("wanted", "split", "found", "fix"),
     [
-        ({"test": 7, "validation": 5}, "validation", "5 where 3 of 10 rows are left", "validation: 3"),
-        ({"test": 10, "validation": 1}, "validation", "1 where 0 of 10 rows are left", "remove validation"),
-        ({"test": 0.8, "validation": 0.4}, "validation", "0.4 where 2 of 10 rows are left", "validation: 2"),
+        ({"test": 7, "validation": 5}, "validation", "5 where 3 of 10 rows are left", "validation: 1"),
+        ({"test": 10, "validation": 1}, "validation", "1 where 0 of 10 rows are left", "# remove the key validation"),
+        ({"test": 0.8, "validation": 0.4}, "validation", "0.4 where 2 of 10 rows are left", "validation: 1"),
+        ({"train": 5, "test": 7}, "test", "7 where 5 of 10 rows are left", "test: 5"),
         ({"test": 2.5}, "test", "2.5", "test: 2"),
     ],
 )

@@ -23,7 +23,7 @@ from consilience.data._plan import DataPlan
 from consilience.data._select import unknown_column
 from consilience.data._slices import Places, Slice
 from consilience.data._values import Rows, WrongShapeError
-from consilience.declare import ColumnMap, LabelSpace, show
+from consilience.declare import ColumnMap, LabelSpace, paste, show
 from consilience.errors import DataError, Diagnostic, Path, nearest
 
 __all__ = ["LABELLED", "FieldReader", "mapped"]
@@ -89,7 +89,7 @@ class FieldReader:
             converted = self._convert(part)
         except WrongShapeError as error:
             found, expected = f"column {self.column.column} holds {error}", f"what a {self.kind} field can hold"
-            fix = f"{self.name}: another column"
+            fix = f"# read {self.name} from another column"
             raise DataError(Diagnostic("CN508", self.path(), found, expected, fix)) from None
         for places, noted in ((converted.refused, self.refused), (converted.misshapen, self.misshapen)):
             for text, rows in places.items():
@@ -126,7 +126,7 @@ class FieldReader:
                     self.path("values", value),
                     f"the unknown label {label}",
                     f"a label of {space}",
-                    f"{show(value)}: {nearest(label, space.labels) or space.labels[0]}",
+                    f"{show(value)}: {paste(nearest(label, space.labels) or space.labels[0])}",
                 )
                 for value, label in wrong.items()
             )
@@ -141,7 +141,7 @@ class FieldReader:
                 f": {known}" if known else ", and it maps from none"
             )
             near = nearest(str(self.column.space), maps) or next(iter(maps), None)
-            fix = f"space: {near}" if near else "remove the key space, and write values: {their label: yours}"
+            fix = f"space: {near}" if near else "# remove the key space, and write values: {their label: yours}"
             found = str(error) if isinstance(error, NoMappingError) else f"the unknown label space {self.column.space}"
             raise DataError(Diagnostic("CN510", self.path("space"), found, expected, fix)) from None
 
@@ -163,17 +163,27 @@ class FieldReader:
     def _told_refused(self) -> Diagnostic:
         found = f"column {self.column.column}: " + _listed(self.refused, plain=False, more="more values")
         if self.space is None or self.kind == "numbers":
-            fix = "correct these cells, or empty them: an empty cell is a missing value"
+            fix = "# correct these cells, or empty them: an empty cell is a missing value"
             return Diagnostic("CN503", self.path(), found, "a finite number", fix)
-        labels = self.space.labels
-        meant = {
-            value: nearest(value.casefold(), labels) or labels[0]
-            for value in islice((text for text in self.refused if text != _REST), 5)
-        }
-        values = ", ".join(f"{show(value)}: {label}" for value, label in (self.column.values | meant).items())
+        values = ", ".join(f"{show(value)}: {paste(label)}" for value, label in self._meant(self.space).items())
         fix = f"{self.name}: {{column: {self.column.column}, values: {{{values}}}}}"
         expected = LabelReader(self.space, self.column, self._written_in()).expected
         return Diagnostic("CN502", self.path(), found, expected, fix)
+
+    def _meant(self, space: LabelSpace) -> dict[str, str]:
+        """Guesses what the first values refused mean, and says it of the codes, which are not read beside `values`."""
+        assert self.labels is not None
+        refused = [text for text in self.refused if text != _REST]
+        codes = sorted(self.labels.positions, key=int)
+        if refused == [str(len(space))] and "0" not in codes:
+            codes = [*codes, *refused]
+            return self.column.values | {code: space.labels[int(code) - 1] for code in codes}  # counted from 1
+        meant = {code: space.labels[int(code)] for code in codes}
+        return (
+            self.column.values
+            | meant
+            | {text: nearest(text.casefold(), space.labels) or space.labels[0] for text in refused[:5]}
+        )
 
 
 def _listed(refused: Mapping[str, Places], *, plain: bool, more: str) -> str:

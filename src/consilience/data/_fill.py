@@ -34,7 +34,13 @@ def open_source(plan: DataPlan, name: str) -> Filler:
     """Opens a source and chooses its rows; raises `DataError` with every fault of either."""
     node = plan.fusion.sources[name]
     tables = open_tables(name, plan.sources[name], node.use)
-    return Filler(plan, name, tables, select(("sources", name), node, tables))
+    try:
+        chosen = select(("sources", name), node, tables)
+    except DataError as error:
+        unknown: dict[str, list[Diagnostic]] = {}
+        list(Filler(plan, name, tables, {})._readers(unknown))
+        raise DataError([*error.diagnostics, *(item for told in unknown.values() for item in told)]) from None
+    return Filler(plan, name, tables, chosen)
 
 
 class Filler:
@@ -52,14 +58,14 @@ class Filler:
         return self._plan.fusion.sources[self._name]
 
     def tally(self, watch: Watch | None = None) -> Tally:
-        """Reads every row and counts; raises `DataError` with every fault of the source's columns."""
+        """Reads every row and counts; the faults of the source's columns stand in what was counted."""
         return self._read(watch, None)
 
     def parts(self) -> tuple[dict[str, Part], Tally]:
-        """Gives the part of each split, and what was counted; raises `DataError` with every fault of the columns."""
+        """Gives the part of each split, none where a column is at fault, and what was counted."""
         kept = _Kept()
         tally = self._read(None, kept)
-        return self._cut(kept), tally
+        return {} if tally.faults else self._cut(kept), tally
 
     @cached_property
     def _texts(self) -> dict[str, TextColumn]:
@@ -71,7 +77,7 @@ class Filler:
     def _kind(self, field: str) -> str:
         return self._plan.fields[field].word
 
-    def _readers(self, faults: list[Diagnostic]) -> Iterator[FieldReader]:
+    def _readers(self, faults: dict[str, list[Diagnostic]]) -> Iterator[FieldReader]:
         for field, column in self._mapped.items():
             worded = self._plan.text_of(field) if self._kind(field) == "token_labels" else None
             text = (worded, self._texts[worded].name) if worded in self._texts else None
@@ -80,10 +86,10 @@ class Filler:
                 reader.check_column(self._tables)
                 yield reader
             except DataError as error:
-                faults += error.diagnostics
+                faults[field] = [*error.diagnostics]
 
     def _read(self, watch: Watch | None, kept: _Kept | None) -> Tally:
-        faults: list[Diagnostic] = []
+        faults: dict[str, list[Diagnostic]] = {}
         readers = list(self._readers(faults))
         tally = Tally(self._name, self.chosen, tuple(self._mapped), tuple(self._texts))
         for part in slices(self._tables, self.chosen, [column.column for column in self._mapped.values()]):
@@ -92,17 +98,20 @@ class Filler:
                 try:
                     found[reader.name] = reader.read(part)
                 except DataError as error:
-                    faults += error.diagnostics
+                    faults[reader.name] = [*error.diagnostics]
                     readers.remove(reader)
             self._count(tally, part, found)
             if kept is not None:
                 kept.add(part, found, self._texts)
             if watch is not None:
                 watch(len(part))
-        faults += [fault for reader in readers for fault in reader.faults()]
-        if faults:
-            raise DataError(faults)
-        tally.positions = {reader.name: reader.labels.positions for reader in readers if reader.labels is not None}
+        faults |= {reader.name: told for reader in readers if (told := list(reader.faults()))}
+        tally.faults = {field: tuple(told) for field, told in faults.items()}
+        tally.positions = {
+            reader.name: reader.labels.positions
+            for reader in readers
+            if reader.labels is not None and reader.name not in faults
+        }
         return tally
 
     def _count(self, tally: Tally, part: Slice, found: Mapping[str, Converted]) -> None:

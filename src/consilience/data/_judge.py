@@ -12,7 +12,7 @@ from consilience.data._plan import DataPlan
 from consilience.data._tables import SPLITS
 from consilience.data._tally import Tally
 from consilience.data._values import Rows
-from consilience.declare import ColumnMap, LabelSpace, Loss, show
+from consilience.declare import ColumnMap, LabelSpace, Loss, paste, show
 from consilience.errors import Diagnostic, Path, Severity
 
 __all__ = ["judge"]
@@ -25,18 +25,21 @@ _MEASURED = ("validation", "test")
 def judge(plan: DataPlan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
     """Tells what the data lack; what a source that could not be read may have is not missed."""
     tallies = [side.tally for side in sides]
-    read = {tally.source for tally in tallies}
-    unread = [frozenset(mapped(plan, name)) for name in plan.fusion.sources if name not in read]
+    whole = {tally.source for tally in tallies if not tally.faults}
+    unread = [frozenset(mapped(plan, name)) for name in plan.fusion.sources if name not in whole]
     yield from shared_texts(sides)
+    lacking = _lacking(plan, tallies, unread)
     if not unread:
-        yield from _idle(plan, tallies)
+        # Rows that lack what a loss at fault needs may be those that it is to have.
+        needed = frozenset().union(*lacking.values())
+        yield from _idle(plan, [tally for tally in tallies if not needed.intersection(tally.fields)])
         if not any(tally.rows("train") for tally in tallies):
             found = "no source gives rows to train" if tallies else "no source"
             yield Diagnostic("CN506", ("sources",), found, "at least one training row", "split: {test: 0.2}")
         yield from _no_full_batch(plan, tallies)
-    yield from _losses(plan, tallies, unread)
+    yield from _losses(plan, tallies, lacking)
     yield from _metrics(plan, tallies, unread)
-    yield from _labels(plan, tallies, unread)
+    yield from _labels(plan, tallies)
     for tally in tallies:
         yield from _codes(plan, tally)
         yield from _empty(tally)
@@ -71,11 +74,20 @@ def _usable(tallies: Iterable[Tally], splits: Iterable[str], wanted: frozenset[s
     )
 
 
-def _losses(plan: DataPlan, tallies: Sequence[Tally], unread: list[frozenset[str]]) -> Iterator[Diagnostic]:
+def _lacking(plan: DataPlan, tallies: Sequence[Tally], unread: list[frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Gives the losses for which there is no training row, with what they need of one."""
+    if not any(tally.rows("train") for tally in tallies):
+        return {}
+    return {
+        name: wanted
+        for name, wanted in _of_rows(plan).items()
+        if not _usable(tallies, ["train"], wanted) and not any(wanted <= fields for fields in unread)
+    }
+
+
+def _losses(plan: DataPlan, tallies: Sequence[Tally], lacking: Mapping[str, frozenset[str]]) -> Iterator[Diagnostic]:
     total = sum(tally.rows("train") for tally in tallies)
-    for name, wanted in _of_rows(plan).items():
-        if not total or _usable(tallies, ["train"], wanted) or any(wanted <= fields for fields in unread):
-            continue
+    for name, wanted in lacking.items():
         path: Path = ("losses", name, "target") if plan.fusion.losses[name].target else ("losses", name)
         found = f"{_listed(sorted(wanted))}: none of {total} training rows has {'both' if len(wanted) == 2 else 'all'}"
         if len(wanted) == 1:
@@ -105,38 +117,46 @@ def _idle(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
     for tally in tallies if needs and len(needs) == len(_of_rows(plan)) else ():
         rows = tally.rows("train")
         if rows and not any(_usable([tally], ["train"], wanted) for wanted in needs):
-            found = f"{rows} training rows, of which no loss learns"
+            found = f"{_count(rows, 'training row')}, of which no loss learns"
             fix = f"# give {tally.source} a loss that needs no more than its rows have, or remove it"
             yield _warning("CN409", ("sources", tally.source), found, "rows that some loss can use", fix)
 
 
-def _labels(plan: DataPlan, tallies: Sequence[Tally], unread: list[frozenset[str]]) -> Iterator[Diagnostic]:
+def _labels(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
     learnt = {field for wanted in _of_rows(plan).values() for field in wanted}
     for field, kind in plan.fields.items():
         space = plan.labels(field) if kind.word in LABELLED else None
         own = [tally.labels[field] for tally in tallies if field in tally.labels]
-        if space is None or not own or (learnt and field not in learnt) or any(field in fields for fields in unread):
+        if space is None or not own or (learnt and field not in learnt) or _is_unknown(plan, tallies, field):
             continue
         counts = {split: _sum(space, [one[split] for one in own if split in one]) for split in SPLITS}
+        if not counts["train"].any():
+            continue  # a loss without a training row: that says it all
         unseen = [index for index in range(len(space)) if not counts["train"][index]]
         surprising = [index for index in unseen if any(counts[split][index] for split in _MEASURED)]
         never = [space.labels[index] for index in unseen if index not in surprising]
         if surprising:
             yield _surprising(field, kind.word, space, counts, surprising)
         if never:
-            expected, fix = "a training row for each label", f"leave {never[0]} out, or add a source that has it"
+            expected, fix = "a training row for each label", f"# leave {never[0]} out, or add rows that have it"
             yield _warning("CN509", ("fields", field), f"no training row for {_some(never)}", expected, fix)
 
 
+def _is_unknown(plan: DataPlan, tallies: Iterable[Tally], field: str) -> bool:
+    """Tells whether some source fills a field with what could not be read."""
+    read = {tally.source for tally in tallies if field not in tally.faults}
+    return any(field in source.map and name not in read for name, source in plan.fusion.sources.items())
+
+
 def _surprising(field: str, word: str, space: LabelSpace, counts: Mapping[str, Rows], indexes: list[int]) -> Diagnostic:
-    unit = "words" if word == "token_labels" else "rows"
+    unit = "word" if word == "token_labels" else "row"
     told = []
     for index in indexes:
-        where = [f"{counts[split][index]} {split} {unit}" for split in _MEASURED if counts[split][index]]
+        where = [_count(counts[split][index], f"{split} {unit}") for split in _MEASURED if counts[split][index]]
         told.append(f"{space.labels[index]} ({', '.join(where)})")
     found = f"no training row for {_some(told)}"
     fix = f"# add training rows of {space.labels[indexes[0]]}, or cut the splits anew"
-    return _warning("CN512", ("fields", field), found, "labels to be tested on that could be learnt", fix)
+    return _warning("CN512", ("fields", field), found, "a training row for each label that is measured", fix)
 
 
 def _sum(space: LabelSpace, counts: Iterable[Rows]) -> Rows:
@@ -166,7 +186,7 @@ def _said(plan: DataPlan, field: str, column: ColumnMap, space: LabelSpace, code
         keys.append(f"space: {named}")
     else:
         meant = range(len(space)) if len(space) <= _MOST_VALUES else map(int, codes)
-        keys.append("values: {" + ", ".join(f'"{code}": {space.labels[code]}' for code in meant) + "}")
+        keys.append("values: {" + ", ".join(f'"{code}": {paste(space.labels[code])}' for code in meant) + "}")
     return "{" + ", ".join(keys) + "}"
 
 
@@ -179,6 +199,10 @@ def _empty(tally: Tally) -> Iterator[Diagnostic]:
 
 def _warning(code: str, path: Path, found: str, expected: str, fix: str) -> Diagnostic:
     return Diagnostic(code, path, found, expected, fix, severity=Severity.WARNING)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -57,14 +57,16 @@ def _leak(here: tuple[str, Side], there: tuple[str, Side], shared: Shared) -> Di
         for place, twin, text in zip(first, shared.twins, one.filler.texts_at(split, first), strict=False)
     ]
     exact = int(np.isin(one.tally.exact[split][shared.rows], other.tally.exact[other_split]).sum())
-    whose = f" of {other.name}" if other is not one else ""
+    here_of, there_of = (f" of {one.name}", f" of {other.name}") if other is not one else ("", "")
     kinds = [f"{exact} word for word"] * (exact > 0)
     kinds += [f"{count - exact} but for case and white space"] * (exact < count)
-    found = f"{count} of {len(rows)} {split} texts stand in {other_split}{whose} too, {' and '.join(kinds)}:"
+    found = (
+        f"{count} of {len(rows)} {split} texts{here_of} stand in {other_split}{there_of} too, {' and '.join(kinds)}:"
+    )
     more = [f"and {count - len(lines)} more"] * (count > len(lines))
     found, expected = "\n".join([found, *lines, *more]), "no text in two splits (case and white space aside)"
     if other is one:
         text = next(field for field in one.tally.texts)
         return Diagnostic("CN504", ("sources", one.name), found, expected, f"distinct: {one.filler.column(text)}")
-    fix = f"take these rows out of what {other.name} reads"
+    fix = f"# take these rows out of what {other.name} reads"
     return Diagnostic("CN504", ("sources", other.name), found, expected, fix)

@@ -43,6 +43,7 @@ def prepare(plan: DataPlan) -> Prepared:
         except DataError as error:
             found += error.diagnostics
             continue
+        found += [fault for told in tally.faults.values() for fault in told]
         sides.append(Side(tally, filler))
         for split, part in own.items():
             parts[split].append(part)

@@ -45,7 +45,7 @@ def select(path: Path, node: SourceNode, tables: Tables) -> dict[str, Chosen]:
     try:
         kept = {name: np.flatnonzero(_matches(table, node)) for name, table in tables.items()}
     except WrongShapeError as error:
-        fix = "where: {another column: its value}"
+        fix = "# compare another column under where"
         raise DataError(
             Diagnostic("CN508", (*path, "where"), f"a column of {error}", "columns of single values", fix)
         ) from None
@@ -97,7 +97,7 @@ def _is_same(value: object, wanted: object) -> bool:
 def _nothing_left(path: Path, node: SourceNode, tables: Tables) -> Diagnostic:
     count = sum(map(len, tables.values()))
     if not count:
-        return Diagnostic("CN506", path, "no rows", "at least one row", f"remove the source {path[-1]}")
+        return Diagnostic("CN506", path, "no rows", "at least one row", f"# remove the key {path[-1]}")
     for column, wanted in node.where.items():
         alone = node.model_copy(update={"where": {column: wanted}})
         if not any(_matches(table, alone).any() for table in tables.values()):
@@ -106,7 +106,7 @@ def _nothing_left(path: Path, node: SourceNode, tables: Tables) -> Diagnostic:
             fix = (
                 f"where: {{{column}: {show(nearest(as_text(wanted), held) or held[0])}}}"
                 if held
-                else "remove the key where"
+                else "# remove the key where"
             )
             return Diagnostic("CN506", (*path, "where", column), found, f"a value of the column: {_shown(held)}", fix)
     found = f"none of {count} rows has all these values"

@@ -41,8 +41,10 @@ def cut(count: int, amounts: Mapping[Any, int | float]) -> dict[str, Rows]:
         start, end = end, end + (Fraction(str(amount)) * count if isinstance(amount, float) else amount)
         if _round(end) > count:
             left = count - _round(start)
+            room = left if "train" in amounts else left // 2  # the rest is to be learnt from
             found = f"{amount} where {left} of {count} rows are left"
-            raise CutError(split, found, f"at most {left} rows", f"{split}: {left}" if left else f"remove {split}")
+            fix = f"{split}: {room}" if room else f"# remove the key {split}"
+            raise CutError(split, found, f"at most {left} rows", fix)
         dealt[split] = np.sort(shuffled[_round(start) : _round(end)])
     if "train" not in dealt:
         dealt["train"] = np.sort(shuffled[_round(end) :])

@@ -14,6 +14,7 @@ from consilience.data._overlap import NOTHING, Hashes, hash_both
 from consilience.data._slices import Chosen, Places, Slice
 from consilience.data._tables import SPLITS
 from consilience.data._values import Rows
+from consilience.errors import Diagnostic
 
 __all__ = ["Tally"]
 
@@ -28,6 +29,8 @@ class Tally:
     """The fields that the source fills."""
     texts: tuple[str, ...]
     """Those of them that are texts."""
+    faults: dict[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    """What is wrong with the columns of some fields: what these hold is not known."""
     present: dict[str, Counter[frozenset[str]]] = field(default_factory=dict)
     """For each split, how many rows have just these fields."""
     labels: dict[str, dict[str, Rows]] = field(default_factory=dict)
