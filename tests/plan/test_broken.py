@@ -105,6 +105,8 @@ def pasted(text: str, fault: Diagnostic) -> str:
     [(key, value)] = yaml.safe_load(yaml_part).items()
     if where:
         return inserted(text, where.split("."), yaml_part, str(key))
+    if len(path) == 3 and path[0] in ("resources", "sources") and (key != path[-1] or not is_written(text, path)):
+        return inserted(text, path[:-1], yaml_part, str(key))
     if fault.found.startswith("no ") or not path or fault.code == "CN401":  # what is missing is told at its mapping
         return inserted(text, path, yaml_part, str(key))
     if value is None:
@@ -115,6 +117,14 @@ def pasted(text: str, fault: Diagnostic) -> str:
         while path[-1] != key and len(path) > 2:
             path.pop()
     return replaced(text, path, yaml_part.partition("  #")[0])
+
+
+def is_written(text: str, path: list[Any]) -> bool:
+    try:
+        pair_at(text, path)
+    except StopIteration:
+        return False
+    return True
 
 
 def pair_at(text: str, path: list[Any]) -> tuple[yaml.Node, yaml.Node]:

@@ -102,7 +102,7 @@ def test_a_target_that_is_nowhere_is_told_with_the_nearest(checkpoint: Checkpoin
         encoder(checkpoint, Lora(targets=["query", "vlaue"]))
     assert str(caught.value) == (
         "error CN450 at tune.targets\n"
-        "  found     no linear layer vlaue\n"
+        "  found     vlaue: no linear layer\n"
         "  expected  one of query, key, value, dense\n"
         "  fix       targets: [query, value]"
     )

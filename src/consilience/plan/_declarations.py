@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from consilience.declare import (
@@ -16,6 +16,7 @@ from consilience.errors import Path, is_slip, nearest
 from consilience.host import PLUGIN_ERRORS, Offer, innermost
 from consilience.plan._names import namespace_of
 from consilience.plan._resolved import Resolved
+from consilience.plan._stand_ins import Ask, with_stand_in
 
 __all__ = ["declaration_of", "declare", "offer_of", "tell_own_faults"]
 
@@ -35,7 +36,7 @@ def offer_of(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> 
             return _unknown_component(resolved, name, kind, key, path)
         return None
     if offer.component.kind != kind:
-        names = [found.name for found in resolved.registry.components(kind)]
+        names = [found.name for found in resolved.offers(kind)]
         near = nearest(name, names) or next(iter(names), None)
         found = f"{name}, which is a {offer.component.kind}"
         fix = f"{key}: {near}" if near else f"# install a plugin that offers a {kind}"
@@ -69,20 +70,26 @@ def declaration_of(resolved: Resolved, offer: Offer, settings: Mapping[str, Any]
     return salvaged.model
 
 
+def _own_faults(declaration: Component) -> Iterable[Fault]:
+    return declaration.faults()
+
+
 def tell_own_faults(
     resolved: Resolved,
     declaration: Component,
     name: str,
     path: Path,
-    ask: Callable[[], Iterable[Fault]] | None = None,
+    ask: Ask = _own_faults,
 ) -> None:
     """Notes what a component finds wrong with its own settings, once it knows the nodes that they name.
 
-    `ask` is the method of it that is called, `faults` when left out.
+    `ask` is what it is asked by: its method `faults` when left out.
     """
     try:
         faults = [
-            told for fault in (ask or declaration.faults)() if (told := fault.at(*path)).path not in resolved.lost
+            told
+            for fault in ask(declaration)
+            if (told := with_stand_in(resolved, declaration, fault, ask).at(*path)).path not in resolved.lost
         ]
     except PLUGIN_ERRORS as error:
         offer = resolved.registry.component(name)
@@ -100,7 +107,7 @@ def _tell_failure(
 
 
 def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
-    names = [offer.name for offer in resolved.registry.components(kind)]
+    names = [offer.name for offer in resolved.offers(kind)]
     if "." in name:
         namespace = name.partition(".")[0] + "."
         names = [other for other in names if other.startswith(namespace)] or names

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from consilience.declare import DeclarationError, Dims, Fault, Input, Loss, Metric, Module, Unsolved
+from consilience.declare import (
+    Component,
+    DeclarationError,
+    Dims,
+    Fault,
+    Input,
+    Loss,
+    Metric,
+    Module,
+    Severity,
+    Tuner,
+    Unsolved,
+)
 from consilience.errors import Path
 from consilience.plan._declarations import tell_own_faults
 from consilience.plan._resolved import Resolved
+from consilience.plan._stand_ins import Ask
 from consilience.plan._uses import uses_of
 
 __all__ = ["tell_faults_with_sizes"]
@@ -16,7 +29,8 @@ __all__ = ["tell_faults_with_sizes"]
 
 def tell_faults_with_sizes(resolved: Resolved, solved: Mapping[str, Dims]) -> None:
     """Notes what components find wrong with what was solved; those at fault already are not asked."""
-    at_fault = {place for fault in resolved.faults for place in (fault.path[:2], fault.path[:3])}
+    errors = [fault for fault in resolved.faults if fault.severity is Severity.ERROR]
+    at_fault = {place for fault in errors for place in (fault.path[:2], fault.path[:3])}
     for name, node in resolved.nodes.items():
         path: Path = (node.section, name)
         declaration = node.declaration
@@ -24,21 +38,31 @@ def tell_faults_with_sizes(resolved: Resolved, solved: Mapping[str, Dims]) -> No
             continue
         dims = solved.get(name) or Dims()
         if path not in at_fault:
-            used = {other: solved.get(other) or Dims() for _, other in uses_of(declaration)}
-            known = replace(dims, used=used) if used else dims
-            ask = _asked(declaration.faults_with, known)
-            tell_own_faults(resolved, declaration, node.component, path, ask)
+            tell_own_faults(resolved, declaration, node.component, path, _with_sizes(dims, solved))
         if node.tuner is not None and isinstance(declaration, Module) and (*path, "tune") not in at_fault:
             tuner = resolved.fusion.modules[name].tune["use"]
-            ask = _asked(node.tuner.faults_on, declaration, dims)
-            tell_own_faults(resolved, node.tuner, tuner, (*path, "tune"), ask)
+            tell_own_faults(resolved, node.tuner, tuner, (*path, "tune"), _on_module(declaration, dims))
 
 
-def _asked(method: Callable[..., Iterable[Fault]], *given: object) -> Callable[[], Iterable[Fault]]:
-    def ask() -> Iterable[Fault]:
-        try:
-            return list(method(*given))
-        except (Unsolved, DeclarationError):  # not known, or told where it is read
-            return ()
+def _with_sizes(dims: Dims, solved: Mapping[str, Dims]) -> Ask:
+    def ask(component: Component) -> Iterable[Fault]:
+        assert isinstance(component, Input | Module | Loss | Metric)
+        used = {other: solved.get(other) or Dims() for _, other in uses_of(component)}
+        return _known(component.faults_with, replace(dims, used=used) if used else dims)
 
     return ask
+
+
+def _on_module(module: Module, dims: Dims) -> Ask:
+    def ask(component: Component) -> Iterable[Fault]:
+        assert isinstance(component, Tuner)
+        return _known(component.faults_on, module, dims)
+
+    return ask
+
+
+def _known(method: Callable[..., Iterable[Fault]], *given: object) -> Iterable[Fault]:
+    try:
+        return list(method(*given))
+    except (Unsolved, DeclarationError):  # not known, or told where it is read
+        return ()

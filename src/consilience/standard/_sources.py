@@ -56,18 +56,18 @@ class Table(Source):
         located = dict(self._located())
         if not located:
             yield self._no_split()
-        for location in located.values():
-            fault = location.fault(wanted="a table", form="file") or self._other_format(location)
-            if fault:
-                yield fault
-        yield from self._format_faults()
+        lost = [fault for place in located.values() if (fault := place.fault(wanted="a table", form="file"))]
+        yield from lost or filter(None, map(self._other_format, located.values()))
+        yield from self._surplus_keys()
 
     def _other_format(self, location: Location) -> Fault | None:
-        """Tells of a file whose first bytes are those of another format than it is said to have."""
+        """Tells of a file whose suffix says no format, or whose first bytes are those of another one."""
         kind = self._format()
+        if kind is None:
+            found = f"{self.path}, whose suffix names no known format"
+            return Fault("CN607", "path", found, f"one of {', '.join(_FORMATS)}, or the key format", "format: csv")
         try:
-            if kind is not None:
-                see_format(location.path, kind)
+            see_format(location.path, kind)
         except NotThatFormat as error:
             return Fault("CN607", "path", f"{location}: {error.found}", f"a {kind} file", error.fix)
         except OSError as error:
@@ -76,11 +76,8 @@ class Table(Source):
             )
         return None
 
-    def _format_faults(self) -> Iterator[Fault]:
+    def _surplus_keys(self) -> Iterator[Fault]:
         known = self._format()
-        if known is None:
-            found = f"{self.path}, whose suffix names no known format"
-            yield Fault("CN607", "path", found, f"one of {', '.join(_FORMATS)}, or the key format", "format: csv")
         for key in ("delimiter", "columns"):
             if known in ("jsonl", "parquet") and getattr(self, key) is not None:
                 yield Fault(

@@ -51,10 +51,9 @@ class Lora(Tuner):
             expected = "a module with linear layers, such as a text_encoder"
             yield Fault("CN450", "", "a module without linear layers inside", expected, "tune: full")
         elif lost := [target for target, names in self._matching(layers).items() if not names]:
-            kept = [target for target in self.targets if target not in lost]
-            meant = [nearest(target, known) for target in lost]
-            written = list(dict.fromkeys([*kept, *(name for name in meant if name)])) or known[:1]
-            found, expected = f"no linear layer {', '.join(lost)}", f"one of {', '.join(known)}"
+            meant = [nearest(target, known) if target in lost else target for target in self.targets]
+            written = list(dict.fromkeys(filter(None, meant))) or known[:1]
+            found, expected = f"{', '.join(lost)}: no linear layer", f"one of {', '.join(known)}"
             yield Fault("CN450", "targets", found, expected, f"targets: {paste(written)}")
 
     def _matching(self, layers: Sequence[str]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,17 +90,25 @@ class Graph(Resource):
             except UnreadableGraph as error:
                 yield Fault("CN604", "path", error.found, error.expected, error.fix)
         if format_of(self.path.text) is None:
-            plain = Path(self.path.text.removesuffix(".gz"))
-            name = f"{plain.with_suffix('.ttl')}" if plain.name else "graph.ttl"
             known = ", ".join(FORMATS)
             yield Fault(
-                "CN603", "path", f"{self.path}: no format is known by this suffix", f"one of {known}", f"path: {name}"
+                "CN603", "path", f"{self.path}: no format is known by this suffix", f"one of {known}", self._beside()
             )
         for label in self.labels:
             if iri_of(label) is None:
                 near = nearest(label, _LABELS) or "rdfs:label"
                 known = ", ".join(f"{prefix}:" for prefix in PREFIXES)
                 yield Fault("CN124", "labels", label, f"an IRI, or a name by one of {known}", f"labels: [{near}]")
+
+    def _beside(self) -> str:
+        """Writes the fix for a suffix of no format: the file of that name which has one, where there is one."""
+        text = self.path.text
+        stem = text.removesuffix(".gz").rpartition(".")[0] or text
+        others = (replace(self.path, text=f"{stem}{suffix}{gz}") for suffix in FORMATS for gz in ("", ".gz"))
+        found = next((other.text for other in others if other.fault(form="file") is None), None)
+        return (
+            f"path: {paste(found)}" if found else f"# name under path a file that ends in one of {', '.join(FORMATS)}"
+        )
 
     def load(self) -> KnowledgeGraph:
         """Reads the file, once; raises DeclarationError (CN604) when it is no readable graph."""
