@@ -13,7 +13,7 @@ from typing import Any
 from consilience.errors import Diagnostic
 from consilience.plan._plan import TASK, Plan
 from consilience.plan.drawing._draw import draw
-from consilience.plan.drawing._drawing import NEUTRAL, ArrowKind, Band, Colour, Drawing
+from consilience.plan.drawing._drawing import NEUTRAL, ArrowKind, Band, Colour, Drawing, trouble_of
 from consilience.plan.drawing._facts import Parameters, facts, line_of
 from consilience.plan.drawing._picture import GROUND, picture, style_of
 from consilience.plan.drawing._shapes import FAINT, INK, PANEL, TROUBLED, WHISPER, element, markup
@@ -113,7 +113,10 @@ def _fault_list(drawing: Drawing) -> str:
     counts = Counter(item.severity for item in drawing.diagnostics)
     heading = ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in sorted(counts.items()))
     items = "\n".join(_fault(index, item) for index, item in enumerate(drawing.diagnostics))
-    return f'<aside id="faults" aria-label="faults">\n<h2>{heading}</h2>\n<ol>\n{items}\n</ol>\n</aside>'
+    worst = trouble_of(drawing.diagnostics)
+    return (
+        f'<aside id="faults" class="{worst}" aria-label="faults">\n<h2>{heading}</h2>\n<ol>\n{items}\n</ol>\n</aside>'
+    )
 
 
 def _fault(index: int, item: Diagnostic) -> str:

@@ -17,6 +17,7 @@ TYPE, MONOSPACED = 9.5, 0.605
 LONGEST_LABEL, MOST_LABELS = 46, 4
 GUTTER, PADDING = 34.0, 14.0
 GROUND = "#f7f9fb"
+ASIDE = 12.0
 NARROWEST_FOLD = 2600.0
 """No row that is narrower is folded."""
 ROW, SHAPELY = 130.0, 1.8
@@ -67,7 +68,11 @@ def picture(drawing: Drawing, least: float = 0.0) -> Picture:
     joined = [index for index, link in enumerate(links) if link.source != link.target]
     boxes = _folded([box_of(drawing, figure) for figure in drawing.figures.values()])
     spots, placed = lay_out(boxes, [links[index] for index in joined])
-    ways = dict(zip(joined, placed, strict=True))
+    pairs = {(link.source, link.target) for link in links}
+    ways = {
+        index: _aside(way) if (links[index].target, links[index].source) in pairs else way
+        for index, way in zip(joined, placed, strict=True)
+    }
     ways |= {index: _loop(spots[link.source]) for index, link in enumerate(links) if index not in ways}
     left, _, right, bottom = bounds([*spots.values(), *(way.label for way in ways.values() if way.label)])
     wide = max(right - left + 2 * PADDING + GUTTER, least)
@@ -103,6 +108,12 @@ def _folded(boxes: list[Box]) -> list[Box]:
             folded[box.key] = rank + index // each
         rank += parts
     return [replace(box, rank=folded[box.key]) for box in boxes]
+
+
+def _aside(way: Way) -> Way:
+    """Leads an arrow that runs upwards beside the one that runs down between the same two boxes."""
+    is_upward = way.points[-1][1] < way.points[0][1]
+    return replace(way, points=tuple((x + ASIDE, y) for x, y in way.points)) if is_upward else way
 
 
 def _loop(spot: Spot) -> Way:

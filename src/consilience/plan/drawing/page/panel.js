@@ -52,7 +52,7 @@ function faultBox(index) {
   const fault = facts.faults[index];
   const rows = ["found", "expected", "fix"].flatMap((word) => [make("dt", {}, word), make("dd", { class: word }, fault[word])]);
   const related = (fault.related ?? []).map((other) =>
-    make("span", { class: "place" }, `${other.message}: ${other.where} ${other.place}`));
+    make("span", { class: "place" }, `${other.message}: ${other.where} · ${other.place}`));
   const head = [make("span", { class: "code" }, fault.code), " ", make("span", { class: "where" }, fault.where)];
   return make("div", { class: `fault ${fault.severity}` }, head, make("span", { class: "place" }, fault.place),
     make("dl", {}, rows), related);
@@ -164,7 +164,7 @@ function tellArrow(index) {
   const named = new Set((arrow.ways ?? []).flatMap(([, , type]) => type.match(/[A-Za-z_]\w*/g) ?? []));
   const sizes = known.filter(([node, dim], at) => named.has(dim.name) && known.findIndex(([, one]) => one.name === dim.name) === at);
   panel.replaceChildren(...[
-    make("div", { class: "kind" }, chip(CARRIED[arrow.kind]), arrow.solved ? "" : chip("not followed", "error")),
+    make("div", { class: "kind" }, chip(ways.length > 1 ? `${ways.length} tensors` : CARRIED[arrow.kind]), arrow.solved ? "" : chip("not followed", "error")),
     make("h1", {}, link(arrow.from), " → ", link(arrow.to)),
     (arrow.faults ?? []).map(faultBox),
     section(arrow.ways ? (ways.length === 1 ? "Tensor" : "Tensors") : "Carries", ways.length ? ways : (arrow.lines ?? []).map((line) => make("p", {}, line))),
