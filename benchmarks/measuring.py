@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import torch
 
 __all__ = ["Row", "Stopwatch", "Times", "in_turns", "machine", "median", "ratio", "show"]
 
@@ -48,12 +47,18 @@ class Stopwatch:
     """Runs from its making on."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
 
     def read(self) -> tuple[float, float]:
         """Gives the seconds since, by the wall and by the processor."""
-        cpu = time.process_time() - self._cpu
+        cpu = _cpu_seconds() - self._cpu
         return time.perf_counter() - self._wall, cpu
+
+
+def _cpu_seconds() -> float:
+    """Gives what this process took of the processor, with those that it has waited for."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def in_turns(sides: Mapping[str, Callable[[int], object]], rounds: int, warmup: int = 3) -> dict[str, Times]:
@@ -87,8 +92,7 @@ def machine() -> Iterator[Row]:
     """Tells on what was measured."""
     yield Row("processor", _processor(), "model")
     yield Row("cores", os.cpu_count() or 0, "cores")
-    yield Row("threads", torch.get_num_threads(), "threads")
-    yield Row("torch", torch.__version__, "version")
+    yield Row("python", platform.python_version(), "version")
 
 
 def _processor() -> str:
@@ -106,4 +110,4 @@ def show(rows: Iterable[Row], as_json: bool) -> None:
             continue
         value = f"{row.value:,.4g}" if isinstance(row.value, float) else str(row.value)
         over = f"against {row.against}" if row.against else ""
-        print(f"{row.name:36} {value:>12} {row.unit}{', ' * bool(over)}{over}", flush=True)
+        print(f"{row.name:52} {value:>12} {row.unit}{', ' * bool(over)}{over}", flush=True)

@@ -55,6 +55,8 @@ def peak_megabytes(step: Callable[[], object]) -> float:
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     """Measures all, in the setting that the command line asks for."""
     yield from machine()
+    yield Row("threads", torch.get_num_threads(), "threads")
+    yield Row("torch", torch.__version__, "version")
     with tempfile.TemporaryDirectory() as folder:
         tiny = make_plan(write_tiny(Path(folder)), "fresh", arguments.length)
         plan = tiny if arguments.encoder == "tiny" else make_plan(MINILM, "pretrained", arguments.length)
