@@ -127,13 +127,9 @@ class Solver:
             return ()
         order = {other.name: index for index, other in enumerate(self._order)}
         owners = [name, node.share] if node.share else [name]
-        facts = [
-            fact
-            for owner in owners
-            for one in self._statements.variables_of(owner, dim)
-            for fact in self._variables.known(one).facts
-        ]
-        facts.sort(key=lambda fact: order.get(fact.node, len(order)))
+        facts = []
+        for variable in (one for owner in owners for one in self._statements.variables_of(owner, dim)):
+            facts += sorted(self._variables.known(variable).facts, key=lambda fact: order.get(fact.node, len(order)))
         return tuple(dict.fromkeys(map(str, facts)))
 
     def _unify_into(self, node: PlanNode) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from consilience.declare import Bool, Checkpoint, Dims, Field, Float, Int, Many, Module, Ports, Use, upstream
+from consilience.declare import Bool, Checkpoint, Dims, Field, Float, Int, Many, Module, Ports, Size, Use, upstream
 from consilience.standard._checkpoint import sizes
 from consilience.standard._families import family_of
 
@@ -125,7 +125,8 @@ class Concat(Module):
 
     def dims(self, known: Dims) -> Mapping[str, int]:
         """States the width of the result: the sum of the parts'."""
-        return {"hidden": sum(known.each("part"))}
+        parts = known.each("part")
+        return {"hidden": Size(sum(parts), " + ".join(map(str, parts)))}
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         """Names none."""
@@ -152,7 +153,9 @@ class Gated(Module):
 
     def dims(self, known: Dims) -> Mapping[str, int]:
         """States the width of the result."""
-        return {"hidden": self.width or known.each("part")[0]}
+        return {
+            "hidden": Size(self.width, "its key width") if self.width else Size(known.each("part")[0], "its first part")
+        }
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         """Names the projection of each part, and the gates."""

@@ -269,7 +269,7 @@ class RGCN(Module, name="rgcn"):
     outputs = Ports(pooled=Float["batch width"], mentions=Float["batch mention width"])
 
     def dims(self, known: Dims) -> Mapping[str, int | str]:
-        return {"width": self.width, **_entities_of(self.graph)}
+        return {"width": Size(self.width, "its key width"), **_entities_of(self.graph)}
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         return [f"layers.{number}.itself" for number in range(self.layers)]
