@@ -26,6 +26,7 @@ from consilience.declare import (
     Ports,
     Resource,
     Severity,
+    Size,
     Text,
     Use,
     nearest,
