@@ -1,0 +1,507 @@
+"""The rules of learning, one by one, on light components: what is told, what is not, and how the work grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from consilience.declare import (
+    Balancer,
+    Bool,
+    Field,
+    Float,
+    Fusion,
+    Input,
+    Int,
+    Loss,
+    Metric,
+    Module,
+    Ports,
+    Source,
+    Text,
+    Tuner,
+    Use,
+)
+from consilience.errors import Diagnostic, Severity
+from consilience.host import Registry
+from consilience.plan import reduced, survey
+
+
+class Rows(Source):
+    """Says which splits it has."""
+
+    has: list[str] | None = None
+
+    def splits(self) -> frozenset[str] | None:
+        """Says what it was told."""
+        return None if self.has is None else frozenset(self.has)
+
+
+class Unsure(Source):
+    """Fails to say which splits it has."""
+
+    def splits(self) -> frozenset[str] | None:
+        """Fails."""
+        raise ZeroDivisionError("nobody knows")
+
+
+class Words(Input):
+    """Gives numbers for words."""
+
+    inputs = Ports(text=Text["batch"])
+    outputs = Ports(ids=Int["batch seq"])
+
+
+class Encoder(Module):
+    """Encodes numbers."""
+
+    inputs = Ports(ids=Int["batch seq"])
+    outputs = Ports(vector=Float["batch hidden"])
+
+    def dims(self, known: Any) -> Mapping[str, int]:
+        """States a width."""
+        return {"hidden": 4}
+
+
+class Head(Module):
+    """Scores classes."""
+
+    tie: Use[Module] | None = None
+    inputs = Ports(vector=Float["batch hidden"])
+    outputs = Ports(logits=Float["batch classes"])
+
+
+class Same(Module):
+    """Has no parameters."""
+
+    has_parameters = False
+    inputs = Ports(vector=Float["batch hidden"])
+    outputs = Ports(vector=Float["batch hidden"])
+
+
+class Entropy(Loss):
+    """Compares scores with a class."""
+
+    smoothing: float = Field(0.0, ge=0)
+    inputs = Ports(logits=Float["batch classes"])
+    target = Int["batch"].below("classes")
+
+
+class Several(Loss):
+    """Compares scores with several classes."""
+
+    inputs = Ports(logits=Float["batch classes"])
+    target = Bool["batch classes"]
+
+
+class Small(Loss):
+    """Measures a module."""
+
+    of: Use[Module]
+    keep: float = 0.5
+    value = Float[""]
+    has_parameters = True
+
+
+class Right(Metric):
+    """Compares scores with a class."""
+
+    inputs = Ports(logits=Float["batch classes"])
+    target = Int["batch"].below("classes")
+
+
+class Adapter(Tuner):
+    """Trains something."""
+
+
+class Between(Balancer):
+    """Compares gradients."""
+
+    needs_shared_parameters = True
+
+
+KINDS: tuple[Any, ...] = (Rows, Unsure, Words, Encoder, Head, Same, Entropy, Several, Small, Right, Adapter, Between)
+HEAD: dict[str, Any] = {
+    "encoder": {"use": "toy.encoder", "in": "words"},
+    "head": {"use": "toy.head", "in": "encoder"},
+}
+LOSS: dict[str, Any] = {"loss": {"use": "toy.entropy", "in": "head", "target": "mood"}}
+ALL: dict[str, Any] = {"use": "toy.rows", "has": ["all"], "map": {"text": "text", "mood": "mood"}}
+Tell = Callable[..., list[Diagnostic]]
+
+
+@pytest.fixture
+def kinds(toy: Callable[..., Registry]) -> Registry:
+    return toy(*KINDS)
+
+
+@pytest.fixture
+def tell(kinds: Registry) -> Tell:
+    """Gives what the check tells of a fusion that is well but for what is changed."""
+
+    def run(**changed: Any) -> list[Diagnostic]:
+        return list(survey(declared(**changed), kinds).diagnostics)
+
+    return run
+
+
+def declared(**changed: Any) -> Fusion:
+    sections: dict[str, Any] = {
+        "fields": {"text": "text", "mood": {"category": ["dull", "fine"]}},
+        "sources": {"rows": ALL},
+        "inputs": {"words": {"use": "toy.words", "in": "text"}},
+        "modules": HEAD,
+        "losses": LOSS,
+        **changed,
+    }
+    return Fusion(name="small", **sections)
+
+
+def codes(found: list[Diagnostic]) -> list[tuple[str, str]]:
+    return [(fault.code, fault.where) for fault in found]
+
+
+def test_what_is_well_is_told_nothing_of(tell: Tell) -> None:
+    assert tell() == []
+
+
+# Rows.
+
+TEXTS = {"use": "toy.rows", "has": ["all"], "map": {"text": "text"}}
+METRIC = {"right": {"use": "toy.right", "in": "head", "target": "mood"}}
+
+
+@pytest.mark.parametrize(
+    ("has", "split", "expected"),
+    [
+        (["all"], {}, []),
+        (["train", "test"], {}, []),
+        (["train"], {"test": 1.0}, [("CN506", "sources.rows.split")]),
+        (["test"], {}, [("CN506", "sources")]),
+        (["test", "validation"], {"train": 100}, [("CN506", "sources")]),
+        (["all"], {"test": 0.5, "validation": 0.5}, [("CN506", "sources.rows.split")]),
+        (["all"], {"test": 0.5, "validation": 0.5, "train": 10}, []),
+        (["all"], {"test": 0.7, "aside": 0.3}, [("CN506", "sources.rows.split")]),
+        (["all"], {"test": 0.7, "validation": 0.2, "train": 0.1}, []),
+        (["all"], {"test": 1000}, []),
+        (None, {}, []),
+        (None, {"test": 1000}, []),
+        (None, {"test": 1.0}, [("CN506", "sources.rows.split")]),
+    ],
+)
+def test_training_needs_rows(tell: Tell, has: Any, split: Any, expected: Any) -> None:
+    assert codes(tell(sources={"rows": {**ALL, "has": has, "split": split}})) == expected
+
+
+@pytest.mark.parametrize(
+    ("has", "split", "expected"),
+    [
+        (["all"], {}, [("CN408", "metrics")]),
+        (["train"], {}, [("CN408", "metrics")]),
+        (["train", "test"], {}, []),
+        (["train", "test"], {"test": 0.5}, []),
+        (["all"], {"validation": 10}, []),
+        (["all"], {"aside": 10}, [("CN408", "metrics")]),
+        (None, {}, []),
+    ],
+)
+def test_a_metric_needs_rows_to_measure_on(tell: Tell, has: Any, split: Any, expected: Any) -> None:
+    found = tell(sources={"rows": {**ALL, "has": has, "split": split}}, metrics=METRIC)
+    assert codes(found) == expected
+    assert all(fault.severity is Severity.WARNING for fault in found)
+
+
+def test_a_source_that_may_have_rows_is_not_told_to_lack_them(tell: Tell) -> None:
+    """Whether 1000 rows are all that a source has, nobody can say: then it would be one for measuring alone."""
+    held = {**TEXTS, "split": {"test": 1000}}
+    assert tell(sources={"rows": ALL, "held": held}) == []
+    assert tell(sources={"rows": ALL, "held": {**TEXTS, "has": None}}) == []
+    assert tell(sources={"rows": ALL, "held": {**TEXTS, "split": {"test": 1.0}}}) == []
+    assert codes(tell(sources={"rows": ALL, "held": {**TEXTS, "split": {"test": 0.5}}})) == [("CN409", "sources.held")]
+    assert codes(tell(sources={"rows": ALL, "held": {**TEXTS, "split": {"train": 5}}})) == [("CN409", "sources.held")]
+
+
+def test_a_loss_that_reads_no_row_needs_none(tell: Tell) -> None:
+    size = {"size": {"use": "toy.small", "of": "encoder"}}
+    assert tell(losses={**LOSS, **size}) == []
+    # It cannot use rows without a label either.
+    found = tell(losses={**LOSS, **size}, sources={"rows": ALL, "texts": TEXTS})
+    assert codes(found) == [("CN409", "sources.texts")]
+    # With it alone, any rows make the steps.
+    frozen = {"encoder": {**HEAD["encoder"], "tune": "frozen"}}
+    assert tell(losses=size, modules=frozen, sources={"texts": TEXTS}) == []
+
+
+def test_a_source_that_fails_to_tell_its_splits_is_its_plugin_s_fault(tell: Tell) -> None:
+    [fault] = tell(sources={"rows": {"use": "toy.unsure", "map": ALL["map"]}})
+    assert (fault.code, fault.where) == ("CN207", "sources.rows")
+    assert "fails to tell the splits of toy.unsure: ZeroDivisionError: nobody knows" in fault.found
+
+
+def test_what_could_not_be_understood_is_not_missed(kinds: Registry) -> None:
+    text = """
+consilience: 1
+name: small
+fields: {text: text, mood: {category: [dull, fine]}}
+sources:
+  texts: {use: toy.rows, has: [all], map: {text: text}}
+  rows: {use: toy.rows, has: [test], map: {text: text, mood: mood}, split: {test: many}}
+inputs: {words: {use: toy.words, in: text}}
+modules: {encoder: {use: toy.encoder, in: words}, head: {use: toy.head, in: encoder}}
+losses: {loss: {use: toy.entropy, in: head, target: mood}}
+"""
+    found = survey(Fusion.draft_text(text), kinds).diagnostics
+    assert "CN407" not in {fault.code for fault in found}  # the rows may well be split into some to train on
+    assert {fault.where for fault in found} == {"sources.rows.split.test", "sources.texts"}
+
+
+def test_one_column_for_text_and_target_is_told_where_the_model_reads_it(tell: Tell) -> None:
+    twice = {**ALL, "map": {"text": "label", "mood": {"column": "label", "values": {"0": "dull"}}}}
+    [fault] = tell(sources={"rows": twice})
+    assert (fault.code, fault.where, fault.severity) == ("CN410", "sources.rows.map.mood", Severity.WARNING)
+    assert [related.where for related in fault.related] == ["sources.rows.map.text"]
+    # Two labels of one column are two readings of it, and no model sees either.
+    fields = {"text": "text", "mood": {"category": ["dull", "fine"]}, "other": {"category": ["a", "b"]}}
+    heads = {**HEAD, "more": {"use": "toy.head", "in": "encoder"}}
+    losses = {**LOSS, "more_loss": {"use": "toy.entropy", "in": "more", "target": "other"}}
+    both = {**ALL, "map": {"text": "text", "mood": "label", "other": "label"}}
+    assert tell(fields=fields, sources={"rows": both}, modules=heads, losses=losses) == []
+
+
+# Losses that stand beside each other.
+
+
+def other(**changed: Any) -> dict[str, Any]:
+    return {**LOSS, "other": {**LOSS["loss"], **changed}}
+
+
+def test_a_loss_that_stands_twice_is_told_at_the_second(tell: Tell) -> None:
+    [fault] = tell(losses=other(weight=3.0))
+    assert (fault.code, fault.where, fault.severity) == ("CN411", "losses.other", Severity.WARNING)
+    assert [related.where for related in fault.related] == ["losses.loss"]
+
+
+def test_two_settings_over_one_prediction_are_told(tell: Tell) -> None:
+    [fault] = tell(losses=other(smoothing=0.1))
+    assert (fault.code, fault.where, fault.severity) == ("CN412", "losses.other", Severity.WARNING)
+    assert "with other smoothing" in fault.found
+
+
+def test_two_losses_over_two_predictions_or_two_targets_are_none(tell: Tell) -> None:
+    fields = {"text": "text", "mood": {"category": ["dull", "fine"]}, "taste": {"category": ["dull", "fine"]}}
+    sources = {"rows": {**ALL, "map": {"text": "text", "mood": "mood", "taste": "taste"}}}
+    assert tell(fields=fields, sources=sources, losses=other(target="taste")) == []
+    heads = {**HEAD, "more": {"use": "toy.head", "in": "encoder"}}
+    assert tell(modules=heads, losses=other(**{"in": "more"}, smoothing=0.1)) == []
+
+
+def test_two_measures_of_one_module_are_told(tell: Tell) -> None:
+    size = {"use": "toy.small", "of": "encoder"}
+    assert codes(tell(losses={**LOSS, "a": size, "b": {**size, "keep": 0.3}})) == [("CN412", "losses.b")]
+    assert codes(tell(losses={**LOSS, "a": size, "b": {**size, "of": "head"}})) == []
+
+
+@pytest.mark.parametrize("first", ["exclusive", "several"])
+def test_scores_of_exclusive_classes_are_not_independent_ones(tell: Tell, first: str) -> None:
+    fields = {"text": "text", "mood": {"category": ["dull", "fine"]}, "moods": {"categories": ["dull", "fine"]}}
+    sources = {"rows": {**ALL, "map": {"text": "text", "mood": "mood", "moods": "moods"}}}
+    pair = {"exclusive": LOSS["loss"], "several": {"use": "toy.several", "in": "head", "target": "moods"}}
+    losses = pair if first == "exclusive" else dict(reversed(pair.items()))
+    [fault] = tell(fields=fields, sources=sources, losses=losses)
+    assert (fault.code, fault.where) == ("CN412", f"losses.{list(losses)[1]}.in")
+    heads = {**HEAD, "more": {"use": "toy.head", "in": "encoder"}}
+    losses = {**pair, "several": {**pair["several"], "in": "more"}}
+    assert tell(fields=fields, sources=sources, losses=losses, modules=heads) == []
+
+
+# Weights, balancers, tuners.
+
+
+def test_a_weight_of_0_is_told_only_where_it_leaves_a_module(tell: Tell) -> None:
+    heads = {**HEAD, "more": {"use": "toy.head", "in": "encoder"}}
+    losses = {**LOSS, "more_loss": {**LOSS["loss"], "in": "more", "weight": 0.0}}
+    [fault] = tell(modules=heads, losses=losses)
+    assert (fault.code, fault.where, fault.severity) == ("CN414", "losses.more_loss.weight", Severity.WARNING)
+    assert "nothing teaches more:" in fault.found
+    assert tell(modules={**heads, "more": {**heads["more"], "tune": "frozen"}}, losses=losses) == []
+    watched = {**LOSS, "watched": {**LOSS["loss"], "smoothing": 0.2, "weight": 0.0}}
+    assert codes(tell(losses=watched)) == [("CN412", "losses.watched")]
+
+
+def test_a_lambda_of_0_is_told_once_for_all_that_it_leaves(tell: Tell) -> None:
+    heads = {**HEAD, **{f"more_{n}": {"use": "toy.head", "in": "encoder"} for n in range(3)}}
+    losses = {"loss": {**LOSS["loss"], "discipline": "task"}}
+    losses |= {f"loss_{n}": {**LOSS["loss"], "in": f"more_{n}"} for n in range(3)}
+    [fault] = tell(modules=heads, losses=losses, objective={"weights": {"toy": 0.0}})
+    assert (fault.code, fault.where) == ("CN414", "objective.weights.toy")
+    assert "nothing teaches more_0, more_1 and more_2:" in fault.found
+
+
+def test_a_module_that_a_tied_one_teaches_is_taught(tell: Tell) -> None:
+    heads = {
+        "encoder": HEAD["encoder"],
+        "lone": HEAD["encoder"],
+        "head": {"use": "toy.head", "in": "encoder", "tie": "lone"},
+        "idle": {"use": "toy.head", "in": "lone"},
+    }
+    losses = {**LOSS, "idle_loss": {**LOSS["loss"], "in": "idle", "weight": 0.0}}
+    [fault] = tell(modules=heads, losses=losses)
+    assert "nothing teaches idle:" in fault.found
+
+
+BETWEEN = {"balance": "toy.between"}
+
+
+def test_a_balancer_of_gradients_needs_parameters_that_two_losses_train(tell: Tell) -> None:
+    [fault] = tell(objective=BETWEEN)
+    assert (fault.code, fault.where, fault.severity) == ("CN413", "objective.balance", Severity.ERROR)
+    apart = {
+        f"{name}_{n}": {**node, "in": "words" if name == "encoder" else f"encoder_{n}"}
+        for n in range(2)
+        for name, node in HEAD.items()
+    }
+    losses = {f"loss_{n}": {**LOSS["loss"], "in": f"head_{n}"} for n in range(2)}
+    assert codes(tell(objective=BETWEEN, modules=apart, losses=losses)) == [("CN413", "objective.balance")]
+    tied = {**apart, "head_1": {**apart["head_1"], "tie": "encoder_0"}}
+    assert tell(objective=BETWEEN, modules=tied, losses=losses) == []
+    shared = {**apart, "encoder_1": {"share": "encoder_0", "in": "words"}}
+    assert tell(objective=BETWEEN, modules=shared, losses=losses) == []
+    frozen = {
+        name: {**node, "tune": "frozen"} if "share" not in node and "head" not in name else node
+        for name, node in shared.items()
+    }
+    assert codes(tell(objective=BETWEEN, modules=frozen, losses=losses)) == [("CN413", "objective.balance")]
+
+
+def test_a_balancer_over_one_loss_is_a_warning(tell: Tell) -> None:
+    [fault] = tell(objective={"balance": "uncertainty"})
+    assert (fault.code, fault.severity) == ("CN413", Severity.WARNING)
+    assert tell(objective={"balance": "fixed"}) == []
+
+
+def test_a_tuner_needs_parameters(tell: Tell) -> None:
+    between = {"same": {"use": "toy.same", "in": "encoder"}, "head": {"use": "toy.head", "in": "same"}}
+
+    def tuned(tune: Any) -> list[Diagnostic]:
+        return tell(modules={"encoder": HEAD["encoder"], **between, "same": {**between["same"], "tune": tune}})
+
+    [fault] = tuned("toy.adapter")
+    assert (fault.code, fault.where, fault.severity) == ("CN415", "modules.same.tune", Severity.ERROR)
+    # What is frozen, or trained as everything is, may say so of a whole branch.
+    assert tuned("frozen") == tuned("full") == []
+    assert tell(modules={**HEAD, "head": {**HEAD["head"], "tune": "toy.adapter"}}) == []
+
+
+# Training keys.
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ({"bf16": True, "fp16": False}, []),
+        ({"bf16": True, "fp16": True}, [("CN130", "train.fp16")]),
+        ({"lr_scheduler_type": "polynomial"}, []),
+        ({"lr_scheduler_type": "polynomial", "learning_rate": 1e-8}, [("CN130", "train.learning_rate")]),
+        ({"learning_rate": 0.0}, [("CN416", "train.learning_rate")]),
+        (
+            {"optim": "sgd", "adam_beta1": 0.5, "adam_epsilon": 1e-8},
+            [("CN416", "train.adam_beta1"), ("CN416", "train.adam_epsilon")],
+        ),
+        ({"optim": "adamw_torch", "adam_beta1": 0.5}, []),
+        ({"max_steps": 10, "warmup_steps": 10}, [("CN416", "train.warmup_steps")]),
+        ({"max_steps": 10, "warmup_steps": 0.5}, []),
+        ({"warmup_steps": 1000}, []),
+        ({"warmup_steps": 10, "lr_scheduler_type": "constant"}, [("CN416", "train.lr_scheduler_type")]),
+        ({"warmup_steps": 10, "lr_scheduler_type": "constant_with_warmup"}, []),
+        ({"data_seed": 1, "train_sampling_strategy": "sequential"}, [("CN416", "train.data_seed")]),
+        ({"adam_epsilon": 0.0}, [("CN123", "train.adam_epsilon")]),
+        ({"adam_beta2": 1.0}, [("CN123", "train.adam_beta2")]),
+    ],
+)
+def test_training_keys_go_together_and_do_something(tell: Tell, train: Any, expected: Any) -> None:
+    found = tell(train=train)
+    assert codes(found) == expected
+    assert all((fault.severity is Severity.WARNING) == (fault.code == "CN416") for fault in found)
+
+
+def test_an_epsilon_of_0_would_ruin_a_parameter_without_a_gradient() -> None:
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.zeros(2)
+    torch.optim.AdamW([weight], eps=0.0).step()
+    assert not weight.isfinite().any()
+
+
+# Together.
+
+
+def test_a_twin_of_some_losses_is_told_nothing_that_its_fusion_was_not(kinds: Registry) -> None:
+    heads = {**HEAD, "more": {"use": "toy.head", "in": "encoder"}}
+    losses = {**LOSS, "more_loss": {**LOSS["loss"], "in": "more"}, "size": {"use": "toy.small", "of": "encoder"}}
+    whole = declared(modules=heads, losses=losses, metrics=METRIC, sources={"rows": {**ALL, "split": {"test": 5}}})
+    plan = survey(whole, kinds).plan
+    for kept in (["loss"], ["loss", "size"], ["more_loss"]):
+        assert survey(reduced(plan, kept), kinds).diagnostics == ()
+
+
+def test_faults_of_learning_are_told_beside_each_other(tell: Tell) -> None:
+    heads = {
+        **HEAD,
+        "more": {"use": "toy.head", "in": "encoder"},
+        "same": {"use": "toy.same", "in": "encoder", "tune": "toy.adapter"},
+    }
+    losses = {**other(), "more_loss": {**LOSS["loss"], "in": "more", "weight": 0.0}}
+    found = tell(
+        modules=heads,
+        losses=losses,
+        metrics=METRIC,
+        train={"bf16": True, "fp16": True},
+        sources={"rows": ALL, "texts": TEXTS},
+    )
+    assert sorted({fault.code for fault in found}) == ["CN130", "CN408", "CN409", "CN411", "CN414", "CN415"]
+
+
+def chain(size: int) -> Fusion:
+    """Declares many heads, losses, metrics and sources, over one long chain."""
+    modules: dict[str, Any] = {"encoder": HEAD["encoder"]}
+    for place in range(size):
+        modules[f"step_{place}"] = {"use": "toy.same", "in": f"step_{place - 1}" if place else "encoder"}
+        modules[f"head_{place}"] = {"use": "toy.head", "in": f"step_{place}"}
+    losses = {
+        f"loss_{place}": {**LOSS["loss"], "in": f"head_{place}", "weight": float(place % 2)} for place in range(size)
+    }
+    metrics = {f"right_{place}": {**METRIC["right"], "in": f"head_{place}"} for place in range(size)}
+    return declared(modules=modules, losses=losses, metrics=metrics)
+
+
+def test_the_work_grows_with_the_nodes_and_no_faster(kinds: Registry) -> None:
+    from consilience.plan._learning import check_learning
+
+    seconds = []
+    for size in (100, 800):
+        best = float("inf")
+        for _ in range(3):
+            best = min(best, learning_seconds(chain(size), kinds, check_learning))
+        seconds.append(best)
+    assert seconds[1] < 8 * 3 * seconds[0]  # quadratic work would be 64 times as much
+
+
+def learning_seconds(fusion: Fusion, kinds: Registry, check_learning: Any) -> float:
+    from consilience.plan import _check
+
+    spent = 0.0
+
+    def timed(*arguments: Any) -> None:
+        nonlocal spent
+        started = time.process_time()
+        check_learning(*arguments)
+        spent += time.process_time() - started
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_check, "check_learning", timed)
+        found = survey(fusion, kinds).diagnostics
+    assert {fault.code for fault in found} == {"CN408", "CN414"}
+    return spent
