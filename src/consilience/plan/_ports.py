@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from consilience.declare import Component, Dim, Input, Loss, Many, Metric, Module, Port, Ports
 from consilience.plan._plan import TARGET, PlanNode
 
-__all__ = ["Dimmed", "dim_names", "keys_of", "port_of", "ports_of", "sums_of"]
+__all__ = ["Dimmed", "Spoken", "keys_of", "port_of", "ports_of"]
 
 Dimmed = Input | Module | Loss | Metric
 """The kinds of component that have dims."""
@@ -37,28 +38,39 @@ def port_of(kind: Port | Many) -> Port:
     return kind.port if isinstance(kind, Many) else kind
 
 
-def dim_names(node: PlanNode) -> dict[str, str]:
-    """Lists the dim names of a node, with the variadic port within which each has many sizes, or none."""
-    names: dict[str, str] = {}
-    for port_name, kind in (*node.inputs.items(), *node.outputs.items()):
-        open_dim = port_of(kind).open_dim
-        for name in kind.names:
-            if open_dim is None or name != open_dim.name:
-                each = port_name if isinstance(kind, Many) and name in kind.each else ""
-                names[name] = names.get(name) or each
-    return names
+@dataclass(frozen=True)
+class Spoken:
+    """What the ports of a component say of its dims."""
+
+    names: Mapping[str, str]
+    """By dim, the variadic port within which it has many sizes, or none."""
+    sums: tuple[Dim, ...]
+    """The sums and products, each once."""
+    sized: tuple[tuple[str, int], ...]
+    """The sizes that a port writes itself, as in `classes=3`."""
+
+    @classmethod
+    def of(cls, node: PlanNode) -> Spoken:
+        """Looks through the ports of a node; nodes of one component have the same."""
+        kinds = (*node.inputs.items(), *node.outputs.items())
+        names: dict[str, str] = {}
+        for port_name, kind in kinds:
+            open_dim = port_of(kind).open_dim
+            for name in kind.names:
+                if open_dim is None or name != open_dim.name:
+                    each = port_name if isinstance(kind, Many) and name in kind.each else ""
+                    names[name] = names.get(name) or each
+        ports = [port_of(kind) for _, kind in kinds]
+        dims = [dim for port in ports for dim in (*port.dims, port.bound_dim) if dim is not None]
+        written = [(dim.name, dim.size) for dim in dims if dim.name and dim.size is not None and not dim.is_open]
+        sized = tuple((name, size) for name, size in written if not names[name])
+        return cls(names, tuple(dict.fromkeys(dim for dim in dims if dim.terms)), sized)
 
 
-def sums_of(node: PlanNode) -> tuple[Dim, ...]:
-    """Lists the sums and products among the dims and bounds of a node's ports, each once."""
-    ports = [port_of(kind) for kind in (*node.inputs.values(), *node.outputs.values())]
-    dims = [dim for port in ports for dim in port.dims if dim.terms]
-    bounds = [port.bound_dim for port in ports if port.bound_dim and port.bound_dim.terms]
-    return tuple(dict.fromkeys((*dims, *bounds)))
-
-
-def keys_of(node: PlanNode, sums: Iterable[Dim]) -> Iterator[tuple[str, int]]:
+def keys_of(node: PlanNode, sums: Sequence[Dim]) -> Iterator[tuple[str, int]]:
     """Gives the keys of whole numbers that sums and products speak of; a dim of the same name goes before a key."""
+    if not sums:
+        return
     ports = [port_of(kind) for kind in (*node.inputs.values(), *node.outputs.values())]
     dims = {name for port in ports for name in (port.bound, *(dim.name for dim in port.dims))}
     for name in dict.fromkeys(name for dim in sums for name in dim.operands if name not in dims):

@@ -115,7 +115,7 @@ class Solver:
         """Names the dims that vary after where they come from: those of one name are equal in every batch."""
         found: dict[str, dict[str, str]] = {}
         for node in self._order:
-            for dim, each in self._statements.names[node.name].items():
+            for dim, each in self._statements.names(node.name).items():
                 size = self._statements.known(node, dim).size if not each else None
                 if size is not None and isinstance(size.value, Varying):
                     found.setdefault(node.name, {})[dim] = str(size.value)
@@ -123,10 +123,10 @@ class Solver:
 
     def _reasons(self, name: str, dim: str) -> tuple[str, ...]:
         node = self._resolved.nodes.get(name)
-        if node is None or dim not in self._statements.names.get(name, {}):
+        if node is None or dim not in self._statements.names(name):
             return ()
         order = {other.name: index for index, other in enumerate(self._order)}
-        owners = [name, node.share] if node.share else [name]
+        owners = [name, *([node.share] if node.share in self._into else [])]
         facts = []
         for variable in (one for owner in owners for one in self._statements.variables_of(owner, dim)):
             facts += sorted(self._variables.known(variable).facts, key=lambda fact: order.get(fact.node, len(order)))
@@ -135,7 +135,7 @@ class Solver:
     def _unify_into(self, node: PlanNode) -> None:
         self._statements.state_written(node)
         edges = self._into[node.name]
-        if node.name in self._statements.sums:  # what a sum adds is known first
+        if self._statements.has_sums(node.name):  # what a sum adds is known first
             edges = sorted(
                 edges, key=lambda edge: any(dim.terms for dim in port_of(node.inputs[edge.target.port]).dims)
             )

@@ -10,7 +10,7 @@ from consilience.errors import Path
 from consilience.host import PLUGIN_ERRORS, innermost
 from consilience.plan._dims import Conflict, DimClass, DimVariables, Fact, Varying
 from consilience.plan._plan import Edge, PlanNode
-from consilience.plan._ports import Dimmed, dim_names, keys_of, port_of, sums_of
+from consilience.plan._ports import Dimmed, Spoken, keys_of, port_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._spaces import wording
 from consilience.plan._uses import uses_of
@@ -38,17 +38,26 @@ class Statements:
         self._doubtful = doubtful
         self._failed: set[tuple[str, str]] = set()
         self._stated: dict[tuple[str, str], object] = {}
-        self.names = {node.name: dim_names(node) for node in nodes}
-        """By node and dim, the variadic port within which the dim has many sizes, or none."""
-        self.sums = {node.name: sums for node in nodes if (sums := sums_of(node))}
-        """The sums and products of the nodes that have any."""
+        spoken: dict[str, Spoken] = {}
+        for node in nodes:
+            if (node.component or node.name) not in spoken:
+                spoken[node.component or node.name] = Spoken.of(node)
+        self._spoken = {node.name: spoken[node.component or node.name] for node in nodes}
+
+    def names(self, node: str) -> Mapping[str, str]:
+        """Lists the dims of a node, with the variadic port within which each has many sizes, or none."""
+        return self._spoken[node].names if node in self._spoken else {}
+
+    def has_sums(self, node: str) -> bool:
+        """Tells whether sums or products stand in the ports of a node."""
+        return bool(self._spoken[node].sums)
 
     def known(self, node: PlanNode, name: str) -> DimClass:
         return self._variables.known((node.name, name))
 
     def variables_of(self, node: str, dim: str) -> list[Hashable]:
         """Lists the variables of a dim: one, or one a tensor of a variadic port."""
-        each = self.names[node].get(dim)
+        each = self.names(node).get(dim)
         count = sum(edge.target.port == each for edge in self._into[node]) if each else 0
         return [(node, dim, index) for index in range(count)] if each else [(node, dim)]
 
@@ -59,7 +68,7 @@ class Statements:
         sizes: dict[str, int] = {}
         spaces: dict[str, LabelSpace] = {}
         parts: dict[str, tuple[int | None, ...]] = {}
-        for name, each in self.names[node.name].items():
+        for name, each in self.names(node.name).items():
             if each:
                 count = sum(1 for edge in self._into[node.name] if edge.target.port == each)
                 parts[name] = tuple(self._variables.known((node.name, name, index)).static for index in range(count))
@@ -76,12 +85,9 @@ class Statements:
 
     def state_written(self, node: PlanNode) -> None:
         """States what the component's class says of sizes: those that a port writes, as in `classes=3`, and keys."""
-        names = self.names[node.name]
-        for kind in (*node.inputs.values(), *node.outputs.values()):
-            for dim in port_of(kind).dims:
-                if dim.name and dim.size is not None and not dim.is_open and not names.get(dim.name):
-                    self._state(node, dim.name, Fact(dim.size, f"in the ports of {node.component}", node.name))
-        for name, size in keys_of(node, self.sums.get(node.name, ())):
+        for name, size in self._spoken[node.name].sized:
+            self._state(node, name, Fact(size, f"in the ports of {node.component}", node.name))
+        for name, size in keys_of(node, self._spoken[node.name].sums):
             self._state(node, name, Fact(size, f"by the key {name} of {node.name}", node.name))
         if isinstance(node.declaration, Dimmed):
             for name in type(node.declaration).static:
@@ -113,7 +119,7 @@ class Statements:
     def derive(self, node: PlanNode) -> bool:
         """States the sums and products whose operands are known."""
         news = False
-        for dim in self.sums.get(node.name, ()):
+        for dim in self._spoken[node.name].sums:
             sizes = {name: fact.value for name in dim.operands if (fact := self.known(node, name).size)}
             if len(sizes) == len(dim.operands):
                 value, name = cast("int | Varying", dim.value(sizes)), str(dim)
@@ -174,7 +180,7 @@ class Statements:
     def _share(self, node: PlanNode, owner: str) -> bool:
         """Carries over the sizes of the module whose parameters are applied here; what varies may differ."""
         news = False
-        for name, each in self.names[node.name].items():
+        for name, each in self.names(node.name).items():
             for first, second in ((node.name, owner), (owner, node.name)):
                 if (second, name) in self._failed:
                     continue  # told there
