@@ -340,7 +340,7 @@ def test_a_lambda_of_0_is_told_once_for_all_that_it_leaves(tell: Tell) -> None:
     assert "nothing teaches more_0, more_1 and more_2:" in fault.found
 
 
-def test_a_module_that_a_tied_one_teaches_is_taught(tell: Tell) -> None:
+def test_a_module_of_which_a_tie_teaches_some_parameters_alone_is_not_taught(tell: Tell) -> None:
     heads = {
         "encoder": HEAD["encoder"],
         "lone": HEAD["encoder"],
@@ -349,7 +349,7 @@ def test_a_module_that_a_tied_one_teaches_is_taught(tell: Tell) -> None:
     }
     losses = {**LOSS, "idle_loss": {**LOSS["loss"], "in": "idle", "weight": 0.0}}
     [fault] = tell(modules=heads, losses=losses)
-    assert "nothing teaches idle:" in fault.found
+    assert "nothing teaches idle and lone:" in fault.found
 
 
 BETWEEN = {"balance": "toy.between"}

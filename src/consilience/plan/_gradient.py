@@ -48,13 +48,16 @@ class Ways:
         """The nodes whose value training changes."""
         return frozenset(_along(self._after, self.trained, frozenset()))
 
-    def behind(self, nodes: Iterable[str], passing_by: Collection[str] = frozenset()) -> set[str]:
-        """Gives the nodes that gradients of some nodes reach, these included, without those to pass by."""
-        return _along(self._before, nodes, passing_by)
+    def behind(self, nodes: Iterable[str]) -> set[str]:
+        """Gives the nodes that gradients of some nodes reach, these included."""
+        return _along(self._before, nodes, frozenset())
 
-    def feeding(self, nodes: Iterable[str]) -> set[str]:
-        """Gives the nodes whose tensors, and not their parameters alone, gradients of some nodes reach."""
-        return _along(self._fed, nodes, frozenset())
+    def feeding(self, nodes: Iterable[str], passing_by: Collection[str] = frozenset()) -> set[str]:
+        """Gives the nodes whose tensors, and not their parameters alone, gradients of some nodes reach.
+
+        These are included, and those to pass by are not.
+        """
+        return _along(self._fed, nodes, passing_by)
 
     def are_shared(self, losses: Iterable[str]) -> bool:
         """Tells whether two of the losses reach one trained module."""

@@ -68,10 +68,10 @@ def _check_untaught(resolved: Resolved, ways: Ways, weights: Mapping[str, float]
     idle = [name for name, weight in weights.items() if weight == 0]
     if not idle:
         return
-    taught = ways.behind([name for name, weight in weights.items() if weight > 0])
+    taught = ways.feeding([name for name, weight in weights.items() if weight > 0])
     untaught: dict[Path, list[str]] = {}
     for name in idle:
-        behind = ways.behind([name], passing_by=taught)
+        behind = ways.feeding([name], passing_by=taught)
         modules = [other for other in sorted(behind) if other in ways.trained_modules]
         taught |= behind  # told once, at the first of several
         if modules:
