@@ -61,9 +61,11 @@ def test_roberta_has_fewer_positions_than_its_config_says(tmp_path: Path) -> Non
         "vocab_size": 9,
         "hidden_size": 5,
         "max_position_embeddings": 514,
-        "pad_token_id": 1,
     }
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    for pads, longest in (({"pad_token_id": 1}, 512), ({}, 512), ({"pad_token_id": 0}, 513)):
+        (tmp_path / "config.json").write_text(json.dumps(config | pads))
+        assert longest_text(read(tmp_path)) == longest
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "mpnet", "pad_token_id": 0}))
     assert longest_text(read(tmp_path)) == 512
 
 

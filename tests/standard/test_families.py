@@ -103,6 +103,8 @@ def test_the_activations_are_those_of_transformers() -> None:
         ({"hidden_act": "gleu"}, "hidden_act is 'gleu', which is no activation"),
         ({"hidden_dropout_prob": 2.0}, "hidden_dropout_prob is 2.0, which is no share"),
         ({"pad_token_id": 50}, "pad_token_id is 50, beyond vocab_size, 21"),
+        ({"add_cross_attention": True}, "add_cross_attention is True, and is_decoder is not"),
+        ({"model_type": "roberta", "pad_token_id": None}, "pad_token_id is None"),
     ],
 )
 def test_sizes_that_nothing_can_be_built_of_are_told(tmp_path: Path, wrong: dict[str, Any], found: str) -> None:
@@ -144,3 +146,26 @@ def test_every_model_type_of_transformers_is_known() -> None:
 def test_without_transformers_nobody_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consilience.standard._families.find_spec", lambda name: None)
     assert unknown_model_type("distillbert") is None
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "mpnet", "distilbert"])
+def test_a_config_that_passes_can_be_built_whatever_stands_in_it(tmp_path: Path, name: str) -> None:
+    from consilience.standard.built.pretrained import load_model
+
+    transformers.AutoConfig.for_model(**CONFIGS[name]).save_pretrained(str(tmp_path))
+    sound = json.loads((tmp_path / "config.json").read_text())
+    ids = torch.tensor([[2, 5, 6, 7]])
+    unsound, told = [], 0
+    for key in sound:
+        for value in (None, "x", -1, 0, 1.5, [], {}, True, ...):
+            changed = {other: sound[other] for other in sound if other != key}
+            checkpoint = written(tmp_path, changed if value is ... else changed | {key: value})
+            if list(checkpoint.faults()):
+                told += 1
+                continue
+            try:
+                load_model(tmp_path, False)(input_ids=ids, attention_mask=torch.ones_like(ids))
+            except Exception as error:  # whatever transformers and torch raise
+                unsound.append((key, value, str(error)))
+    assert unsound == []
+    assert told > 60

@@ -140,6 +140,13 @@ def test_a_length_without_positions_is_a_fault(checkpoint: Checkpoint) -> None:
     assert (multiple.key, multiple.fix) == ("pad_to_multiple_of", "pad_to_multiple_of: 1")
 
 
+def test_a_checkpoint_with_next_to_no_positions_is_a_fault(make_bert) -> None:  # type: ignore[no-untyped-def]
+    small = Checkpoint.model_validate({"path": str(make_bert(max_position_embeddings=3))})
+    [fault] = tokens(small).faults()
+    assert (fault.code, fault.key) == ("CN610", "checkpoint")
+    assert fault.found == "tiny, whose config.json has positions for 3 tokens"
+
+
 @pytest.mark.parametrize(("multiple", "most"), [(1, 32), (10, 30)])
 def test_a_length_that_was_left_out_fits_the_checkpoint(checkpoint: Checkpoint, multiple: int, most: int) -> None:
     assert list(tokens(checkpoint, pad_to_multiple_of=multiple).faults()) == []

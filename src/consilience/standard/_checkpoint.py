@@ -27,6 +27,7 @@ _HIDDEN = ("hidden_size", "d_model", "dim", "n_embd")
 _POSITIONS = ("max_position_embeddings", "n_positions")
 # These count their positions from the padding's index on, so that many fewer are left for tokens.
 _OFFSET_POSITIONS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "data2vec-text")
+_THEIR_PADDING = 1
 
 
 class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
@@ -234,7 +235,8 @@ def longest_text(checkpoint: DeclaredCheckpoint) -> int | None:
     config = checkpoint.config()
     positions = _first(config, _POSITIONS)
     if positions is not None and config.get("model_type") in _OFFSET_POSITIONS:
-        return positions - int(config.get("pad_token_id") or 0) - 1
+        padding = config.get("pad_token_id", _THEIR_PADDING) if config["model_type"] != "mpnet" else _THEIR_PADDING
+        return positions - int(padding or 0) - 1
     return positions
 
 

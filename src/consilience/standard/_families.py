@@ -27,6 +27,18 @@ _DROPOUT_KEYS = {
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"),
     *("embedding_dropout", "mlp_dropout"),
 }
+_SWITCHES = ("add_cross_attention", "is_decoder", "tie_word_embeddings", "use_cache", "sinusoidal_pos_embds")
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_SWITCHES, (bool,)),
+    **dict.fromkeys(_DROPOUT_KEYS, (float, int)),
+    **dict.fromkeys(_ACTIVATION_KEYS, (str,)),
+    **dict.fromkeys(("initializer_range", "layer_norm_eps", "norm_eps"), (float,)),
+    **dict.fromkeys(("qa_dropout", "seq_classif_dropout"), (float, int)),
+    "classifier_dropout": (float, int, type(None)),
+    **dict.fromkeys(("pad_token_id", "bos_token_id"), (int, type(None))),
+    "eos_token_id": (int, list, type(None)),
+}
+"""The types of other values: transformers takes no whole number for a broken one."""
 
 
 class Layer(NamedTuple):
@@ -64,15 +76,26 @@ class Family(NamedTuple):
                 return f"{key} is {size!r}"
         if sizes[self.hidden] % sizes[self.heads]:
             return f"{self.hidden} is {sizes[self.hidden]}, no multiple of {self.heads}, {sizes[self.heads]}"
-        for key in _ACTIVATION_KEYS & config.keys():
-            if config[key] not in _ACTIVATIONS:
-                return f"{key} is {config[key]!r}, which is no activation"
-        for key in _DROPOUT_KEYS & config.keys():
-            if not isinstance(config[key], int | float) or not 0 <= config[key] <= 1:
-                return f"{key} is {config[key]!r}, which is no share"
-        padding = config.get("pad_token_id") or 0
-        if type(padding) is not int or not -sizes["vocab_size"] <= padding < sizes["vocab_size"]:
-            return f"pad_token_id is {padding!r}, beyond vocab_size, {sizes['vocab_size']}"
+        return self._other_fault(config, sizes["vocab_size"])
+
+    def _other_fault(self, config: Mapping[str, Any], vocabulary: int) -> str | None:
+        for key, types in _TYPES.items():
+            if key not in config:
+                continue
+            value = config[key]
+            if type(value) not in types:
+                return f"{key} is {value!r}"
+            if key in _ACTIVATION_KEYS and value not in _ACTIVATIONS:
+                return f"{key} is {value!r}, which is no activation"
+            if key in _DROPOUT_KEYS and not 0 <= value <= 1:
+                return f"{key} is {value!r}, which is no share"
+        if config.get("add_cross_attention"):
+            return "add_cross_attention is True, and is_decoder is not"
+        padding = config.get("pad_token_id", 0)
+        if padding is None and self.prefix == "roberta":  # its positions are counted from there
+            return "pad_token_id is None"
+        if padding is not None and not -vocabulary <= padding < vocabulary:
+            return f"pad_token_id is {padding!r}, beyond vocab_size, {vocabulary}"
         return None
 
     def linear_layers(self, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -100,7 +123,8 @@ class Family(NamedTuple):
 def family_of(config: Mapping[str, Any]) -> Family | None:
     """Finds the family of a config.json, or None where the layers do not follow from what is known here."""
     is_plain = config.get("position_embedding_type") in (None, "absolute")
-    is_other = config.get("quantization_config") or config.get("add_cross_attention") or config.get("pruned_heads")
+    is_crossed = config.get("add_cross_attention") is True and config.get("is_decoder") is True
+    is_other = config.get("quantization_config") or is_crossed or config.get("pruned_heads")
     family = _FAMILIES.get(config["model_type"]) if is_plain and not is_other else None
     if family is not None and "dim" in family.defaults and not config.keys().isdisjoint(_OTHER_NAMES):
         return None  # DistilBERT's sizes by BERT's names: transformers takes whichever comes last

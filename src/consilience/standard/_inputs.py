@@ -26,6 +26,8 @@ from consilience.standard._tokenizer import BrokenTokenizer
 
 __all__ = ["TokenLabels", "Tokens"]
 
+_FEWEST = 4
+"""The fewest tokens that a text may have: two special ones, and two more."""
 _WANTED = "a checkpoint with a fast tokenizer whose ids its model has embeddings for"
 _FIX = "# name under checkpoint one with a tokenizer.json that fits its config.json"
 
@@ -38,7 +40,7 @@ class Tokens(Input):
 
     checkpoint: Use[Checkpoint]
     """The checkpoint whose tokenizer it is."""
-    max_length: int = Field(128, ge=4)
+    max_length: int = Field(128, ge=_FEWEST)
     """The most tokens of a text, the special ones included; what comes after them is cut off.
 
     When left out, fewer for a checkpoint that has positions for fewer.
@@ -72,7 +74,10 @@ class Tokens(Input):
             return  # told elsewhere: by the wiring, or by the checkpoint itself
         if unfit:
             yield Fault("CN609", "checkpoint", f"{self.checkpoint.name}: {unfit}", _WANTED, _FIX)
-        if longest is not None and self.pad_to_multiple_of > longest:
+        if longest is not None and longest < _FEWEST:
+            found = f"{self.checkpoint.name}, whose config.json has positions for {max(longest, 0)} tokens"
+            yield Fault("CN610", "checkpoint", found, f"a checkpoint with positions for {_FEWEST} at least", _FIX)
+        elif longest is not None and self.pad_to_multiple_of > longest:
             found = f"{self.pad_to_multiple_of}; {self.checkpoint.name}'s config.json has positions for {longest}"
             yield Fault("CN610", "pad_to_multiple_of", found, f"at most {longest}", "pad_to_multiple_of: 1")
         elif longest is not None and self._padded() > longest and "max_length" in self.model_fields_set:

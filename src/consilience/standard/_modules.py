@@ -52,7 +52,7 @@ class TextEncoder(Module):
 class _Head(Module):
     dropout: float = Field(0.1, ge=0, lt=1)
     """The share of features that are dropped while training."""
-    width: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1, le=16_384)
     """The size of a hidden layer; none when left out."""
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
@@ -142,7 +142,7 @@ class Concat(Module):
 class Gated(Module):
     """Mixes vectors of any widths, dim by dim, by gates that see all of them (Arevalo et al. 2017)."""
 
-    width: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1, le=16_384)
     """The width of the result; that of the first part when left out."""
     gate: Literal["softmax", "sigmoid"] = "softmax"
     """Whether the parts compete (their gates sum to 1), or each opens by itself."""
@@ -174,9 +174,9 @@ class CrossAttention(Module):
     Wire `query_mask` (such as `tokens.mask`) to keep padding out of `pooled`.
     """
 
-    heads: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1, le=256)
     """The number of attention heads."""
-    head_width: int = Field(64, ge=1)
+    head_width: int = Field(64, ge=1, le=1024)
     """The width of each head."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """The share of attention weights that are dropped while training."""
