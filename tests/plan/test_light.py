@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ["torch", "transformers", "datasets", "numpy", "scipy", "pandas", "rdflib", "peft", "torchmetrics", "sklearn"]
-HEAVY += ["networkx"]  # for a drawing, and to tell of a cycle: its import alone takes as long as a check
+HEAVY += ["networkx", "packaging"]  # for a drawing, a cycle, an odd requirement: each takes long to import
 
 
 @pytest.mark.parametrize("what", ["from consilience import check; check({file!r})", "import consilience"])
