@@ -174,7 +174,7 @@ def _compare_labels(plan: Plan, folder: Path) -> None:
         for dim, space in dims.spaces.items():
             trained = before.get(name, {}).get(dim)
             # A label that has another name now, and the old one as an alias, is the same label.
-            if trained is not None and [space.position(label) for label in trained] != list(range(len(space))):
+            if trained is not None and [space.position(str(label)) for label in trained] != list(range(len(space))):
                 found = f"the {dim} of {name} are {show(list(space.labels))} now, and were {show(trained)}"
                 expected = "the labels that the weights were trained with, in their order"
                 fix = "# install the version of the plugin that record.json names, or train again"
