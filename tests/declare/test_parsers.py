@@ -46,6 +46,7 @@ UNEQUAL = {
     "a handle that YAML does not allow": "a: !)!x b",
     "a tag of a list": "a: !)! [b]",
     "a comment right behind a block's head": "a: |#c\n",
+    "a comment right behind a block's head, below its anchor": "a: &b\n  |#c\n",
     "a comment right behind a block's indent": "a: >1-#c\n b\n",
 }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 __all__ = ["Unreadable", "exact_events", "has_quick_events", "quick_events", "stretch"]
+
+
+_BARE_COMMENT = re.compile(r"[|>][-+0-9]*#")
 
 
 class Unreadable(Exception):
@@ -63,7 +67,7 @@ def _is_doubtful(event: yaml.Event, text: str) -> bool:
     if isinstance(event, yaml.ScalarEvent) and event.tag is None:
         if not event.style:
             return "?" in event.value  # in a flow collection
-        return event.style in "|>" and "#" in text[stretch(event)[0] :].split("\n", 1)[0]  # `|#`, without a space
+        return event.style in "|>" and _BARE_COMMENT.match(text, text.find(event.style, stretch(event)[0])) is not None
     return isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None
 
 
