@@ -74,7 +74,8 @@ def _references(registry: Registry, written: Written, *sections: str) -> list[st
     """Lists what could stand under `in`: nodes, their ports, fields."""
     found = list(written["fields"]) if isinstance(written.get("fields"), dict) and "fields" in sections else []
     for _, name, node in _nodes(written, *(section for section in sections if section != "fields")):
-        owner = written["modules"].get(node.get("share"), node) if "share" in node else node
+        modules = written.get("modules")
+        owner = modules.get(str(node["share"]), node) if "share" in node and isinstance(modules, dict) else node
         component = _component(registry, owner) if isinstance(owner, dict) else None
         found += [name, *(f"{name}.{port}" for port in getattr(component, "outputs", {}))]
     return [str(reference) for reference in found]
@@ -389,7 +390,7 @@ def nest(random: Random, registry: Registry, written: Written) -> bool:
     if not found:
         return False
     holder, key = found
-    for _ in range(random.choice([1, 2, 62, 70, 300])):
+    for _ in range(random.choice([1, 2, 62, 70, 120])):
         holder[key] = [holder[key]] if random.random() < 0.5 else {"x": holder[key]}
     return True
 

@@ -27,7 +27,8 @@ def add_sources(growth: Growth) -> None:
 
 def _some_fields(growth: Growth) -> list[Field]:
     """Picks the fields that one loss compares with, and some others: rows of which no loss learns are warned of."""
-    loss = growth.random.choice(list(growth.losses))
+    reading = [name for name, node in growth.losses.items() if "in" in node]
+    loss = growth.random.choice(reading or list(growth.losses))
     behind = {loss, *nx.ancestors(graph_of(growth), loss)}
     return [field for field in growth.labelled if field.name in behind or growth.random.random() < 0.4]
 

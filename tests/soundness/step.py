@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import gc
 import io
 import logging
 import os
@@ -128,9 +129,11 @@ def keep_what_is_read() -> Iterator[None]:
     import torch
     import transformers
 
+    import consilience.train._trainer
     from consilience.standard import _sources
     from consilience.standard.built import pretrained
 
+    assert consilience.train._trainer.FusionTrainer
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     transformers.logging.set_verbosity_error()
     logging.disable(logging.WARNING)
@@ -140,11 +143,14 @@ def keep_what_is_read() -> Iterator[None]:
     _sources.Table._read = _kept_by_text(read)  # type: ignore[method-assign]
     pretrained.load_model = _copied(functools.cache(model))
     pretrained.load_tokenizer = functools.cache(tokenizer)
+    gc.collect()
+    gc.freeze()  # the trainer collects garbage: what is imported by now is none
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        gc.unfreeze()
         _sources.Table._read, pretrained.load_model, pretrained.load_tokenizer = read, model, tokenizer  # type: ignore[method-assign]
         torch.set_num_threads(threads)
         logging.disable(logging.NOTSET)

@@ -14,6 +14,13 @@ from tests.soundness.world import MOST_LABELS, SPACES
 __all__ = ["add_answer", "finish", "graph_of"]
 
 _LABELS = ("negative", "positive", "no", "1", "true", "a b", "é", "日本", "O", "B-PER", "neutral", "x:y", "it's", "#1")
+_STILL = ("concat", "regroup", "probabilities")
+"""The modules without parameters."""
+_COARSER = {
+    "psychology.goemotions": ("psychology.ekman", "psychology.sentiment"),
+    "psychology.ekman": ("psychology.sentiment",),
+}
+"""The label spaces that a declared mapping leads to."""
 _BY_LABEL = ("accuracy", "f1", "confusion")
 
 
@@ -33,12 +40,12 @@ def add_answer(growth: Growth) -> None:
     growth.random.choice(able)(growth)
 
 
-def _field(growth: Growth, kind: str, size: int = 0, text: str = "") -> Field:
+def _field(growth: Growth, kind: str, size: int = 0, text: str = "", space: str = "") -> Field:
     """Takes a field of a type, or declares one: with labels of its own, or with a plugin's label space."""
     known = [
         field
         for field in growth.labelled
-        if field.kind == kind and size in (0, field.size) and field.text == text
+        if field.kind == kind and size in (0, field.size) and field.text == text and space in ("", field.space)
     ]
     if known and growth.random.random() < 0.4:
         return growth.random.choice(known)
@@ -46,8 +53,8 @@ def _field(growth: Growth, kind: str, size: int = 0, text: str = "") -> Field:
     if kind == "number":
         field = Field(name, kind)
         growth.fields[name] = kind
-    elif not size and growth.random.random() < 0.3:
-        space = growth.random.choice(list(SPACES))
+    elif space or (not size and growth.random.random() < 0.3):
+        space = space or growth.random.choice(list(SPACES))
         field = Field(name, kind, space, SPACES[space], text)
         growth.fields[name] = {kind: space}
     else:
@@ -137,6 +144,20 @@ def _one_label(growth: Growth, ref: str, field: Field) -> None:
     given = {"class_weights": weights} if growth.random.random() < 0.2 else {}
     _loss(growth, "cross_entropy", "logits", ref, field.name, **given)
     _metric(growth, growth.random.choice(_BY_LABEL), "preds", ref, field.name)
+    _more_of_scores(growth, ref, field)
+
+
+def _more_of_scores(growth: Growth, ref: str, field: Field) -> None:
+    """Makes coarser labels of scores, or shares for other modules to read."""
+    coarser = _COARSER.get(str(field.space), ())
+    if coarser and growth.random.random() < 0.3:
+        space = growth.random.choice(coarser)
+        groups = _field(growth, "category", SPACES[space], space=space)
+        name = growth.add(growth.modules, "groups", "regroup", {"logits": ref})
+        _loss(growth, "cross_entropy", "logits", f"{name}.logits", groups.name)
+    if growth.random.random() < 0.15:
+        name = growth.add(growth.modules, "shares", "probabilities", {"logits": ref})
+        growth.vectors.append(Vector(f"{name}.probabilities", field.size))
 
 
 def _some_labels(growth: Growth, head: str, field: Field) -> None:
@@ -176,8 +197,13 @@ def _numbers(growth: Growth) -> None:
 def _as_wide_as_labels(growth: Growth) -> list[Vector]:
     """Lists the vectors that could be scores of a label space; one of them is scores of one alone."""
     taken = {ref for name in growth.losses for ref in growth.reads[name]}
-    known = [vector for vector in growth.vectors if vector.ref.partition(".")[0] not in taken]
+    known = [vector for vector in growth.vectors if vector.ref.partition(".")[0] not in taken and _is_free(vector)]
     return [vector for vector in dict.fromkeys(known) if 2 <= vector.width <= MOST_LABELS]
+
+
+def _is_free(vector: Vector) -> bool:
+    """Tells whether no label space is behind a vector yet."""
+    return not vector.ref.endswith(".probabilities")
 
 
 def _width_as_answer(growth: Growth) -> None:
@@ -301,9 +327,9 @@ def _tune(growth: Growth, node: dict[str, Any]) -> None:
     chance = growth.random.random()
     if chance < 0.15:
         node["tune"] = growth.random.choice(["frozen", {"use": "frozen"}])
-    elif chance < 0.3 and node["use"] != "concat":
+    elif chance < 0.3 and node["use"] not in _STILL:
         node["tune"] = {"use": "lora", **_lora(growth, node)}
-    elif chance < 0.4:
+    elif chance < 0.4 and node["use"] not in _STILL:
         node["tune"] = growth.random.choice(["full", {"use": "full"}])
     if node.get("tune") == {"use": "lora"} and growth.random.random() < 0.5:
         node["tune"] = "lora"
@@ -328,11 +354,11 @@ def _free_some(growth: Growth, read: set[str]) -> None:
         owners = {growth.modules[name].get("share", name) for name in behind}
         free = [name for name in owners if not _is_still(growth.modules[name])]
         if not free:
-            able = sorted(name for name in owners & read if growth.modules[name]["use"] != "concat")
+            able = sorted(name for name in owners & read if growth.modules[name]["use"] not in _STILL)
             growth.modules[growth.random.choice(able)].pop("tune", None)
 
 
 def _is_still(node: dict[str, Any]) -> bool:
-    return node.get("tune") in ("frozen", {"use": "frozen"}) or node["use"] == "concat"
+    return node.get("tune") in ("frozen", {"use": "frozen"}) or node["use"] in _STILL
 
 

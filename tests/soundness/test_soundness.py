@@ -28,7 +28,7 @@ _SETTINGS = settings(
 randoms = st.randoms(use_true_random=False)
 
 
-@settings(_SETTINGS, max_examples=100)
+@settings(_SETTINGS, max_examples=60)
 @given(random=randoms)
 def test_a_valid_fusion_is_never_refused_and_trains(random: Random, world: Path, everything: Registry) -> None:
     text = to_yaml(random, grow(random, everything))
@@ -37,7 +37,7 @@ def test_a_valid_fusion_is_never_refused_and_trains(random: Random, world: Path,
     assert not trial.warnings, f"{trial.warnings}\n{text}"
 
 
-@settings(_SETTINGS, max_examples=250)
+@settings(_SETTINGS, max_examples=240)
 @given(random=randoms)
 def test_a_mutant_trains_or_is_refused_in_words(random: Random, world: Path, everything: Registry) -> None:
     mutant = mutate(random, everything, grow(random, everything))

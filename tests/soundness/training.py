@@ -55,6 +55,10 @@ def _train(random: Random) -> dict[str, Any]:
     }
     kept = [key for key in drawn if random.random() < (0.6 if key in ("batch_size", "epochs") else 0.15)]
     written = {key: drawn[key] for key in kept}
+    if written.get("train_sampling_strategy") == "sequential":
+        written.pop("data_seed", None)  # nothing is drawn by it, which is warned of
+    if written.get("dataloader_drop_last"):
+        written["batch_size"] = drawn["batch_size"]  # of the usual 16, some fusions have too few rows
     if random.random() < 0.1:  # half precision without it asks for a GPU
         written |= {"use_cpu": True, "bf16": random.random() < 0.5}
     return written

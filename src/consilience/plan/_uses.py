@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from consilience.declare import SECTIONS, Component, Tuner, Use
 from consilience.errors import Path, nearest, shortlist
 from consilience.plan._declarations import tell_own_faults
+from consilience.plan._plan import PlanNode
 from consilience.plan._resolved import Resolved
 
 __all__ = ["resolve_uses", "uses_of"]
@@ -42,18 +43,25 @@ def resolve_uses(
         resolved.others["sources"][name] = _with_uses(resolved, source, written, ("sources", name))
     for name in order:
         node = resolved.nodes[name]
+        if node.share:
+            _take_from_owner(resolved, node)  # before what names this node
         if node.declaration is None or node.share:
             continue
         above = None if name in doubtful else [resolved.nodes[other].declaration for other in feeding.get(name, [])]
         declaration = _with_uses(resolved, node.declaration, node.component, (node.section, name), above)
         resolved.nodes[name] = replace(node, declaration=declaration, tuner=_tuner(resolved, name))
-    for name, node in resolved.nodes.items():
+    for node in list(resolved.nodes.values()):
         if node.share:
-            owner = resolved.nodes[node.share]
-            resolved.nodes[name] = replace(node, declaration=owner.declaration, tuner=owner.tuner)
+            _take_from_owner(resolved, node)
     if resolved.balancer:
         balance = resolved.fusion.objective.balance["use"]
         resolved.balancer = _with_uses(resolved, resolved.balancer, balance, ("objective", "balance"))
+
+
+def _take_from_owner(resolved: Resolved, node: PlanNode) -> None:
+    """Gives a further application of a module what its owner declares."""
+    owner = resolved.nodes[str(node.share)]
+    resolved.nodes[node.name] = replace(node, declaration=owner.declaration, tuner=owner.tuner)
 
 
 def _tuner(resolved: Resolved, name: str) -> Tuner | None:
