@@ -48,7 +48,7 @@ class Tokens(Input):
     words: Literal["tokenizer", "whitespace"] = "tokenizer"
     """What counts as a word of a string: what the tokenizer splits at first (punctuation stands alone), or what
     stands between white space."""
-    pad_to_multiple_of: int = Field(1, ge=1)
+    pad_to_multiple_of: int = Field(1, ge=1, le=1024)
     """Rounds the padded length up, to 8 for instance, as tensor cores like it."""
 
     inputs = Ports(text=Text["batch"])

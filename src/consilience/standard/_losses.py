@@ -9,7 +9,7 @@ from consilience.declare import Bool, Dims, Field, Float, Int, Loss, Ports
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "MeanSquaredError"]
 
-Weights = list[Annotated[float, Field(gt=0)]]
+Weights = list[Annotated[float, Field(gt=0, le=1_000_000)]]
 
 
 class CrossEntropy(Loss):

@@ -39,7 +39,7 @@ class Sparsity(Loss):
     openness: float = Field(0.995, gt=0, lt=1)
     """The probability with which each gate lets something through at the start, above 0 and below 1."""
 
-    speed: float = Field(500.0, gt=0)
+    speed: float = Field(500.0, gt=0, le=1_000_000)
     """How many times the run's learning rate the gates learn with, above 0; 500 as in CoFi (Xia, Zhong, Chen 2022)."""
 
     temperature: float = Field(2 / 3, gt=0, lt=1)

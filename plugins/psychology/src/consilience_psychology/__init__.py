@@ -43,7 +43,7 @@ class EmotionHead(Module):
 
     dropout: float = Field(0.1, ge=0, lt=1)
     """The share of values dropped before each layer while training."""
-    width: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1, le=16_384)
     """The width of the hidden layer: that of the features, when left out."""
 
     inputs = Ports(features=Float["batch hidden"])
@@ -66,7 +66,7 @@ class EmotionLoss(Loss):
 
     gamma: float = Field(0.0, ge=0, le=10)
     """How much emotions already scored right are played down (focal loss, Lin et al. 2017); 0 is not at all."""
-    positive_weight: float = Field(1.0, gt=0)
+    positive_weight: float = Field(1.0, gt=0, le=1_000_000)
     """How much an emotion that is there weighs against one that is not: above 1 where emotions are rare."""
 
     inputs = Ports(logits=Float["batch emotion"].logits())
@@ -86,7 +86,7 @@ class LexiconAffect(Input):
     it, which is not the same as 0: such an example is not `present`, and no loss on the valence counts it.
     """
 
-    max_words: int = Field(512, ge=1)
+    max_words: int = Field(512, ge=1, le=100_000)
     """How many words are read from the start of a text: VADER's time grows with the square of them."""
 
     inputs = Ports(text=Text["batch"])
@@ -104,7 +104,7 @@ class AffectHead(Module):
 
     dropout: float = Field(0.1, ge=0, lt=1)
     """The share of values dropped before each layer while training."""
-    width: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1, le=16_384)
     """The width of the hidden layer: that of the features, when left out."""
 
     inputs = Ports(features=Float["batch hidden"])
@@ -125,7 +125,7 @@ class AffectHead(Module):
 class AffectLoss(Loss):
     """Squared error of the valence, or Huber's beyond a distance."""
 
-    huber: float | None = Field(None, gt=0)
+    huber: float | None = Field(None, gt=0, le=1_000_000)
     """The distance beyond which the error grows in a straight line (Huber 1964); squared throughout when left out."""
 
     inputs = Ports(valence=Float["batch"])
