@@ -57,7 +57,6 @@ def train_one_step(plan: Plan) -> None:
     model = fuse(plan)
     build_metrics(plan)
     check_savable(plan)
-    arguments.max_steps = 1
     arguments.dataloader_num_workers = 0
     arguments.torch_compile = False
     _step(plan, model, prepared, arguments)
@@ -79,6 +78,9 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             self.faults = tuple(_wrong_gradients(model))
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            control.should_training_stop = True
 
     watch = Watch()
     trainer = FusionTrainer(

@@ -136,7 +136,7 @@ class SourceNode(Node):
     Whatever the order of the keys, `aside` takes its rows first, then `test`, `validation` and `train`. Rows of `aside`
     are used by nothing; rows that are left go to `train`, unless `train` is named.
     """
-    repeat: Annotated[int, Field(ge=1)] = 1
+    repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
     """How often an epoch sees each training row."""
 
 

@@ -31,9 +31,9 @@ class Frozen(Tuner):
 class Lora(Tuner):
     """Trains low-rank additions to linear layers, and nothing else of the module (Hu et al. 2021, arXiv:2106.09685)."""
 
-    r: int = Field(8, ge=1)
+    r: int = Field(8, ge=1, le=4096)
     """The rank of the additions."""
-    alpha: int = Field(16, ge=1)
+    alpha: int = Field(16, ge=1, le=65_536)
     """The additions are scaled by alpha / r."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """The share of a layer's inputs that the addition drops while training."""

@@ -223,7 +223,7 @@ class Injection(Module):
 
     graph: Use[Graph] = upstream()
     """The graph of the entities; left out, that of the mentions."""
-    width: int = Field(64, ge=1)
+    width: int = Field(64, ge=1, le=16_384)
     """The size of an entity's vector."""
     vectors: Literal["trained", "fixed", "none"] = "trained"
     """Whether the entities' vectors are learned, stay as drawn, or are left out: then only the link itself is told."""
@@ -259,11 +259,11 @@ class RGCN(Module, name="rgcn"):
 
     graph: Use[Graph] = upstream()
     """The graph that is encoded; left out, that of the mentions."""
-    width: int = Field(64, ge=1)
+    width: int = Field(64, ge=1, le=16_384)
     """The size of an entity's vector."""
-    layers: int = Field(2, ge=1)
+    layers: int = Field(2, ge=1, le=64)
     """How many steps away an entity's neighbours are heard."""
-    bases: int | None = Field(None, ge=1)
+    bases: int | None = Field(None, ge=1, le=1024)
     """How many matrices the relations share (basis decomposition); left out, each relation has its own."""
 
     inputs = Ports(entities=Int["batch mention"].below("entity"))
