@@ -521,3 +521,31 @@ def test_a_check_does_not_wait_for_the_drawing() -> None:
     asked = f"import sys, consilience.plan; print({drawn})"
     found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_where_arrows_would_pass_too_many_rows_the_longest_run_straight(
+    film: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from consilience.plan.drawing import _picture
+
+    whole = ElementTree.fromstring(to_svg(film))
+    monkeypatch.setattr(_picture, "MOST_PASSED", 30)
+    picture = ElementTree.fromstring(to_svg(film))
+    for kind in ("tensor", "target", "reference", "column", "term"):
+        assert sorted(titles(picture, kind)) == sorted(titles(whole, kind))
+    labels = [spot_of(group[0]) for group in picture.iter(f"{SVG}g") if group.get("class") == "label"]
+    assert 0 < len(labels) < 28
+    assert collisions(labels) == []
+
+
+def test_a_row_that_is_far_too_wide_is_folded() -> None:
+    from consilience.plan.drawing import _picture
+
+    boxes = [Box(f"b{index}", index // 50, 120, 46) for index in range(100)]
+    folded = _picture._folded(boxes)
+    rows: dict[int, list[str]] = {}
+    for box in folded:
+        rows.setdefault(box.rank, []).append(box.key)
+    assert [key for _, row in sorted(rows.items()) for key in row] == [box.key for box in boxes]
+    assert max(len(row) for row in rows.values()) * 150 <= 2600
+    assert _picture._folded(boxes[:10]) == boxes[:10]

@@ -175,8 +175,8 @@ def test_the_facts_are_in_the_order_of_the_picture(page: str, six: str) -> None:
         assert [classes[1] for classes in groups if classes[:1] == ["node"]] == [node["band"] for node in told["nodes"]]
         edges = [classes[1] for classes in groups if classes[:1] == ["edge"]]
         assert edges == [arrow["kind"] for arrow in told["arrows"]]
-        labels = sum(classes[:1] == ["label"] for classes in groups)
-        assert labels == sum(arrow.get("labelled", False) for arrow in told["arrows"])
+        assert len(told["labelled"]) == sum(classes[:1] == ["label"] for classes in groups)
+        assert all(told["arrows"][index].get("ways") or told["arrows"][index]["lines"] for index in told["labelled"])
 
 
 def test_faults_are_listed_in_the_order_of_the_file_and_lead_to_their_nodes(six: str) -> None:
@@ -303,6 +303,18 @@ def test_a_page_grows_with_its_nodes_and_no_faster(registry: Registry) -> None:
         seen = survey(Fusion.parse(chain(length)), registry)
         sizes.append(len(to_html(seen.plan, seen.diagnostics)))
     assert sizes[2] - sizes[1] < 2.2 * (sizes[1] - sizes[0])
+
+
+def test_a_label_is_that_of_its_arrow_beside_arrows_that_have_none(demo_file: Path, registry: Registry) -> None:
+    text = chain(2).replace("step1: {use: concat, in: [step0]}", "step1: {use: concat, in: [step1, step0]}")
+    seen = survey(Fusion.parse(text), registry)
+    page = to_html(seen.plan, seen.diagnostics)
+    told = facts_of(page)
+    ends = [(arrow["from"], arrow["to"]) for arrow in (told["arrows"][index] for index in told["labelled"])]
+    step = [node["name"] for node in told["nodes"]].index("step1")
+    assert (step, step) in [(arrow["from"], arrow["to"]) for arrow in told["arrows"]]
+    assert (step, step) not in ends
+    assert len(ends) == page.count('<g class="label">')
 
 
 def test_a_row_that_is_far_too_wide_is_folded(demo_file: Path, registry: Registry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from consilience.declare import Dims, LabelSpace, Many, Port
 from consilience.errors import Path
@@ -121,11 +122,15 @@ class Solver:
                     found.setdefault(node.name, {})[dim] = str(size.value)
         return found
 
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {node.name: index for index, node in enumerate(self._order)}
+
     def _reasons(self, name: str, dim: str) -> tuple[str, ...]:
         node = self._resolved.nodes.get(name)
         if node is None or dim not in self._statements.names(name):
             return ()
-        order = {other.name: index for index, other in enumerate(self._order)}
+        order = self._position
         owners = [name, *([node.share] if node.share in self._into else [])]
         facts = []
         for variable in (one for owner in owners for one in self._statements.variables_of(owner, dim)):

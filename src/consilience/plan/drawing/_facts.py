@@ -85,7 +85,7 @@ class _Teller:
         lines = () if ways else arrow.details
         about = [index for index, item in enumerate(self._diagnostics) if _is_about(item.path, arrow.keys)]
         ends = {"from": self._index[arrow.source], "to": self._index[arrow.target], "kind": arrow.kind}
-        told = {"ways": ways, "lines": lines, "faults": about, "trouble": arrow.trouble, "labelled": bool(arrow.labels)}
+        told = {"ways": ways, "lines": lines, "faults": about, "trouble": arrow.trouble}
         return ends | {key: value for key, value in told.items() if value} | {"solved": arrow.is_solved}
 
     def fault(self, index: int, item: Diagnostic) -> Facts:

@@ -53,7 +53,7 @@ def to_html(
         "width": f"{drawn.width:.1f}",
         "height": f"{drawn.height:.1f}",
         "picture": drawn.body,
-        "facts": _data(facts(plan, drawing, parameters)),
+        "facts": _data({**facts(plan, drawing, parameters), "labelled": drawn.labelled}),
         "script": script,
     }
     pieces = _read("page.html").split("%%")  # every second one names a part; no part is looked through

@@ -18,6 +18,8 @@ LONGEST_LABEL, MOST_LABELS = 46, 4
 GUTTER, PADDING = 34.0, 14.0
 GROUND = "#f7f9fb"
 ASIDE = 12.0
+MOST_PASSED = 60_000
+"""How many rows all arrows together may pass; where it is more, some are no longer led around what stands there."""
 NARROWEST_FOLD = 2600.0
 """No row that is narrower is folded."""
 ROW, SHAPELY = 130.0, 1.8
@@ -51,6 +53,8 @@ class Picture:
     body: str
     width: float
     height: float
+    labelled: tuple[int, ...] = ()
+    """The arrows that have a label, in the order of the labels."""
 
 
 def style_of(drawing: Drawing) -> str:
@@ -65,26 +69,62 @@ def picture(drawing: Drawing, least: float = 0.0) -> Picture:
         Link(arrow.source, arrow.target, _trunk(arrow), _lines_width(lines), len(lines))
         for arrow, lines in zip(drawing.arrows, labels, strict=True)
     ]
-    joined = [index for index, link in enumerate(links) if link.source != link.target]
-    boxes = _folded([box_of(drawing, figure) for figure in drawing.figures.values()])
-    spots, placed = lay_out(boxes, [links[index] for index in joined])
-    pairs = {(link.source, link.target) for link in links}
-    ways = {
-        index: _aside(way) if (links[index].target, links[index].source) in pairs else way
-        for index, way in zip(joined, placed, strict=True)
-    }
-    ways |= {index: _loop(spots[link.source]) for index, link in enumerate(links) if index not in ways}
-    left, _, right, bottom = bounds([*spots.values(), *(way.label for way in ways.values() if way.label)])
+    spots, ways = _placed(_folded([box_of(drawing, figure) for figure in drawing.figures.values()]), links)
+    left, _, right, bottom = bounds([*spots.values(), *(way.label for way in ways if way.label)])
     wide = max(right - left + 2 * PADDING + GUTTER, least)
     across, down = (wide + GUTTER - (right + left)) / 2, PADDING
-    told = list(zip(drawing.arrows, labels, strict=True))
+    told = list(zip(drawing.arrows, labels, ways, strict=True))
     body = [
-        *(_edge(drawing, arrow, ways[index]) for index, (arrow, _) in enumerate(told)),
-        *(_label(drawing, arrow, ways[index], lines) for index, (arrow, lines) in enumerate(told)),
+        *(_edge(drawing, arrow, way) for arrow, _, way in told),
+        *(_label(drawing, arrow, way, lines) for arrow, lines, way in told),
         *(node(drawing, figure, spots[key]) for key, figure in drawing.figures.items()),
     ]
     inner = element("g", "\n".join(part for part in body if part), transform=f"translate({across:.1f} {down:.1f})")
-    return Picture("\n".join([*_bands(drawing, spots, down, wide), inner]), wide, bottom + down + PADDING)
+    labelled = tuple(index for index, way in enumerate(ways) if way.label is not None)
+    body_and_ground = "\n".join([*_bands(drawing, spots, down, wide), inner])
+    return Picture(body_and_ground, wide, bottom + down + PADDING, labelled)
+
+
+def _placed(boxes: list[Box], links: list[Link]) -> tuple[dict[str, Spot], list[Way]]:
+    """Lays out boxes and links; a link into its own box is a loop, and some of very many run straight."""
+    straight = _straight(boxes, links)
+    joined = [index for index, link in enumerate(links) if link.source != link.target and index not in straight]
+    spots, placed = lay_out(boxes, [links[index] for index in joined])
+    pairs = {(link.source, link.target) for link in links}
+    ways: dict[int, Way] = {}
+    for index, way in zip(joined, placed, strict=True):
+        ways[index] = _aside(way) if (links[index].target, links[index].source) in pairs else way
+    for index in set(range(len(links))) - set(joined):
+        one, other = spots[links[index].source], spots[links[index].target]
+        ways[index] = _loop(one) if one is other else _direct(one, other)
+    return spots, [ways[index] for index in range(len(links))]
+
+
+def _straight(boxes: list[Box], links: list[Link]) -> set[int]:
+    """Chooses, where links would pass so many rows that placing them took all the time, those that pass the most."""
+    rank = {box.key: box.rank for box in boxes}
+    trunks: dict[tuple[str, str], list[int]] = {}
+    for index, link in enumerate(links):
+        trunks.setdefault((link.source, link.trunk), []).append(index)
+    passed = {
+        trunk: max(abs(rank[links[index].target] - rank[links[index].source]) for index in indexes)
+        for trunk, indexes in trunks.items()
+    }
+    left, chosen = sum(passed.values()), set()
+    for trunk in sorted(passed, key=lambda trunk: (-passed[trunk], trunk)):
+        if left <= MOST_PASSED:
+            break
+        left -= passed[trunk]
+        chosen |= set(trunks[trunk])
+    return chosen
+
+
+def _direct(source: Spot, target: Spot) -> Way:
+    """Leads an arrow straight on, behind whatever stands in its way."""
+    down = 1 if target.y > source.y else -1
+    start = (source.x, source.y + down * source.height / 2)
+    end = (target.x, target.y - down * target.height / 2)
+    return Way((start, start, end, end), None)
 
 
 def _trunk(arrow: Arrow) -> str:

@@ -2,7 +2,7 @@
 
 const nodes = [...view.querySelectorAll(".node")];
 const arrows = [...view.querySelectorAll(".edge")];
-const labelled = [...view.querySelectorAll(".label")];
+const tags = [...view.querySelectorAll(".label")];
 const search = document.getElementById("search");
 const indexes = new Map(); // from an element to what it shows: ["node", 3]
 const joining = facts.nodes.map(() => ({ into: [], out: [] })); // the arrows at each node
@@ -21,7 +21,6 @@ nodes.forEach((element, index) => {
   indexes.set(element, ["node", index]);
 });
 
-let nextLabel = 0;
 arrows.forEach((element, index) => {
   const arrow = facts.arrows[index];
   element.querySelector("title")?.remove();
@@ -31,10 +30,11 @@ arrows.forEach((element, index) => {
   indexes.set(element, ["arrow", index]);
   joining[arrow.from].out.push(index);
   joining[arrow.to].into.push(index);
-  if (arrow.labelled) {
-    labelOf.set(index, labelled[nextLabel]);
-    indexes.set(labelled[nextLabel++], ["arrow", index]);
-  }
+});
+
+tags.forEach((element, at) => {
+  labelOf.set(facts.labelled[at], element);
+  indexes.set(element, ["arrow", facts.labelled[at]]);
 });
 
 function elementOf([kind, index]) {
