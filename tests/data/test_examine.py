@@ -86,6 +86,17 @@ def test_a_faulty_column_hides_nothing_of_the_others(write, examined: Examine) -
     assert sorted(fault.code for fault in found) == ["CN503", "CN504", "CN511"]
 
 
+def test_a_text_in_two_sources_is_told_with_both(write, examined: Examine) -> None:
+    write("a.csv", "text,label", "one,bad", "two,good", "three,good")
+    write("b.csv", "text,label", *(f"{word} ,good" for word in ("One", "TWO", "Three", "four")))
+    [fault] = examined(
+        f"sources: {{a: {{path: a.csv, {TABLE}, split: {{test: 1, train: 2}}}}, b: {{path: b.csv, {TABLE}}}}}"
+    )
+    assert (fault.code, fault.where) == ("CN504", "sources.b")
+    assert fault.found.startswith("1 of 1 test texts of a stand in train of b too, 1 but for case and white space:")
+    assert [related.where for related in fault.related] == ["sources.a"]
+
+
 def test_what_the_check_told_is_not_told_again(write, examined: Examine) -> None:
     write("a.csv", "text,label", "one,bad", "two,good")
     text = f"metrics: {{right: {{use: toy.right, in: head, target: mood}}}}\nsources: {{a: {{path: a.csv, {TABLE}}}}}"
@@ -134,6 +145,19 @@ def test_codes_of_a_space_that_the_file_names_have_a_meaning(write, tmp_path: Pa
     for column, codes in (("label", ["CN511"]), ("{column: label, space: psychology.ekman}", [])):
         fusion = Fusion.parse(text.replace("MAP", f"{{text: text, mood: {column}}}"), base=tmp_path)
         assert [fault.code for fault in examine(check(fusion, registry()))] == codes
+
+
+def test_numbers_that_are_not_finite_are_told_of_a_binary_file_too(tmp_path: Path) -> None:
+    rows = {
+        "text": ["a", "b", "c", "d"],
+        "label": ["bad", "good", "bad", "good"],
+        "n": [1.0, float("inf"), float("nan"), None],
+    }
+    datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "a.parquet")
+    text = SHAPE.replace("mood: {category: [bad, good]}", "mood: {category: [bad, good]}, n: number")
+    text += "sources: {a: {use: table, path: a.parquet, map: {text: text, mood: label, n: n}}}"
+    [fault] = examine(check(Fusion.parse(text, base=tmp_path), registry()))
+    assert (fault.code, fault.found) == ("CN503", 'column n: "inf" in row 2, "nan" in row 3')
 
 
 def test_rows_are_counted_over_slices(write, examined: Examine) -> None:

@@ -298,9 +298,11 @@ def test_two_losses_over_two_predictions_or_two_targets_are_none(tell: Tell) -> 
     assert tell(modules=heads, losses=other(**{"in": "more"}, smoothing=0.1)) == []
 
 
-def test_two_measures_of_one_module_are_told(tell: Tell) -> None:
+def test_two_measures_of_one_module_are_told_where_they_are_one(tell: Tell) -> None:
     size = {"use": "toy.small", "of": "encoder"}
-    assert codes(tell(losses={**LOSS, "a": size, "b": {**size, "keep": 0.3}})) == [("CN412", "losses.b")]
+    assert codes(tell(losses={**LOSS, "a": size, "b": size})) == [("CN411", "losses.b")]
+    # Of two layers, say: what has no target is pulled to no place.
+    assert codes(tell(losses={**LOSS, "a": size, "b": {**size, "keep": 0.3}})) == []
     assert codes(tell(losses={**LOSS, "a": size, "b": {**size, "of": "head"}})) == []
 
 
@@ -380,6 +382,12 @@ def test_a_balancer_over_one_loss_is_a_warning(tell: Tell) -> None:
     [fault] = tell(objective={"balance": "uncertainty"})
     assert (fault.code, fault.severity) == ("CN413", Severity.WARNING)
     assert tell(objective={"balance": "fixed"}) == []
+    watched = {**LOSS, "watched": {"use": "toy.small", "of": "encoder", "weight": 0.0}}
+    assert codes(tell(objective={"balance": "uncertainty"}, losses=watched)) == [("CN413", "objective.balance")]
+    assert (
+        tell(objective={"balance": "uncertainty"}, losses={**watched, "watched": {**watched["watched"], "weight": 1.0}})
+        == []
+    )
 
 
 def test_a_tuner_needs_parameters(tell: Tell) -> None:

@@ -13,7 +13,7 @@ from consilience.data._overlap import Shared, shared_rows
 from consilience.data._tables import SPLITS
 from consilience.data._tally import Tally
 from consilience.declare import show
-from consilience.errors import Diagnostic
+from consilience.errors import Diagnostic, Related
 
 __all__ = ["Side", "shared_texts"]
 
@@ -69,4 +69,5 @@ def _leak(here: tuple[str, Side], there: tuple[str, Side], shared: Shared) -> Di
         text = next(field for field in one.tally.texts)
         return Diagnostic("CN504", ("sources", one.name), found, expected, f"distinct: {one.filler.column(text)}")
     fix = f"# take these rows out of what {other.name} reads"
-    return Diagnostic("CN504", ("sources", other.name), found, expected, fix)
+    related = (Related(("sources", one.name), f"its {split} texts"),)
+    return Diagnostic("CN504", ("sources", other.name), found, expected, fix, related=related)

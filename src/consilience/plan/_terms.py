@@ -99,7 +99,7 @@ def _check_balancer(resolved: Resolved, ways: Ways, weights: Mapping[str, float]
         found = f"{name}, and no parameters that two losses train"
         expected = "a trained module that the gradients of two losses reach"
         resolved.fault("CN413", path, found, expected, "balance: fixed")
-    elif balancer.needs_several_losses and len(weights) == 1:
+    elif balancer.needs_several_losses and sum(weight > 0 for weight in weights.values()) == 1:
         found, expected = f"{name} over one loss", "several losses to weigh against each other"
         resolved.fault("CN413", path, found, expected, "balance: fixed", severity=Severity.WARNING)
 
@@ -132,6 +132,8 @@ def _tell_pair(resolved: Resolved, first: PlanNode, other: PlanNode) -> None:
         expected = "each loss once: its weight says how much it counts"
         resolved.fault("CN411", path, found, expected, fix, Part.KEY, severity=Severity.WARNING, related=related)
         return
+    if TARGET not in other.inputs:
+        return  # two measures of one thing, such as of two layers of a module, contradict nothing
     keys = type(first.declaration).model_fields
     differing = [key for key in keys if getattr(first.declaration, key) != getattr(other.declaration, key)]
     found = f"{other.name}, which reads what {first.name} reads, with other {listed(differing)}"
