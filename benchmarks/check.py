@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import statistics
 import subprocess
@@ -75,6 +76,7 @@ def measure_growth(folder: Path, counts: Sequence[int], rounds: int) -> Iterator
         line = fit(fitted)
         against = f"a line through {', '.join(f'{count:,}' for count, _ in fitted)} nodes"
         yield Row("slope", round(line.slope * 1e6, 1), "microseconds a node")
+        yield Row("exponent", round(growth(fitted), 3), "of the nodes, that the time grows with; 1 is linear", against)
         yield Row("residual, 1 - R²", round(1 - line.determination, 6), "share of the variance", against)
         yield Row("residual, largest", round(line.largest_residual, 4), "share of the time", against)
 
@@ -99,6 +101,11 @@ def fit(points: Sequence[tuple[float, float]]) -> Line:
     variance = sum((y - mean) ** 2 for _, y in points)
     largest = max(abs(residual) / y for residual, (_, y) in zip(residuals, points, strict=True))
     return Line(slope, start, 1 - sum(residual**2 for residual in residuals) / variance, largest)
+
+
+def growth(points: Sequence[tuple[float, float]]) -> float:
+    """Gives the power of x that y grows with, by least squares over the logarithms."""
+    return fit([(math.log(x), math.log(y)) for x, y in points]).slope
 
 
 def _read_and_check(file: Path) -> tuple[tuple[float, float], tuple[float, float]]:

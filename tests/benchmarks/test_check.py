@@ -48,7 +48,7 @@ def test_json_gives_one_figure_a_line(thousands: Any, tmp_path: Path) -> None:
     assert {f"{name} {count} nodes" for name in ("reading", "checking") for count in (10, 100, 120, 150)} <= set(found)
     assert found["diagnostics of 6 at fault"]["value"] >= 6
     assert found["residual, largest"]["against"] == "a line through 100, 120, 150 nodes"
-    assert {"cold check of 60 nodes", "cold check of 60 nodes, 6 at fault", "slope"} <= set(found)
+    assert {"cold check of 60 nodes", "cold check of 60 nodes, 6 at fault", "slope", "exponent"} <= set(found)
 
 
 def test_a_line_is_fitted_by_least_squares(measured: Any) -> None:
@@ -58,6 +58,7 @@ def test_a_line_is_fitted_by_least_squares(measured: Any) -> None:
     line = measured.fit([(0, 1.0), (1, 2.0), (2, 1.0)])
     assert (line.slope, line.determination) == (0, 0)
     assert line.largest_residual == pytest.approx(1 / 3)
+    assert measured.growth([(10, 3.0), (20, 12.0), (40, 48.0)]) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("count", [10, 17, 100])
