@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import datasets
 import pytest
 
 from consilience.declare import Location
-from consilience.errors import DataError
+from consilience.errors import DataError, Severity
 from consilience.standard._sources import Hub, Table
 
 
@@ -182,11 +183,28 @@ def test_hub_never_runs_the_code_of_a_data_set(write, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+def test_hub_tells_without_asking_it_that_a_data_set_is_not_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise AssertionError("a check asked the network")
+
+    monkeypatch.setattr(socket, "socket", no_network)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "datasets"))
+    [fault] = hub(tmp_path, "nyu-mll/glue", name="cola").faults()
+    assert (fault.code, fault.key, fault.severity) == ("CN605", "path", Severity.WARNING)
+    assert fault.found == f"nyu-mll/glue: no folder of that path, and not cached in {tmp_path / 'hub'}"
+    (tmp_path / "datasets" / "nyu-mll___glue").mkdir(parents=True)
+    assert not list(hub(tmp_path, "nyu-mll/glue").faults())
+    (tmp_path / "hub" / "datasets--nyu-mll--glue").mkdir(parents=True)
+    assert not list(hub(tmp_path, "nyu-mll/glue").faults())
+
+
 def test_hub_tells_of_a_missing_directory(write, tmp_path: Path) -> None:
     write("sets/train.csv", "a")
     [fault] = hub(tmp_path, "./set").faults()
     assert (fault.code, fault.fix) == ("CN601", "path: ./sets")
-    assert list(hub(tmp_path, "owner/name").faults()) == []
 
 
 def test_hub_without_network_tells_what_to_load(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cache_folder", "find_snapshot", "is_hub_id", "snapshot_in"]
+__all__ = ["cache_folder", "find_snapshot", "has_data_set", "is_hub_id", "snapshot_in"]
 
 _HUB_ID = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
 _REVISION = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*")
@@ -30,6 +30,14 @@ def cache_folder() -> Path:
 def find_snapshot(hub_id: str, revision: str) -> Path | None:
     """Finds the folder of a cached revision (a branch, a tag or a commit), or None when it is not cached."""
     return snapshot_in(cache_folder() / f"models--{hub_id.replace('/', '--')}", revision)
+
+
+def has_data_set(hub_id: str) -> bool:
+    """Tells whether a data set of the hub was loaded here before: its files, or what `datasets` prepared of them."""
+    if (cache_folder() / f"datasets--{hub_id.replace('/', '--')}").is_dir():
+        return True
+    prepared = _expand(os.environ.get("HF_DATASETS_CACHE") or str(cache_folder().parent / "datasets"))
+    return (prepared / hub_id.replace("/", "___")).is_dir() or (prepared / hub_id.replace("/", "___").lower()).is_dir()
 
 
 def snapshot_in(repository: Path, revision: str) -> Path | None:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Source, show
+from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Severity, Source, show
 from consilience.standard._first_bytes import NotThatFormat, see_format
+from consilience.standard._hub import cache_folder, has_data_set
 from consilience.standard._own_splits import splits_in
 
 __all__ = ["Hub", "Table"]
@@ -164,11 +165,15 @@ class Hub(Source):
     """The branch, tag or commit on the hub; name one, and the data stay what they are."""
 
     def faults(self) -> Iterable[Fault]:
-        """Tells of a directory that is missing; what the hub has is not looked up here."""
+        """Tells of a directory that is missing, and (a warning) of a data set that the hub would be asked for."""
         if self._is_place():
             fault = self.path.fault(wanted="a directory, or a data set of the hub", form="folder")
             if fault:
                 yield fault
+        elif not has_data_set(self.path.text):
+            found = f"{self.path}: no folder of that path, and not cached in {cache_folder()}"
+            expected = "a folder, or a data set that is cached: training would ask the hub for it"
+            yield Fault("CN605", "path", found, expected, self._download(), Severity.WARNING)
 
     def files(self) -> Iterable[Path]:
         """Lists the files of a local directory."""
@@ -212,9 +217,11 @@ class Hub(Source):
                 "CN605", ("path",), f"{self.path}: {reason}", "a data set that loads as it is", "name: default"
             )
         expected = "a data set that the hub gives, or that was loaded here before"
+        return Diagnostic("CN605", ("path",), f"{self.path}: {reason}", expected, self._download())
+
+    def _download(self) -> str:
         arguments = ", ".join(show(part) for part in (self.path.text, self.name) if part)
-        fix = f"python -c 'import datasets; datasets.load_dataset({arguments})'  # once, with a network"
-        return Diagnostic("CN605", ("path",), f"{self.path}: {reason}", expected, fix)
+        return f"python -c 'import datasets; datasets.load_dataset({arguments})'  # once, with a network"
 
 
 @contextmanager
