@@ -155,36 +155,36 @@ def _check_idle(resolved: Resolved, losses: list[PlanNode], given: list[_Given],
 
 def _check_plain_sight(resolved: Resolved, losses: list[PlanNode], needs: Needs) -> None:
     """Notes a target that is read from the column that the model reads too."""
+    by_target: dict[str, list[PlanNode]] = {}
+    for loss in losses:
+        target = needs.target(loss.name)
+        by_target.setdefault(target.source.node if target else "", []).append(loss)
     for name, node in resolved.fusion.sources.items():
-        for first, second in _twins(node):
-            for loss in losses:
-                target = needs.target(loss.name)
-                if target is None or target.source.node not in (first, second):
-                    continue
-                seen = first if target.source.node == second else second
-                if seen in needs.read(loss.name):
-                    column = _column(node, seen)
-                    found = f"the column {column}, from which {seen} is read too: {loss.name} compares it with itself"
-                    fix = f"# read {target.source.node} from the column of the answers"
-                    resolved.fault(
-                        "CN410",
-                        ("sources", name, "map", target.source.node),
-                        found,
-                        "a column that the model does not read",
-                        fix,
-                        severity=Severity.WARNING,
-                        related=(Related(("sources", name, "map", seen), "read here"),),
-                    )
-                    break
+        for answer, together in _twins(node):
+            pairs = [(loss.name, (needs.read(loss.name) & together) - {answer}) for loss in by_target.get(answer, ())]
+            loss_name, seen = next(((other, min(fields)) for other, fields in pairs if fields), ("", ""))
+            if seen:
+                column = _column(node, seen)
+                resolved.fault(
+                    "CN410",
+                    ("sources", name, "map", answer),
+                    f"the column {column}, from which {seen} is read too: {loss_name} compares it with itself",
+                    "a column that the model does not read",
+                    f"# read {answer} from the column of the answers",
+                    severity=Severity.WARNING,
+                    related=(Related(("sources", name, "map", seen), "read here"),),
+                )
 
 
-def _twins(node: SourceNode) -> Iterator[tuple[str, str]]:
-    """Gives the pairs of fields that one column fills: the first field of it, and each further one."""
-    first: dict[str, str] = {}
+def _twins(node: SourceNode) -> Iterator[tuple[str, frozenset[str]]]:
+    """Gives each field whose column fills others too, with all that it fills."""
+    filled: dict[str, list[str]] = {}
     for field in node.map:
-        owner = first.setdefault(_column(node, field), field)
-        if owner != field:
-            yield owner, field
+        filled.setdefault(_column(node, field), []).append(field)
+    for fields in filled.values():
+        together = frozenset(fields)
+        for field in fields if len(fields) > 1 else ():
+            yield field, together
 
 
 def _column(node: SourceNode, field: str) -> str:
