@@ -8,7 +8,7 @@ from functools import cached_property
 
 from consilience.declare import Dims, LabelSpace, Many, Port
 from consilience.errors import Path
-from consilience.plan._dims import DimVariables, Fact, Varying
+from consilience.plan._dims import DimClass, DimVariables, Fact, Varying
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._ports import Dimmed, port_of
 from consilience.plan._resolved import Resolved
@@ -44,6 +44,7 @@ class Solver:
             if edge.target.node in self._into and edge.source.node in self._into:
                 self._into[edge.target.node].append(edge)
         self._variables = DimVariables()
+        self._written: dict[int, tuple[str, ...]] = {}
         self._unifier = Unifier(resolved, self._variables, self._into)
         self._statements = Statements(resolved, self._variables, self._order, self._into, doubtful)
 
@@ -130,12 +131,16 @@ class Solver:
         node = self._resolved.nodes.get(name)
         if node is None or dim not in self._statements.names(name):
             return ()
-        order = self._position
         owners = [name, *([node.share] if node.share in self._into else [])]
-        facts = []
-        for variable in (one for owner in owners for one in self._statements.variables_of(owner, dim)):
-            facts += sorted(self._variables.known(variable).facts, key=lambda fact: order.get(fact.node, len(order)))
-        return tuple(dict.fromkeys(map(str, facts)))
+        variables = [one for owner in owners for one in self._statements.variables_of(owner, dim)]
+        return tuple(dict.fromkeys(told for one in variables for told in self._told(self._variables.known(one))))
+
+    def _told(self, known: DimClass) -> tuple[str, ...]:
+        """Writes the facts of dims that are one, in the order of the nodes: once for all of them."""
+        if id(known) not in self._written:
+            facts = sorted(known.facts, key=lambda fact: self._position.get(fact.node, len(self._order)))
+            self._written[id(known)] = tuple(dict.fromkeys(map(str, facts)))
+        return self._written[id(known)]
 
     def _unify_into(self, node: PlanNode) -> None:
         self._statements.state_written(node)
