@@ -16,12 +16,83 @@ __all__ = ["CHANGES", "LIKELY"]
 
 Written = dict[str, Any]
 _HUGE = 10**40
-_JUNK: list[Any] = [None, True, False, 0, -1, 1, 2, 64, 2.5, 1e-300, 1e308, float("nan"), float("inf"), _HUGE, "", " ", "x"]
+_JUNK: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2,
+    64,
+    2.5,
+    1e-300,
+    1e308,
+    float("nan"),
+    float("inf"),
+    _HUGE,
+    "",
+    " ",
+    "x",
+]
 _JUNK += ["1", "true", "null", "encoder", "encoder.", ".hidden", "..", "é", "x" * 300, [], ["x"], [[]], [None], {}]
-_JUNK += [{"x": 1}, {"use": 3}, {"use": ""}, {"use": "lora", "r": -1}, {"column": "text"}, ["text", "text"], "a: b", "*x"]
-_KEYS = ["use", "in", "target", "weight", "tune", "share", "map", "split", "where", "checkpoint", "width", "labels", "of"]
-_KEYS += ["tie", "graph", "discipline", "in_", "model_config", "__class__", "base", "name", "é", "", " ", "1", "max_lenght"]
-_WORDS = ["é", "ß", "Ω1", "名前", "ﬁeld", "a b", "a-b", "1a", "", "a.b", "None", "class", "forward", "present", "x" * 80]
+_JUNK += [
+    {"x": 1},
+    {"use": 3},
+    {"use": ""},
+    {"use": "lora", "r": -1},
+    {"column": "text"},
+    ["text", "text"],
+    "a: b",
+    "*x",
+]
+_KEYS = [
+    "use",
+    "in",
+    "target",
+    "weight",
+    "tune",
+    "share",
+    "map",
+    "split",
+    "where",
+    "checkpoint",
+    "width",
+    "labels",
+    "of",
+]
+_KEYS += [
+    "tie",
+    "graph",
+    "discipline",
+    "in_",
+    "model_config",
+    "__class__",
+    "base",
+    "name",
+    "é",
+    "",
+    " ",
+    "1",
+    "max_lenght",
+]
+_WORDS = [
+    "é",
+    "ß",
+    "Ω1",
+    "名前",
+    "ﬁeld",
+    "a b",
+    "a-b",
+    "1a",
+    "",
+    "a.b",
+    "None",
+    "class",
+    "forward",
+    "present",
+    "x" * 80,
+]
 _WEIGHTS: list[Any] = [0, 0.0, -1, -0.0, float("nan"), float("inf"), 1e300, 1e30, 1e-300, 5e-324, 1e6, 3, "1", None]
 _READERS = ("inputs", "modules", "losses", "metrics")
 
@@ -92,7 +163,9 @@ def drop(random: Random, registry: Registry, written: Written) -> bool:
 def _misspelt(random: Random, word: str) -> str:
     at = random.randrange(max(1, len(word)))
     swapped = word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
-    return random.choice([word[:at] + word[at + 1 :], word[:at] + word[at : at + 1] * 2 + word[at + 1 :], swapped, word.upper()])
+    return random.choice(
+        [word[:at] + word[at + 1 :], word[:at] + word[at : at + 1] * 2 + word[at + 1 :], swapped, word.upper()]
+    )
 
 
 def misspell_key(random: Random, registry: Registry, written: Written) -> bool:
@@ -125,7 +198,9 @@ def misspell_value(random: Random, registry: Registry, written: Written) -> bool
 
 def rename_node(random: Random, registry: Registry, written: Written) -> bool:
     """Renames a node or field, and with it what refers to it, or not."""
-    sections = [section for section in ("fields", *SECTIONS) if isinstance(written.get(section), dict) and written[section]]
+    sections = [
+        section for section in ("fields", *SECTIONS) if isinstance(written.get(section), dict) and written[section]
+    ]
     if not sections:
         return False
     section = random.choice(sections)
@@ -139,7 +214,9 @@ def rename_node(random: Random, registry: Registry, written: Written) -> bool:
 
 
 def _rename_references(value: Any, name: str, other: str) -> None:
-    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    items = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
     for key, item in items:
         if isinstance(item, str) and (item == name or item.startswith(f"{name}.")) and key != "use":
             value[key] = other + item[len(name) :]
@@ -156,7 +233,9 @@ def retype(random: Random, registry: Registry, written: Written) -> bool:
         return False
     holder, key = found
     value = holder[key]
-    holder[key] = random.choice([str(value), [value], {"x": value}, None, *(copy.deepcopy(random.choice(_JUNK)) for _ in "xxxx")])
+    holder[key] = random.choice(
+        [str(value), [value], {"x": value}, None, *(copy.deepcopy(random.choice(_JUNK)) for _ in "xxxx")]
+    )
     return True
 
 
@@ -168,7 +247,11 @@ def rewire(random: Random, registry: Registry, written: Written) -> bool:
     section, _, node = found
     if "in" not in node:
         return False
-    sections = ("fields", "inputs") if section == "inputs" else ("inputs", "modules", *(["fields"] if random.random() < 0.2 else []))
+    sections = (
+        ("fields", "inputs")
+        if section == "inputs"
+        else ("inputs", "modules", *(["fields"] if random.random() < 0.2 else []))
+    )
     known = _references(registry, written, *sections) or ["x"]
     value = node["in"]
     if isinstance(value, dict | list) and value and random.random() < 0.7:
@@ -190,7 +273,9 @@ def _alike(random: Random, known: list[str], old: Any) -> str:
 
 def rewire_port(random: Random, registry: Registry, written: Written) -> bool:
     """Adds a port to a node's `in`, or takes one away."""
-    nodes = [node for _, _, node in _nodes(written, *_READERS) if isinstance(node.get("in"), dict | list) and node["in"]]
+    nodes = [
+        node for _, _, node in _nodes(written, *_READERS) if isinstance(node.get("in"), dict | list) and node["in"]
+    ]
     if not nodes:
         return False
     value = random.choice(nodes)["in"]
@@ -215,7 +300,12 @@ def retarget(random: Random, registry: Registry, written: Written) -> bool:
 
 def refer(random: Random, registry: Registry, written: Written) -> bool:
     """Lets a key that names a node name another one: `checkpoint`, `graph`, `tie`, `of`, `share`."""
-    named = [(node, key) for _, _, node in _nodes(written) for key in ("checkpoint", "graph", "tie", "of", "share") if key in node]
+    named = [
+        (node, key)
+        for _, _, node in _nodes(written)
+        for key in ("checkpoint", "graph", "tie", "of", "share")
+        if key in node
+    ]
     names = [name for _, name, _ in _nodes(written)]
     if not named or not names:
         return False
@@ -285,7 +375,9 @@ def stretch(random: Random, registry: Registry, written: Written) -> bool:
     path = random.choice(numbers)
     holder, key = _holder(written, path), path[-1]
     value = holder[key]
-    holder[key] = random.choice([0, -value, value + 1, value - 1, 2 * value, value / 2, float(value), 1, 1e-7, 40, 0.999999])
+    holder[key] = random.choice(
+        [0, -value, value + 1, value - 1, 2 * value, value / 2, float(value), 1, 1e-7, 40, 0.999999]
+    )
     return True
 
 
@@ -310,16 +402,22 @@ def tune(random: Random, registry: Registry, written: Written) -> bool:
     found = _node(random, written, "modules")
     if not found:
         return False
-    targets = random.choice(["all-linear", ["query"], ["dense"], ["nothing"], ["query", "query"], [""], ["projection.1"]])
+    targets = random.choice(
+        ["all-linear", ["query"], ["dense"], ["nothing"], ["query", "query"], [""], ["projection.1"]]
+    )
     lora = {"use": "lora", "r": random.choice([1, 2, 8, 64]), "targets": targets}
-    found[2]["tune"] = random.choice(["frozen", "frozen", "full", "lora", lora, lora, {"use": "frozen", "r": 1}, "frozn"])
+    found[2]["tune"] = random.choice(
+        ["frozen", "frozen", "full", "lora", lora, lora, {"use": "frozen", "r": 1}, "frozn"]
+    )
     return True
 
 
 def relabel(random: Random, registry: Registry, written: Written) -> bool:
     """Changes a label space: its order, its labels, how many they are, whose it is; or the field's type."""
     fields = written.get("fields")
-    named = [name for name, kind in fields.items() if isinstance(kind, dict) and kind] if isinstance(fields, dict) else []
+    named = (
+        [name for name, kind in fields.items() if isinstance(kind, dict) and kind] if isinstance(fields, dict) else []
+    )
     if not named:
         return False
     field = random.choice(named)
@@ -350,7 +448,19 @@ def swap_component(random: Random, registry: Registry, written: Written) -> bool
     kind = SECTIONS[section].kind if random.random() < 0.9 else random.choice(["tuner", "balancer", "loss", "module"])
     node["use"] = random.choice(registry.components(kind)).name
     if random.random() < 0.6:
-        for key in set(node) - {"use", "in", "target", "weight", "checkpoint", "graph", "path", "map", "tie", "of", "tune"}:
+        for key in set(node) - {
+            "use",
+            "in",
+            "target",
+            "weight",
+            "checkpoint",
+            "graph",
+            "path",
+            "map",
+            "tie",
+            "of",
+            "tune",
+        }:
             del node[key]
     return True
 
@@ -410,16 +520,47 @@ def reroute(random: Random, registry: Registry, written: Written) -> bool:
         elif way == "column":
             mapped[field] = random.choice(["text", "title", "number", "genre", "category_2", "numbers_3", "nothing"])
         else:
-            column = mapped[field]["column"] if isinstance(mapped[field], dict) and "column" in mapped[field] else "text"
-            extra = [{"separator": "|"}, {"separator": ""}, {"space": "psychology.ekman"}, {"values": {"0": "no"}}, {"values": {}}]
+            column = (
+                mapped[field]["column"] if isinstance(mapped[field], dict) and "column" in mapped[field] else "text"
+            )
+            extra = [
+                {"separator": "|"},
+                {"separator": ""},
+                {"space": "psychology.ekman"},
+                {"values": {"0": "no"}},
+                {"values": {}},
+            ]
             mapped[field] = {"column": column, **random.choice(extra)}
         return True
     given: dict[str, list[Any]] = {
-        "split": [{"test": 0.5}, {"train": 1}, {"aside": 1.0}, {"validation": 999}, {"test": 0.9, "validation": 0.2}, {"train": 3.0}],
-        "where": [{"genre": "comedy"}, {"genre": "none"}, {"nothing": 1}, {"number": 0}, {"text": True}, {"category_2": 1}],
+        "split": [
+            {"test": 0.5},
+            {"train": 1},
+            {"aside": 1.0},
+            {"validation": 999},
+            {"test": 0.9, "validation": 0.2},
+            {"train": 3.0},
+        ],
+        "where": [
+            {"genre": "comedy"},
+            {"genre": "none"},
+            {"nothing": 1},
+            {"number": 0},
+            {"text": True},
+            {"category_2": 1},
+        ],
         "distinct": ["genre", "text", "nothing"],
         "repeat": [2, 0, 1.0],
-        "path": ["reviews.csv", "comments.jsonl", "notes.tsv", "tiny", "film.ttl", "nothing.csv", "daily/{split}.csv", "~x/y.csv"],
+        "path": [
+            "reviews.csv",
+            "comments.jsonl",
+            "notes.tsv",
+            "tiny",
+            "film.ttl",
+            "nothing.csv",
+            "daily/{split}.csv",
+            "~x/y.csv",
+        ],
     }
     if way in given:
         source[way] = copy.deepcopy(random.choice(given[way]))
@@ -442,7 +583,9 @@ def rebalance(random: Random, registry: Registry, written: Written) -> bool:
     names = [offer.name for offer in registry.components("balancer")]
     objective = written.setdefault("objective", {})
     if isinstance(objective, dict):
-        objective["balance"] = random.choice([*names, *({"use": name} for name in names), "dwaa", {"use": "fixed", "x": 1}])
+        objective["balance"] = random.choice(
+            [*names, *({"use": name} for name in names), "dwaa", {"use": "fixed", "x": 1}]
+        )
     return isinstance(objective, dict)
 
 
@@ -458,4 +601,3 @@ CHANGES: dict[str, Callable[[Random, Registry, Written], bool]] = {
 
 LIKELY = ("rewire", "refer", "double", "reorder", "resize", "stretch", "weigh", "tune", "reroute", "rebalance", "share")
 """The changes after which a fusion often stays sound: drawn more often, so that many mutants reach their first step."""
-

@@ -1,6 +1,6 @@
 """Makes a finding small: drops whatever can go while the finding stays what it is.
 
-    python -m tests.soundness.minimise FILE
+python -m tests.soundness.minimise FILE
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ def _kind(trial: Trial) -> tuple[object, ...]:
     found = re.sub(r"[\d.]+", "0", trial.found.partition("\n")[0].partition(" (")[0])
     words = found.split(" at ")
     kind = words[0].partition(":")[0] if len(words) > 1 else found
-    return trial.verdict, tuple(sorted(set(trial.codes))), re.sub(r"\bnodes\S+", "", kind), words[-1:] if words[1:] else ()
+    return (
+        trial.verdict,
+        tuple(sorted(set(trial.codes))),
+        re.sub(r"\bnodes\S+", "", kind),
+        words[-1:] if words[1:] else (),
+    )
 
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

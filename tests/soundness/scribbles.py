@@ -7,7 +7,21 @@ from random import Random
 
 __all__ = ["SCRIBBLES"]
 
-_STRAY = [*":,[]{}#&*!|>'\"%@`-?~ \t", "\n", "\r", "\0", "\x07", "\ufeff", "\u2028", "é", "\U0001f600", "<<: ", "- ", "0x", "!!int "]
+_STRAY = [
+    *":,[]{}#&*!|>'\"%@`-?~ \t",
+    "\n",
+    "\r",
+    "\0",
+    "\x07",
+    "\ufeff",
+    "\u2028",
+    "é",
+    "\U0001f600",
+    "<<: ",
+    "- ",
+    "0x",
+    "!!int ",
+]
 
 
 def _delete(random: Random, text: str) -> str:

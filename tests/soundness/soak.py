@@ -49,7 +49,9 @@ def tried(seed: int, world: Path) -> Iterator[dict[str, Any]]:
         text = to_yaml(Random(seed), written)
         yield _timed(seed, "valid", (), text, lambda: try_valid(Random(seed), text, world, registry))
     mutant = mutate(random, registry, written)
-    yield _timed(seed, "mutant", mutant.changes, mutant.text, lambda: try_mutant(Random(seed), mutant.text, world, registry))
+    yield _timed(
+        seed, "mutant", mutant.changes, mutant.text, lambda: try_mutant(Random(seed), mutant.text, world, registry)
+    )
 
 
 def _timed(seed: int, kind: str, changes: tuple[str, ...], text: str, try_it: Any) -> dict[str, Any]:
@@ -150,7 +152,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _finding(record: dict[str, Any]) -> str:
     made = f" ({', '.join(record['changes'])})" if record["changes"] else ""
-    return f"--- seed {record['seed']}, {record['kind']}{made}: {record['verdict']}\n{record['found']}\n{record['text']}"
+    return (
+        f"--- seed {record['seed']}, {record['kind']}{made}: {record['verdict']}\n{record['found']}\n{record['text']}"
+    )
 
 
 def tally(records: list[dict[str, Any]]) -> str:

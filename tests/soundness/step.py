@@ -175,5 +175,3 @@ def _copied(load: Callable[..., Any]) -> Callable[..., Any]:
         return copy.deepcopy(load(*arguments))
 
     return load_copy
-
-

@@ -360,5 +360,3 @@ def _free_some(growth: Growth, read: set[str]) -> None:
 
 def _is_still(node: dict[str, Any]) -> bool:
     return node.get("tune") in ("frozen", {"use": "frozen"}) or node["use"] in _STILL
-
-

@@ -60,7 +60,9 @@ def test_what_was_found_once_stays_mended(file: Path, world: Path, everything: R
 
 def test_the_fusions_have_every_size_and_most_components(everything: Registry) -> None:
     grown = [grow(Random(seed), everything) for seed in range(120)]
-    sizes = [sum(len(fusion.get(section, ())) for section in ("inputs", "modules", "losses", "metrics")) for fusion in grown]
+    sizes = [
+        sum(len(fusion.get(section, ())) for section in ("inputs", "modules", "losses", "metrics")) for fusion in grown
+    ]
     assert min(sizes) <= 4
     assert max(sizes) >= MOST_NODES * 2 // 3
     used = {use for fusion in grown for use in _uses(fusion)}

@@ -7,7 +7,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from consilience.declare import Dims, Tuner, Use
 from consilience.errors import DeclarationError
-from consilience.standard import Checkpoint, Classifier, Frozen, Full, Lora, TextEncoder
+from consilience.standard import Checkpoint, Classifier, CrossAttention, Frozen, Full, Lora, TextEncoder
 
 IDS = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 3, 0, 0]])
 MASK = IDS != 0
@@ -83,6 +83,18 @@ def test_lora_takes_any_module_with_linear_layers() -> None:
     head = Classifier().build(Dims({"hidden": 16, "classes": 3}))
     Lora(r=2).apply(head)
     assert sum(trained(head).values()) == 2 * (16 + 3)
+
+
+def test_lora_leaves_no_module_behind_a_closed_gate() -> None:
+    module = CrossAttention(heads=2, head_width=4).build(Dims({"hidden": 6, "width": 5}))
+    Lora(r=2).apply(module)
+    assert "gate" in trained(module)
+    with torch.no_grad():
+        module.gate.fill_(0.5)
+    hidden, _ = module(torch.randn(2, 3, 6), torch.randn(2, 4, 5))
+    hidden.square().sum().backward()
+    assert all(value.grad is not None for value in module.parameters() if value.requires_grad)
+    assert any(bool((value.grad != 0).any()) for name, value in module.named_parameters() if "lora_B" in name)
 
 
 def test_lora_runs_on_fake_tensors_and_in_bfloat16(checkpoint: Checkpoint) -> None:

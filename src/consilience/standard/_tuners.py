@@ -29,7 +29,10 @@ class Frozen(Tuner):
 
 
 class Lora(Tuner):
-    """Trains low-rank additions to linear layers, and nothing else of the module (Hu et al. 2021, arXiv:2106.09685)."""
+    """Trains low-rank additions to linear layers (Hu et al. 2021, arXiv:2106.09685), and nothing else of the module.
+
+    But for a gate that starts closed, as that of `cross_attention`: frozen at zero, it would keep the additions dead.
+    """
 
     r: int = Field(8, ge=1, le=4096)
     """The rank of the additions."""

@@ -48,6 +48,9 @@ class CrossAttention(nn.Module):
     The gate is that of Flamingo (Alayrac et al. 2022, arXiv:2204.14198): at first `hidden` equals `queries`.
     """
 
+    starts_closed = ("gate",)
+    """The parameters without which nothing else here gets a gradient: whoever tunes a part of it must tune them."""
+
     def __init__(self, hidden: int, width: int, heads: int, head_width: int, dropout: float = 0.0) -> None:
         super().__init__()
         inner = heads * head_width

@@ -17,6 +17,11 @@ def linear_layers(module: nn.Module) -> list[str]:
 
 
 def add_lora(module: nn.Module, layers: Sequence[str], r: int, alpha: int, dropout: float) -> None:
-    """Freezes a module and adds a trainable product of two matrices of rank `r` to each named layer."""
+    """Freezes a module and adds a trainable product of two matrices of rank `r` to each named layer.
+
+    The parameters that the module names in `starts_closed` stay trained: behind a gate of zero nothing would learn.
+    """
     config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(layers))
     inject_adapter_in_model(config, module)
+    for name in getattr(module, "starts_closed", ()):
+        module.get_parameter(name).requires_grad_(True)
