@@ -16,7 +16,7 @@ help:
 	@echo "make test      run the whole suite"
 	@echo "make check     format, lint, types, import contract"
 	@echo "make format    put into format what 'make check' finds"
-	@echo "make bench     measure the check, and a training step against hand-written PyTorch"
+	@echo "make bench     measure the check, the graph's page, and a training step against hand-written PyTorch"
 	@echo "make install   the environment alone, in $(VENV)"
 	@echo
 	@echo "Another interpreter: make PYTHON=python3.12 ..."
@@ -49,6 +49,7 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/check.py
+	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/step.py
 
 $(BIN)/python:

@@ -20,6 +20,8 @@ from consilience.plan.drawing._shapes import FAINT, INK, PANEL, TROUBLED, WHISPE
 
 __all__ = ["to_html"]
 
+CROWD = 250
+"""Above so many nodes nothing fades, and the picture is first shown as it is far off, so that all stays quick."""
 _PAGE = Path(__file__).with_name("page")
 _COUNTED = {
     Band.INPUTS: ("input", "inputs"),
@@ -52,6 +54,7 @@ def to_html(
         "legend": "\n".join(_legend(drawing)),
         "width": f"{drawn.width:.1f}",
         "height": f"{drawn.height:.1f}",
+        "distance": "crowded far farther" if len(drawing.figures) > CROWD else "",
         "picture": drawn.body,
         "facts": _data({**facts(plan, drawing, parameters), "labelled": drawn.labelled}),
         "script": script,

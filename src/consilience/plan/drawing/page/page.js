@@ -241,7 +241,6 @@ document.getElementById("scheme").addEventListener("click", (event) => {
 });
 
 picture.removeAttribute("viewBox");
-picture.classList.toggle("crowded", nodes.length > 250); // then nothing fades, so that all stays quick
 Object.assign(eye, fitted());
 show();
 tellAll();
