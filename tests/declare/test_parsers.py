@@ -67,11 +67,12 @@ SEEN = {
     "no value behind an alias as a key": "a:\n  - &z\n  - [{ }, # c\n   *x:\n ]",
     "no key in a flow mapping": "a: {? # b\n }",
     "no key behind a comment with a question mark": "a: {b: 1, # c?\n ? }",
+    "question marks outside of flow collections": "a: {b: [c]}\nd: what?\n? e? f\n: ?g\nh:\n- [i]\n- j ? k\n",
 }
 
 
 @pytest.mark.parametrize("text", SEEN.values(), ids=SEEN)
-def test_where_nothing_stands_the_parsers_agree(text: str) -> None:
+def test_where_nothing_stands_or_a_question_is_asked_the_parsers_agree(text: str) -> None:
     assert assert_alike(text)
 
 
@@ -85,7 +86,7 @@ def test_without_libyaml_a_text_is_read_all_the_same(monkeypatch: pytest.MonkeyP
 
 SCALARS = [
     "a", "1", "-2.5e3", "x y", "no", "null", "~", ".nan", "a:b", "a#b", "-x", "12:30", "é", "😀", "a'b", "a!b", "x/?y",
-    "", "''", "'it''s'", '"q\\n\\u00e9\\x41"', '"\\ud83d\\ude00"', '"a\\/b"', '"\\0"', "a\x07", "..",
+    "c?", "d ? e", "", "''", "'it''s'", '"q\\n\\u00e9\\x41"', '"\\ud83d\\ude00"', '"a\\/b"', '"\\0"', "a\x07", "..",
     "'a\n{}  b'", '"a\\\n{}  b"', '"a\n\n{}  b"', "a\n{}  b", "a\n{} b: c", "a\n{} # d", "*x", "*y", "*x:",
     "&x v", "&y", "&y 'w'", "!t u", "@a", "%b", "`c", "a: b", "- a", "{{x}}",
 ]  # fmt: skip

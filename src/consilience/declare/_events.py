@@ -51,9 +51,14 @@ def quick_events(text: str) -> Iterator[yaml.Event]:
     from yaml.cyaml import CSafeLoader  # the parser below it, `yaml._yaml.CParser`, has no public name
 
     parser = CSafeLoader(text)
+    flow = 0
     try:
         for event in iter(parser.get_event, None):
-            if _is_doubtful(event, text):
+            if isinstance(event, yaml.CollectionStartEvent):
+                flow += bool(flow or event.flow_style)  # whatever stands in a flow collection is one too
+            elif isinstance(event, yaml.CollectionEndEvent):
+                flow -= bool(flow)
+            if _is_doubtful(event, text, flow > 0):
                 raise Unreadable("what the parsers do not agree on", 0)
             yield event
     except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -62,11 +67,11 @@ def quick_events(text: str) -> Iterator[yaml.Event]:
         parser.dispose()
 
 
-def _is_doubtful(event: yaml.Event, text: str) -> bool:
+def _is_doubtful(event: yaml.Event, text: str, in_flow: bool) -> bool:
     """Tells whether PyYAML's own parser might refuse what libyaml reads: it does in cases of these three."""
     if isinstance(event, yaml.ScalarEvent) and event.tag is None:
         if not event.style:
-            return "?" in event.value  # in a flow collection
+            return in_flow and "?" in event.value
         return event.style in "|>" and _BARE_COMMENT.match(text, text.find(event.style, stretch(event)[0])) is not None
     return isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None
 
