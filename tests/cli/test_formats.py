@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from consilience.cli import main
+from consilience.cli import _excerpt, main
 from consilience.cli._codes import meanings
 from consilience.cli._machines import to_github, to_json
 from consilience.cli._report import Report, from_here
@@ -234,6 +234,19 @@ def test_no_fix_is_written_that_is_not_exact(text: str, column: int, part: Part,
     exact = fault(place=place, part=part, fix="name: y" if part is Part.VALUE else "title: x")
     [log] = json.loads(to_sarif([Report("f.yaml", (exact,))]))["runs"]
     assert ("fixes" in log["results"][0]) == (part is Part.KEY or column == 7)
+
+
+def test_sarif_reads_each_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    reading = _excerpt._read
+    monkeypatch.setattr(_excerpt, "_read", lambda file: read.append(file) or reading(file))
+    for name in ("f.yaml", "g.yaml"):
+        (tmp_path / name).write_text("name: x\n" * 9, encoding="utf-8")
+    files = [str(tmp_path / name) for name in ("f.yaml", "g.yaml")]
+    items = [fault(place=Place(file, line, 7, line, 8), fix="name: y") for file in files for line in range(1, 10)]
+    [log] = json.loads(to_sarif([Report("f.yaml", tuple(items))]))["runs"]
+    assert len([result for result in log["results"] if "fixes" in result]) == len(items)
+    assert read == files
 
 
 def test_a_fault_without_a_place_is_the_files() -> None:

@@ -26,7 +26,8 @@ def to_sarif(reports: Sequence[Report]) -> str:
     """Writes one log with one run; a fix is there where its replacement is exactly known."""
     codes = sorted({item.code for report in reports for item in report.diagnostics})
     driver = {"name": "consilience", "version": consilience_version(), "rules": [_rule(code) for code in codes]}
-    results = [_result(item, report.file, codes) for report in reports for item in report.diagnostics]
+    sources = Sources()
+    results = [_result(item, report.file, codes, sources) for report in reports for item in report.diagnostics]
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True, "exitCode": int(any(report.errors for report in reports))}],
@@ -48,7 +49,7 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(item: Diagnostic, file: str, codes: list[str]) -> dict[str, Any]:
+def _result(item: Diagnostic, file: str, codes: list[str], sources: Sources) -> dict[str, Any]:
     location = _location(item.place or Place(file, 1, 1))
     location["logicalLocations"] = [{"fullyQualifiedName": item.where}]
     related = [
@@ -64,7 +65,7 @@ def _result(item: Diagnostic, file: str, codes: list[str]) -> dict[str, Any]:
         "message": {"text": text},
         "locations": [location],
         **({"relatedLocations": related} if related else {}),
-        **({"fixes": fixes} if (fixes := list(_fixes(item))) else {}),
+        **({"fixes": fixes} if (fixes := list(_fixes(item, sources))) else {}),
     }
 
 
@@ -85,20 +86,20 @@ def _region(place: Place) -> dict[str, int]:
     return region | ({"endLine": place.end_line, "endColumn": place.end_column} if place.end_line else {})
 
 
-def _fixes(item: Diagnostic) -> Iterable[dict[str, Any]]:
-    replacement = _replacement(item)
+def _fixes(item: Diagnostic, sources: Sources) -> Iterable[dict[str, Any]]:
+    replacement = _replacement(item, sources)
     if replacement is not None and item.place is not None:
         change = {"deletedRegion": _region(item.place), "insertedContent": {"text": replacement}}
         changes = [{"artifactLocation": _artifact(item.place.file), "replacements": [change]}]
         yield {"description": {"text": item.fix}, "artifactChanges": changes}
 
 
-def _replacement(item: Diagnostic) -> str | None:
+def _replacement(item: Diagnostic, sources: Sources) -> str | None:
     """Gives the text that mends a fault when it replaces its place, or None where more must change."""
     place, (key, colon, value) = item.place, item.fix.partition(":")
     if place is None or not place.end_line or not item.path or not colon or not re.fullmatch(r"[\w.-]+", key):
         return None
-    after = Sources().line(Place(place.file, place.end_line, 1))
+    after = sources.line(Place(place.file, place.end_line, 1))
     if after is None or "\n" in item.fix:
         return None
     after, value = after[place.end_column - 1 :], value.strip()
