@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from consilience.declare import FIELD_TYPES, Component, Dtype, Loss, Many, Metric, Module, Port, Range
 from consilience.host import Offer
@@ -69,7 +70,6 @@ class Mender:
         """
         nodes = self._resolved.nodes
         own, target = nodes[edge.source.node], nodes[edge.target.node]
-        above = list(itertools.takewhile(lambda node: node is not target, nodes.values()))[::-1]
         readable = [section for section in READABLE[target.section] if section != "fields"][::-1]
         if edge.target.port == TARGET:
             sections = ["fields", "inputs"]
@@ -79,7 +79,7 @@ class Mender:
             sections = readable if target.section != "inputs" else ["fields", "inputs"]
         listed = [own] if own.section in sections else []
         for section in sections:
-            alike = (node for node in above if node.section == section and node is not own)
+            alike = (node for node in self._above(target.name, section) if node is not own)
             listed += itertools.islice(alike, MOST_TRIED)
         near = [node for node in listed if node is own or node.section == sections[0]]
         if source.dtype is Dtype.LABELS:  # what aligns the same labels to the tokens comes first
@@ -88,6 +88,28 @@ class Mender:
             ]
         tried = {node.name for node in near}
         return near, [node for node in listed if node.name not in tried]
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, list[PlanNode]], dict[str, dict[str, int]]]:
+        """The nodes of each section in the order of the file, and how many of each stand before a node."""
+        sections: dict[str, list[PlanNode]] = {section: [] for section in ("fields", "inputs", "modules")}
+        before: dict[str, dict[str, int]] = {}
+        for node in self._resolved.nodes.values():
+            before[node.name] = {section: len(listed) for section, listed in sections.items()}
+            sections.setdefault(node.section, []).append(node)
+        return sections, before
+
+    def _above(self, name: str, section: str) -> Iterator[PlanNode]:
+        """Gives the nodes of a section that stand before a node, the nearest first."""
+        sections, before = self._places
+        return (sections[section][index] for index in range(before[name].get(section, 0) - 1, -1, -1))
+
+    @cached_property
+    def _readers(self) -> dict[str, set[str]]:
+        readers: dict[str, set[str]] = {}
+        for edge in (edge for edges in self._into.values() for edge in edges):
+            readers.setdefault(edge.source.node, set()).add(edge.target.node)
+        return readers
 
     def _component(self, edge: Edge) -> str | None:
         """Finds another loss or metric that takes what is wired here."""
@@ -208,8 +230,7 @@ class Mender:
         instead = self._of_rank(head.name, lacking) if head.section == "modules" else None
         if instead is None:
             return None
-        readers = {name for name, edges in self._into.items() for other in edges if other.source.node == head.name}
-        component = self._like(head, instead) if readers == {edge.target.node} else None
+        component = self._like(head, instead) if self._readers[head.name] == {edge.target.node} else None
         if component:
             return f"{head.name}: {{use: {component}, in: {instead}}}  # under modules"
         each = "example" if lacking < 0 else "token"
