@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from consilience.declare import FIELD_TYPES, SECTIONS, TrainingKeys
-from consilience.host import Registry
 from tests.soundness.settings import draw_settings, draw_value
 from tests.soundness.world import SPACES
+
+from consilience.declare import FIELD_TYPES, SECTIONS, TrainingKeys
+from consilience.host import Registry
 
 __all__ = ["CHANGES", "LIKELY"]
 

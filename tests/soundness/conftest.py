@@ -10,9 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the modules here are imported as `tests.soundness`, by a soak too
 
-from consilience.host import Registry
 from tests.soundness.step import keep_what_is_read, registry_of_all
 from tests.soundness.world import write_world
+
+from consilience.host import Registry
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,14 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-
-from consilience.host import Registry
 from tests.soundness.growth import Growth
 from tests.soundness.rows import add_sources
 from tests.soundness.settings import draw_settings
 from tests.soundness.spelling import shuffled
 from tests.soundness.targets import add_answer, finish
 from tests.soundness.training import draw_training
+
+from consilience.host import Registry
 
 __all__ = ["MOST_NODES", "fusions", "grow"]
 

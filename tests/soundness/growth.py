@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from consilience.host import Registry
 from tests.soundness.settings import draw_settings
 from tests.soundness.spelling import Wanted, spell
 from tests.soundness.world import CHECKPOINTS, GRAPHS, MOST_TOKENS
+
+from consilience.host import Registry
 
 __all__ = ["Field", "Growth", "Sequence", "Vector"]
 

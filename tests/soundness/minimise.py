@@ -15,12 +15,12 @@ from random import Random
 from typing import Any
 
 import yaml
-
-from consilience.declare._reader import read_text
 from tests.soundness.properties import try_mutant
 from tests.soundness.step import keep_what_is_read, registry_of_all
 from tests.soundness.trial import Trial
 from tests.soundness.world import write_world
+
+from consilience.declare._reader import read_text
 
 __all__ = ["minimised"]
 

@@ -9,12 +9,12 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-
-from consilience.host import Registry
 from tests.soundness.changes import CHANGES, LIKELY
 from tests.soundness.fusions import grow
 from tests.soundness.scribbles import SCRIBBLES
 from tests.soundness.spelling import to_yaml
+
+from consilience.host import Registry
 
 __all__ = ["Mutant", "mutants", "mutate", "valid_mutant"]
 

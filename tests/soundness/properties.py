@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from tests.soundness.pasting import pasted
+from tests.soundness.spelling import shuffled
+from tests.soundness.trial import Trial, Verdict, errors_of, plain, try_fusion
+
 from consilience.declare import Fusion
 from consilience.errors import ConsilienceError
 from consilience.host import Registry
 from consilience.plan import check
-from tests.soundness.spelling import shuffled
-from tests.soundness.trial import Trial, Verdict, try_fusion
 
 __all__ = ["try_mutant", "try_valid"]
 
@@ -21,7 +23,9 @@ def try_mutant(random: Random, text: str, base: Path, registry: Registry) -> Tri
     """Tries a mutant: it passes and trains, or is refused in words; and what passes passes in any order of keys."""
     trial = try_fusion(text, base, registry)
     if trial.verdict is Verdict.TRAINED:
-        trial = _reordered(random, text, base, registry, trial)
+        return _reordered(random, text, base, registry, trial)
+    if trial.verdict is Verdict.REFUSED:
+        return _mended(random, text, base, registry, trial)
     return trial
 
 
@@ -33,12 +37,36 @@ def try_valid(random: Random, text: str, base: Path, registry: Registry) -> Tria
     return trial
 
 
+def _mended(random: Random, text: str, base: Path, registry: Registry, trial: Trial) -> Trial:
+    """Pastes the fix of one of the faults: it is gone, and there are no more faults than before."""
+    written = plain(text)
+    if written is None:
+        return trial
+    before = errors_of(json.dumps(written, ensure_ascii=False), base, registry)
+    if not before:
+        return trial
+    fault = random.choice(before)
+    other = pasted(written, fault)
+    if other is None:
+        return trial
+    mended = json.dumps(other, ensure_ascii=False)
+    try:
+        after = errors_of(mended, base, registry)
+    except Exception as error:
+        return replace(trial, verdict=Verdict.TRACEBACK, found=f"{error!r}, once mended:\n{fault}\n{mended}")
+    stays = [left for left in after if (left.code, left.path, left.found) == (fault.code, fault.path, fault.found)]
+    if stays or len(after) > len(before):
+        told = "\n".join(map(str, after))
+        what = "stays" if stays else f"{len(before)} faults before, {len(after)} after"
+        found = f"{what}, with the fix of\n{fault}\nleft:\n{told}\n{mended}"
+        return replace(trial, verdict=Verdict.WORSE, found=found)
+    return trial
+
+
 def _reordered(random: Random, text: str, base: Path, registry: Registry, trial: Trial) -> Trial:
     """Checks the same fusion with the keys of every mapping in another order."""
     assert trial.plan is not None
-    document = Fusion.parse(text, base)._document
-    assert document is not None
-    other = json.dumps(shuffled(random, document.value), ensure_ascii=False)  # JSON is YAML 1.2
+    other = json.dumps(shuffled(random, plain(text)), ensure_ascii=False)  # JSON is YAML 1.2
     try:
         plan = check(Fusion.parse(other, base), registry)
     except ConsilienceError as error:

@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import networkx as nx
-
 from tests.soundness.growth import Field, Growth
 from tests.soundness.targets import graph_of
 from tests.soundness.world import TABLES, column_of

@@ -1,4 +1,4 @@
-"""Gives a growing fusion what it learns from: fields with labels, heads, losses, metrics, tuners; and prunes the rest."""
+"""Gives a growing fusion what it learns from: fields, heads, losses, metrics and tuners; and prunes the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
-
 from tests.soundness.growth import Field, Growth, Sequence, Vector
 from tests.soundness.settings import draw_settings
 from tests.soundness.world import MOST_LABELS, SPACES

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
-from consilience.host import Registry
 from tests.soundness.fusions import MOST_NODES, grow
 from tests.soundness.mutants import mutate
 from tests.soundness.properties import try_mutant, try_valid
 from tests.soundness.spelling import to_yaml
 from tests.soundness.trial import Verdict, try_fusion
 
+from consilience.host import Registry
+
 FOUND = sorted((Path(__file__).parent / "found").glob("*.yaml"))
 EXPECTED = re.compile(r"# expect: (trains|CN\d{3}(?:, CN\d{3})*)\n# ")
 
-# No phase of shrinking, which would take minutes a step: `python -m tests.soundness.minimise FILE` makes a finding small.
+# Without shrinking, which would take minutes: `python -m tests.soundness.minimise FILE` makes a finding small.
 _SETTINGS = settings(
     derandomize=True, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )

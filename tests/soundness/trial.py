@@ -10,13 +10,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from consilience.declare import Fusion
-from consilience.errors import ConsilienceError, DataError, Diagnostic
-from consilience.host import Registry
-from consilience.plan import Plan, check
 from tests.soundness.step import Unsound, train_one_step
 
-__all__ = ["Trial", "Verdict", "diagnose", "faults_of", "ill_formed", "try_fusion"]
+from consilience.declare import Fusion
+from consilience.declare._reader import read_text
+from consilience.errors import ConsilienceError, DataError, Diagnostic
+from consilience.host import Registry
+from consilience.plan import Plan, check, survey
+
+__all__ = ["Trial", "Verdict", "diagnose", "errors_of", "ill_formed", "plain", "try_fusion"]
 
 _ROOT = Path(__file__).parents[2]
 DOCUMENTED = set(
@@ -80,7 +82,7 @@ def try_fusion(text: str, base: Path, registry: Registry) -> Trial:
 
 
 def _late(error: ConsilienceError) -> Verdict:
-    """Tells what is known only now apart from what the check should have told: what data hold, what a machine can do."""
+    """Tells apart what only data or the machine can tell, and what the check should have told."""
     if all(fault.path[:1] == ("sources",) for fault in error.diagnostics) or isinstance(error, DataError):
         return Verdict.NO_DATA
     if all(fault.code == "CN130" and set(fault.path) & _OF_MACHINES for fault in error.diagnostics):
@@ -131,10 +133,18 @@ def diagnose(trial: Trial) -> dict[str, Any]:
     )
 
 
-def faults_of(text: str, base: Path, registry: Registry) -> tuple[Diagnostic, ...]:
-    """Gives the faults that the check alone tells of a text."""
+def errors_of(text: str, base: Path, registry: Registry) -> tuple[Diagnostic, ...]:
+    """Gives the errors that the check alone tells of a text."""
     try:
-        check(Fusion.parse(text, base), registry)
+        return survey(Fusion.draft_text(text, base), registry).errors
     except ConsilienceError as error:
         return error.diagnostics
-    return ()
+
+
+def plain(text: str) -> dict[str, Any] | None:
+    """Gives the plain values of a text, or None for one that has none to trust."""
+    try:
+        document = read_text(text)
+    except ConsilienceError:
+        return None
+    return document.value if not document.faults and isinstance(document.value, dict) else None

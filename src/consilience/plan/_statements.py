@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import cast
 
-from consilience.declare import Dims, LabelSpace, Size, Unsolved
+from consilience.declare import Dim, Dims, LabelSpace, Size, Unsolved
 from consilience.errors import Path
 from consilience.host import PLUGIN_ERRORS, innermost
-from consilience.plan._dims import Conflict, DimClass, DimVariables, Fact, Varying
+from consilience.plan._dims import LARGEST, Conflict, DimClass, DimVariables, Fact, Varying
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._ports import Dimmed, Spoken, keys_of, port_of
 from consilience.plan._resolved import Resolved
@@ -110,7 +110,7 @@ class Statements:
                 continue  # its labels are unknown, and that is told
             else:
                 fact = Fact(Varying.of(f"{node.name}.{name}"), "which varies with the batch", node.name)
-            self._variables.state((node.name, name), fact)
+            self._state(node, name, fact)
 
     def follow(self, node: PlanNode) -> bool:
         news = self.derive(node)
@@ -121,12 +121,25 @@ class Statements:
         news = False
         for dim in self._spoken[node.name].sums:
             sizes = {name: fact.value for name in dim.operands if (fact := self.known(node, name).size)}
-            if len(sizes) == len(dim.operands):
-                value, name = cast("int | Varying", dim.value(sizes)), str(dim)
-                spelt = dim.spelt(lambda operand: f"{operand} {sizes[operand]}")  # noqa: B023 - called at once
-                reason = f"= {spelt}, in {node.name}" if isinstance(value, int) else f"{name} of {node.name}"
-                news |= self._restate(node, name, Fact(value, reason, node.name))
+            if len(sizes) < len(dim.operands) or (node.name, str(dim)) in self._failed:
+                continue
+            try:
+                value: int | Varying = dim.value(sizes)
+            except OverflowError:
+                value = LARGEST + 1
+            if isinstance(value, int) and value > LARGEST:
+                self._tell_too_large(node, dim)
+                continue
+            spelt = dim.spelt(lambda operand: f"{operand} {sizes[operand]}")  # noqa: B023 - called at once
+            reason = f"= {spelt}, in {node.name}" if isinstance(value, int) else f"{dim} of {node.name}"
+            news |= self._restate(node, str(dim), Fact(value, reason, node.name))
         return news
+
+    def _tell_too_large(self, node: PlanNode, dim: Dim) -> None:
+        self._failed.add((node.name, str(dim)))
+        found = f"{dim} of {node.name}, which comes to more than {LARGEST:,}"
+        fix = f"# feed {node.name} with smaller tensors, or repeat it fewer times"
+        self._resolved.fault("CN301", self.input_path(node), found, f"a size of at most {LARGEST:,}", fix)
 
     def _restate(self, node: PlanNode, name: str, fact: Fact) -> bool:
         """States a fact, unless the node said the same before."""
