@@ -195,3 +195,50 @@ def test_many_faults_are_told_at_once(registry: Registry, alone: dict[str, Fault
             kept.append(name)
     assert len(kept) > 20
     assert found(broken(*kept), registry) == set().union(*(alone[name] for name in kept))
+
+
+SECTIONS = ["resources", "fields", "sources", "inputs", "modules", "losses", "metrics", "train"]
+ON_ITS_OWN = {"sources": "CN406", "losses": "CN405"}
+"""What is told besides when a section stands under another name: nobody knows that it is the one that is missing."""
+
+
+@pytest.mark.usefixtures("demo_file")
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_under_another_name_is_told_once(section: str, registry: Registry) -> None:
+    for name in (section[:-1], "stuff"):
+        text = SOUND.replace(f"\n{section}:", f"\n{name}:")
+        told = [item.code for item in survey(Fusion.draft_text(text, base=BROKEN), registry).diagnostics]
+        besides = [ON_ITS_OWN[section]] if name == "stuff" and section in ON_ITS_OWN else []
+        assert told == [*besides, "CN120"]
+
+
+@pytest.mark.usefixtures("demo_file")
+@pytest.mark.parametrize(
+    ("right", "wrong", "where"),
+    [
+        ("    map:", "    mapp:", "sources.rows.mapp"),
+        ("  tokens: {use:", "  tokens: {usee:", "inputs.tokens.usee"),
+        ("name: reviews", "nam: reviews", "nam"),
+        ("checkpoint: minilm,", "chekpoint: minilm,", "inputs.tokens.chekpoint"),
+        ("{category: [dull", "{categry: [dull", "fields.mood"),
+    ],
+)
+def test_a_misspelt_key_that_is_needed_is_told_once(right: str, wrong: str, where: str, registry: Registry) -> None:
+    text = SOUND.replace(right, wrong, 1)
+    assert text != SOUND
+    draft = Fusion.draft_text(text, base=BROKEN)
+    assert [item.where for item in survey(draft, registry).diagnostics] == [where]
+
+
+@pytest.mark.usefixtures("demo_file")
+@pytest.mark.parametrize(("name", "copied"), [("masked", "tokens"), ("words", "encoder"), ("stars_loss", "mood_loss")])
+def test_a_copied_line_whose_name_stayed_is_told_once(name: str, copied: str, registry: Registry) -> None:
+    text = SOUND.replace(f"\n  {name}:", f"\n  {copied}:")
+    draft = Fusion.draft_text(text, base=BROKEN)
+    assert [item.code for item in survey(draft, registry).diagnostics] == ["CN102"]
+
+
+def test_a_source_that_cannot_be_understood_may_fill_any_field(registry: Registry) -> None:
+    text = SOUND.replace("\n  rows:\n", "\n  ro-ws:\n")
+    draft = Fusion.draft_text(text, base=BROKEN)
+    assert [item.code for item in survey(draft, registry).diagnostics] == ["CN124"]

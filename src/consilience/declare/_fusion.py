@@ -229,6 +229,8 @@ def _names_doubtful(document: Document) -> Iterator[str]:
     for path in document.doubtful:
         if not path or (len(path) <= 2 and path[0] in ("fields", *SECTIONS)):
             yield str(path[1]) if len(path) == 2 else "*"
+    if any(fault.code == "CN102" and len(fault.path) == 2 for fault in document.faults):
+        yield "*"  # a line that was copied: the second was to have another name
 
 
 def _located(places: Document | Origin | None, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

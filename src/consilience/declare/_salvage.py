@@ -49,7 +49,7 @@ def salvage(
         try:
             return Salvaged(validate(left), tuple(faults), tuple(lost))
         except ValidationError as error:
-            found = found_in(error, model)
+            found = [item.as_misspelt() for item in found_in(error, model)]
         told = {fault.path for fault in faults}
         news = [item.diagnostic(path) for item in found if (*path, *item.path) not in lost]  # missing: it was taken out
         faults += [fault for fault in news if fault.path not in told or fault.code == "CN121"]
@@ -71,7 +71,10 @@ def _leave_out(left: dict[str, Any], found: list[Found], stand_ins: Mapping[str,
     for item in sorted(found, key=lambda item: [str(part).zfill(9) for part in item.path], reverse=True):
         parent = _at(left, item.path[:-1])
         kind = item.detail["type"]
-        if kind == "missing" and item.name in stand_ins and isinstance(parent, dict):
+        if item.misspelt is not None and isinstance(parent, dict):
+            parent[item.name] = parent.pop(item.misspelt)
+            yield (*item.path[:-1], item.misspelt)
+        elif kind == "missing" and item.name in stand_ins and isinstance(parent, dict):
             parent[item.name] = stand_ins[item.name]
             yield item.path
         elif kind == "missing":

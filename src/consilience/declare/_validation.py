@@ -92,6 +92,8 @@ class Found:
     """What the other forms would be."""
     is_key: bool = False
     """Whether the key is at fault, and not its value."""
+    misspelt: str | None = None
+    """Under which key the value stands that is missing at the path."""
 
     @property
     def name(self) -> str:
@@ -109,6 +111,11 @@ class Found:
 
     def _diagnostic(self, base: Path) -> Diagnostic:
         kind, at, given = self.detail["type"], (*base, *self.path), show(self.detail["input"])
+        if self.misspelt is not None:
+            fix = f"{self.name}: {paste(self.detail['input'].get(self.misspelt))}"
+            expected = f"one of {', '.join(_fields(self.owner))}"
+            at = (*at[:-1], self.misspelt)
+            return Diagnostic("CN120", at, f"the unknown key {self.misspelt}", expected, fix, part=Part.KEY)
         if kind == "extra_forbidden":
             keys, near = list(_fields(self.owner)), self.near()
             fix = f"{near}: {paste(self.detail['input'])}" if near else f"# remove the key {self.name}"
@@ -134,6 +141,14 @@ class Found:
 
     def near(self) -> str | None:
         return nearest(self.name, _fields(self.owner))
+
+    def as_misspelt(self) -> Found:
+        """Gives the fault of a missing key as that of another, where one is nearly it and is no key of the model."""
+        given = self.detail["input"]
+        if self.detail["type"] != "missing" or not isinstance(given, dict):
+            return self
+        strange = [key for key in given if isinstance(key, str) and key not in _fields(self.owner)]
+        return replace(self, misspelt=nearest(self.name, strange))
 
     def message(self) -> str:
         kind, text = self.detail["type"], self.detail["msg"]

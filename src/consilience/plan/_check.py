@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from consilience.declare import Balancer, Dims, Draft, Fusion
 from consilience.errors import DeclarationError, Diagnostic, Path, Related, Severity, sort_diagnostics
 from consilience.host import Registry, default_registry
+from consilience.plan._cycles import cycles
 from consilience.plan._doubt import doubtful, unknown_ways
-from consilience.plan._graph import Link, has_cycle, in_order, to_networkx
+from consilience.plan._graph import Link, has_cycle, in_order
 from consilience.plan._learning import check_learning
 from consilience.plan._names import discipline_of
 from consilience.plan._plan import Edge, Plan, PlanNode
@@ -21,9 +21,6 @@ from consilience.plan._sized import tell_faults_with_sizes
 from consilience.plan._solve import Solution, Solver
 from consilience.plan._uses import resolve_uses, uses_of
 from consilience.plan._wire import wire
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 __all__ = ["Purpose", "Survey", "check", "survey"]
 
@@ -93,7 +90,8 @@ def survey(
     resolve_uses(resolved, _feeding(wired.edges), order, doubt)
     solver = Solver(resolved, wired.edges, order, doubtful(resolved, wired))
     solution = solver.solve()
-    solver.tell_open_dims(frozenset(resolved.nodes) if wired.unread else doubtful(resolved, wired))
+    is_lossless = purpose is Purpose.LEARN and not resolved.fusion.losses  # and that is told: losses bring sizes
+    solver.tell_open_dims(frozenset(resolved.nodes) if wired.unread or is_lossless else doubtful(resolved, wired))
     tell_faults_with_sizes(resolved, solution.dims)
     if purpose is Purpose.LEARN:
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
@@ -170,45 +168,23 @@ def _tell_cycles(resolved: Resolved, links: list[Link]) -> set[str]:
     """Notes every cycle, once, at the first of its nodes in the file; gives the nodes in them, and those behind."""
     if not has_cycle(resolved.nodes, links):
         return set()
-    import networkx as nx
-
-    graph = to_networkx(resolved.nodes, links)
-    position = {name: index for index, name in enumerate(resolved.nodes)}
-    cyclic = [part for part in nx.strongly_connected_components(graph) if len(part) > 1 or _feeds_itself(graph, part)]
-    for part in cyclic:
-        first = min(part, key=position.__getitem__)
-        way = [first] if len(part) == 1 else _way_round(graph, part, first)
+    ways, behind = cycles(resolved.nodes, [(source, target) for source, target, _ in links])
+    keys: dict[tuple[str, str], list[Path]] = {}
+    for source, target, edge in links:
+        keys.setdefault((source, target), []).extend([edge.key] if edge else [])
+    for way in ways:
+        first, last = way[0], way[-1]
         found = " -> ".join([*_shown(way), first])
-        fix = f"# let {first} read something that does not come from {way[-1]}"
+        fix = f"# let {first} read something that does not come from {last}"
         others = [Related((resolved.nodes[name].section, name), "in the cycle") for name in way[1:_MOST_SHOWN]]
-        path = _key_between(resolved, graph, way[-1], first)
+        path = min(keys[last, first], default=(resolved.nodes[first].section, first))
         resolved.fault("CN304", path, found, "nodes that do not feed themselves", fix, related=tuple(others))
-    members = {name for part in cyclic for name in part}
-    return members.union(*(nx.descendants(graph, min(part)) for part in cyclic))
+    return behind
 
 
 def _shown(way: list[str]) -> list[str]:
     left_out = len(way) - _MOST_SHOWN
     return way if left_out < 2 else [*way[: _MOST_SHOWN - 1], f"({left_out:,} more)", way[-1]]
-
-
-def _key_between(resolved: Resolved, graph: nx.MultiDiGraph[str], source: str, target: str) -> Path:
-    """Gives the key by which a node reads another, or refers to it."""
-    edges: list[Edge | None] = [data["edge"] for data in graph.get_edge_data(source, target).values()]
-    return min((edge.key for edge in edges if edge), default=(resolved.nodes[target].section, target))
-
-
-def _feeds_itself(graph: nx.MultiDiGraph[str], part: set[str]) -> bool:
-    [name] = part
-    return bool(graph.has_edge(name, name))
-
-
-def _way_round(graph: nx.MultiDiGraph[str], part: set[str], first: str) -> list[str]:
-    import networkx as nx
-
-    within = graph.subgraph(part)
-    back = min(within.predecessors(first))
-    return list(nx.shortest_path(within, first, back))
 
 
 def _order(resolved: Resolved, links: list[Link], left_out: set[str]) -> list[str]:

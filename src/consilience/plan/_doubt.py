@@ -19,7 +19,7 @@ def doubtful(resolved: Resolved, wired: Wired) -> frozenset[str]:
     What is missing at these nodes may be there once the fault is mended: it is no fault of its own. Sizes pass forward
     along every reference, and back into modules.
     """
-    waiting = sorted({*wired.broken, *_at_fault(resolved), *_unresolved(resolved)})
+    waiting = sorted({*wired.broken, *_at_fault(resolved), *_unresolved(resolved), *_bereft(resolved)})
     if not waiting:
         return frozenset()
     written = {name: (section, node) for section, name, node in resolved.fusion.nodes() if section != "sources"}
@@ -78,6 +78,16 @@ def _along(ways: Mapping[str, list[str]], starts: Iterable[str]) -> set[str]:
         found |= news
         waiting += news
     return found
+
+
+def _bereft(resolved: Resolved) -> Iterator[str]:
+    """Gives the nodes that mention what is lost with a part of the file that could not be understood."""
+    if not resolved.gone:
+        return
+    written = {*resolved.fusion.fields, *(name for _, name, _ in resolved.fusion.nodes())}
+    for section, name, node in resolved.fusion.nodes():
+        if section != "sources" and any(other not in written and resolved.is_gone(other) for other in _mentions(node)):
+            yield name
 
 
 def _at_fault(resolved: Resolved) -> Iterator[str]:

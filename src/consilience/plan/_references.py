@@ -7,7 +7,7 @@ from itertools import dropwhile, islice, takewhile
 from typing import Any
 
 from consilience.declare import SECTIONS, Fusion, Many, Port, paste
-from consilience.errors import Path, nearest, shortlist
+from consilience.errors import Path, is_slip, nearest, shortlist
 from consilience.plan._plan import TARGET, PlanNode, Ref
 from consilience.plan._resolved import Resolved
 
@@ -145,7 +145,7 @@ class References:
         if section in self._sections:
             self.meant.append(name)
             return  # the node is declared, and its own fault is told already
-        if section is None and self._resolved.is_gone(name):
+        if section is None and self._is_gone(name):
             self._doubt(port)
             return
         if section is not None:
@@ -161,6 +161,13 @@ class References:
             self._doubt(port)
         expected = f"one of {shortlist(known)}" if known else f"a node under {' or '.join(self._sections)}"
         self._resolved.fault("CN210", key, f"the unknown node {name}", expected, fix)
+
+    def _is_gone(self, name: str) -> bool:
+        """Tells whether what a name stands for is likely lost with what could not be understood."""
+        if name in self._resolved.gone or not self._resolved.is_gone(name):
+            return name in self._resolved.gone
+        near = nearest(name, self._resolved.nodes)
+        return near is None or not is_slip(name, near)
 
     def _tell_section(self, name: str, section: str, key: Path, port: str | None, index: int) -> None:
         expected = f"a node of the {' or '.join(self._sections)}"

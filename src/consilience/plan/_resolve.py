@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from consilience.declare import (
@@ -52,23 +53,23 @@ def resolve(draft: Draft[Fusion], registry: Registry) -> Resolved:
 
 def _load_namespaces(resolved: Resolved) -> set[str]:
     """Imports the plugins that the file names; tells each fault once, where the namespace is first named."""
-    first: dict[str, Path] = {STANDARD: ()}
+    first: dict[str, tuple[str, Path]] = {STANDARD: ("", ())}
     for name, path in named(resolved.fusion):
-        first.setdefault(namespace_of(name), path)
+        first.setdefault(namespace_of(name), (name, path))
     resolved.namespaces.update(first)
     broken = set()
-    for namespace, path in first.items():
+    for namespace, (name, path) in first.items():
         fault = resolved.registry.load(namespace)
         if fault:
             broken.add(namespace)
-            resolved.faults.append(replace(fault, path=path, fix=_near_plugin(resolved, namespace, path) or fault.fix))
+            resolved.faults.append(replace(fault, path=path, fix=_near_plugin(resolved, name, path) or fault.fix))
     return broken
 
 
-def _near_plugin(resolved: Resolved, namespace: str, path: Path) -> str | None:
+def _near_plugin(resolved: Resolved, name: str, path: Path) -> str | None:
     """Writes the name at a path with the namespace that was likely meant."""
+    namespace = namespace_of(name)
     near = nearest(namespace, resolved.registry.namespaces())
-    name = next(name for name, other in named(resolved.fusion) if other == path) if path else ""
     if namespace in resolved.registry.namespaces() or near in (None, STANDARD) or path[-1] in ("tune", "balance"):
         return None
     return f"{path[-1]}: {near}{name[len(namespace) :]}"
@@ -77,12 +78,13 @@ def _near_plugin(resolved: Resolved, namespace: str, path: Path) -> str | None:
 def _check_names(resolved: Resolved) -> None:
     """Sees that a name means one thing in the file."""
     owner: dict[str, str] = {}
+    taken = {*resolved.fusion.fields, *(name for _, name, _ in resolved.fusion.nodes())}
     for section in ("fields", *(section for section in SECTIONS if section != "sources")):
         for name in getattr(resolved.fusion, section):
             if name in owner:
                 resolved.doubled.add(name)
                 found = f"{name}, which stands under {owner[name]} too"
-                fix = f"{_free_name(resolved.fusion, name, section)}:"
+                fix = f"{_free_name(taken, name, section)}:"
                 first = Related((owner[name], name), "declared here first")
                 resolved.fault(
                     "CN213", (section, name), found, "a name that means one thing", fix, Part.KEY, related=(first,)
@@ -90,8 +92,7 @@ def _check_names(resolved: Resolved) -> None:
             owner.setdefault(name, section)
 
 
-def _free_name(fusion: Fusion, name: str, section: str) -> str:
-    taken = {*fusion.fields, *(other for _, other, _ in fusion.nodes())}
+def _free_name(taken: Collection[str], name: str, section: str) -> str:
     names = [f"{name}_{SECTIONS[section].kind if section in SECTIONS else 'field'}"]
     while names[-1] in taken:
         names.append(f"{names[0]}_{len(names) + 1}")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from consilience.declare import SECTIONS, Component, Tuner, Use
 from consilience.errors import Path, nearest, shortlist
+from consilience.plan._cycles import cycles
 from consilience.plan._declarations import tell_own_faults
 from consilience.plan._plan import PlanNode
 from consilience.plan._resolved import Resolved
@@ -82,24 +83,16 @@ def _resource_order(resolved: Resolved) -> list[str]:
 
 
 def _order_with_cycles(resolved: Resolved, needs: Mapping[str, list[str]]) -> list[str]:
-    import networkx as nx
-
     resources = resolved.others["resources"]
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(needs)
-    graph.add_edges_from((other, name) for name, others in needs.items() for other in others)
-    groups = list(nx.strongly_connected_components(graph))
-    for group in groups:
-        first = next(name for name in resources if name in group)
-        if len(group) > 1 or graph.has_edge(first, first):
-            key = next(key for key, other in uses_of(resources[first]) if other in group)
-            found = " -> ".join([first, *sorted(group - {first}), first])
-            fix = f"# name under {key} a resource that does not need {first}"
-            resolved.fault("CN304", ("resources", first, key), found, "resources that do not need themselves", fix)
-    position = {name: index for index, name in enumerate(resources)}
-    whole = nx.condensation(graph, groups)
-    members = whole.nodes(data="members")
-    return [name for part in nx.topological_sort(whole) for name in sorted(members[part], key=position.__getitem__)]
+    ways, behind = cycles(needs, [(other, name) for name, others in needs.items() for other in others])
+    for way in ways:
+        first = way[0]
+        key = next(key for key, other in uses_of(resources[first]) if other == way[-1])
+        found = " -> ".join([*way, first])
+        fix = f"# name under {key} a resource that does not need {first}"
+        resolved.fault("CN304", ("resources", first, key), found, "resources that do not need themselves", fix)
+    free = {name: others for name, others in needs.items() if name not in behind}
+    return [*TopologicalSorter(free).static_order(), *(name for name in needs if name in behind)]
 
 
 def _with_uses(
