@@ -396,6 +396,26 @@ def test_a_size_of_what_varies_varies_with_it(kinds: Registry) -> None:
     assert expected == "ids: Int[batch seq]   (2*words.seq+1, 2*seq+1 of longer)"
 
 
+class Square(Module):
+    """Makes of every axis its square."""
+
+    has_parameters = False
+    inputs = Ports(states=Float["batch seq hidden"])
+    outputs = Ports(states=Float["batch seq*seq hidden*hidden"])
+
+
+@pytest.mark.parametrize("fed", ["encoder.states", "again"])
+def test_a_size_beyond_all_measure_is_told_and_not_computed(toy: Callable[..., Registry], fed: str) -> None:
+    modules: dict[str, Any] = {"again": {"use": "toy.longer", "in": "encoder.states"}}
+    modules["m0"] = {"use": "toy.square", "in": fed}
+    modules |= {f"m{index}": {"use": "toy.square", "in": f"m{index - 1}"} for index in range(1, 60)}
+    told = faults(declared(modules | HEAD), toy(*KINDS, Square))
+    assert {fault.code for fault in told} == {"CN301"}
+    assert told[0].expected == "a size of at most 1,099,511,627,776"
+    assert "comes to more than 1,099,511,627,776" in told[0].found
+    assert len(told) < 5
+
+
 # What varies.
 
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 from consilience.declare import LabelSpace
 
-__all__ = ["Conflict", "DimClass", "DimVariables", "Fact", "Varying"]
+__all__ = ["LARGEST", "Conflict", "DimClass", "DimVariables", "Fact", "Varying"]
+
+LARGEST = 2**40
+"""The largest size that a sum or product may come to: no tensor has as many numbers along one axis."""
+_MOST_PRODUCTS, _MOST_FACTORS = 64, 16
 
 Variable = Hashable
 
@@ -33,6 +37,8 @@ class Varying:
         total: Counter[tuple[str, ...]] = Counter()
         for origins, count in products:
             total[origins] += count
+            if len(total) > _MOST_PRODUCTS or len(origins) > _MOST_FACTORS or total[origins] > LARGEST:
+                raise OverflowError("a sum of more than can be told")
         return cls(tuple(sorted(total.items())))
 
     def __add__(self, other: Varying | int) -> Varying:
