@@ -134,6 +134,7 @@ HIDDEN = {
     ("labels that are none", "wrong target type"): "the field that is the target is not understood",
     ("unknown port", "unknown node"): "what reads an unknown node could read anything",
     ("dead module", "unknown node"): "what reads an unknown node could read the module",
+    ("dead module", "cycle"): "what feeds itself should read another, and that could be the module",
     ("dead module", "no in"): "what reads nothing yet could read the module",
     ("name twice", "no in"): "nobody knows whether the field or the module is meant",
     ("name twice", "misspelt node"): "nobody knows whether the field or the module is meant",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from consilience.declare import Balancer, Dims, Draft, Fusion
+from consilience.declare import Balancer, Dims, Draft, Dtype, Fusion, Many
 from consilience.errors import DeclarationError, Diagnostic, Path, Related, Severity, sort_diagnostics
 from consilience.host import Registry, default_registry
 from consilience.plan._cycles import cycles
@@ -14,7 +14,7 @@ from consilience.plan._doubt import doubtful, unknown_ways
 from consilience.plan._graph import Link, has_cycle, in_order
 from consilience.plan._learning import check_learning
 from consilience.plan._names import discipline_of
-from consilience.plan._plan import Edge, Plan, PlanNode
+from consilience.plan._plan import TARGET, Edge, Plan, PlanNode
 from consilience.plan._resolve import resolve
 from consilience.plan._resolved import Resolved
 from consilience.plan._sized import tell_faults_with_sizes
@@ -85,7 +85,8 @@ def survey(
     wired = wire(resolved)
     references = _references(resolved)
     links = _links(resolved, wired.edges, references)
-    order = _order(resolved, links, _tell_cycles(resolved, links))
+    in_cycles = _tell_cycles(resolved, links)
+    order = _order(resolved, links, in_cycles)
     doubt = doubtful(resolved, wired)
     resolve_uses(resolved, _feeding(wired.edges), order, doubt)
     solver = Solver(resolved, wired.edges, order, doubtful(resolved, wired))
@@ -96,7 +97,8 @@ def survey(
     if purpose is Purpose.LEARN:
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
         ways = [(source, target) for source, target, _ in links]
-        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, wired, ways))
+        unsure = replace(wired, unread=wired.unread | _misled(resolved, wired.edges) | in_cycles)
+        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, unsure, ways))
     diagnostics = tuple(sort_diagnostics([*draft.faults, *resolved.fusion.locate(_news(resolved, draft))]))
     return Survey(_plan(resolved, links, order, solution, diagnostics), diagnostics)
 
@@ -148,6 +150,22 @@ def _references(resolved: Resolved) -> list[tuple[str, str]]:
             if other in resolved.nodes and isinstance(resolved.nodes[other].declaration, wanted[key]):
                 found.append((other, name))
     return found
+
+
+def _misled(resolved: Resolved, edges: list[Edge]) -> frozenset[str]:
+    """Lists the nodes that read what no gradient passes where they take what one does: they should read another."""
+    found = set()
+    for edge in edges:
+        source, wanted = (
+            port.port if isinstance(port, Many) else port
+            for port in (
+                resolved.nodes[edge.source.node].outputs[edge.source.port],
+                resolved.nodes[edge.target.node].inputs[edge.target.port],
+            )
+        )
+        if edge.target.port != TARGET and wanted.dtype is Dtype.FLOAT and not source.dtype.is_differentiable:
+            found.add(edge.target.node)
+    return frozenset(found)
 
 
 def _feeding(edges: list[Edge]) -> dict[str, list[str]]:
