@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check check-format check-lint check-types check-imports format bench
+.PHONY: help install demo test check check-format check-lint check-types check-imports format bench soak
 
 help:
 	@echo "make demo      fuse four disciplines on real film reviews, and compare with one alone"
@@ -17,6 +17,7 @@ help:
 	@echo "make check     format, lint, types, import contract"
 	@echo "make format    put into format what 'make check' finds"
 	@echo "make bench     measure the check, the graph's page, and a training step against hand-written PyTorch"
+	@echo "make soak      try 10,000 mutants of valid fusions against the check's promise (MUTANTS=..., SEED=...)"
 	@echo "make install   the environment alone, in $(VENV)"
 	@echo
 	@echo "Another interpreter: make PYTHON=python3.12 ..."
@@ -51,6 +52,9 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/step.py
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.soundness.soak
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
