@@ -193,7 +193,11 @@ def test_a_plugin_requires_another_consilience(install: Install, registry: Make,
 
 
 @pytest.mark.parametrize(
-    "requirement", ["consilience>=0.1", "consilience", 'consilience>=99; extra=="dev"', "consilience-tools>=99"]
+    "requirement",
+    [
+        *("consilience>=0.1", "consilience", 'consilience>=99; extra=="dev"', "consilience-tools>=99"),
+        *("consilience>=99; python_version ~= 'x'", "consilience>=99; 'a' < 'b'"),
+    ],
 )
 def test_a_plugin_requires_this_consilience(install: Install, registry: Make, requirement: str) -> None:
     install("own", GOOD, requires=(requirement,))

@@ -34,7 +34,15 @@ def test_bounds_hold_the_versions_that_packaging_says_they_hold(wanted: str, ver
         ("consilience>=0.2; extra == 'own'", True),
         ("consilience-psychology>=9", True),
         ("consilience>=nine", True),
+        ("consilience>=0.2; python_version ~= 'three'", True),
+        ("consilience>=0.2; os_name ~= '3'", True),
+        ("consilience>=0.2; 'a' < 'b'", True),
+        ("consilience>=0.2; 'own' in extras", True),
+        ("consilience>=0.2; no marker", True),
+        ("consilience>=0.2; " + "(" * 3000, True),
+        ("consilience>=" + "9" * 5000, True),
     ],
 )
 def test_forms_of_requirements(requirement: str, is_met: bool) -> None:
     assert (unmet_requirement(["numpy>=9", requirement], "0.1.0") is None) is is_met
+    assert unmet_requirement([requirement, "consilience>=99"], "0.1.0") is not None

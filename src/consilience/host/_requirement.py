@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 __all__ = ["unmet_requirement"]
 
@@ -16,11 +17,14 @@ def unmet_requirement(requires: Iterable[str], version: str) -> str | None:
     """Gives the requirement on Consilience, among a distribution's own, that a version does not meet."""
     for text in requires:
         match = _OWN_REQUIREMENT.fullmatch(text)
-        if match is None or not _applies(match["marker"]):
+        if match is None:
             continue
         wanted = match["versions"].strip("() ")
-        if not (_is_within(wanted, version) or _contains(wanted, version)):
-            return _written(wanted)
+        # What packaging cannot read, or cannot compare, requires nothing: InvalidSpecifier, InvalidMarker,
+        # UndefinedComparison and numbers of 5,000 digits are ValueErrors, UndefinedEnvironmentName is a KeyError.
+        with suppress(ValueError, LookupError, RecursionError):
+            if _applies(match["marker"]) and not (_is_within(wanted, version) or _contains(wanted, version)):
+                return _written(wanted)
     return None
 
 
@@ -46,13 +50,9 @@ def _numbers(release: str) -> tuple[int, ...]:
 
 
 def _contains(wanted: str, version: str) -> bool:
-    """Asks packaging; what it cannot read requires nothing."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
-    try:
-        return SpecifierSet(wanted).contains(version, prereleases=True)
-    except InvalidSpecifier:
-        return True
+    return SpecifierSet(wanted).contains(version, prereleases=True)
 
 
 def _written(wanted: str) -> str:
@@ -64,9 +64,6 @@ def _written(wanted: str) -> str:
 def _applies(marker: str | None) -> bool:
     if marker is None:
         return True
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import Marker
 
-    try:
-        return Marker(marker).evaluate({"extra": ""})
-    except InvalidMarker:
-        return False
+    return Marker(marker).evaluate({"extra": ""})
