@@ -55,6 +55,18 @@ def test_lora_reaches_the_targets_alone(checkpoint: Checkpoint) -> None:
     assert all(name.startswith("model.encoder.layer.0.") for name in first)
 
 
+def test_all_linear_layers_are_compared_with_none() -> None:
+    class Name(str):
+        __slots__ = ()
+
+        def endswith(self, *arguments: object) -> bool:
+            raise AssertionError("compared with another")
+
+    layers = [Name(f"{number}.query") for number in range(9)]
+    assert Lora()._matching(layers) == {name: [name] for name in layers}
+    assert Lora(targets=["query"])._matching([*map(str, layers)]) == {"query": layers}
+
+
 def test_lora_goes_round_through_the_state(checkpoint: Checkpoint) -> None:
     first = encoder(checkpoint, Lora(r=2))
     for parameter in first.parameters():

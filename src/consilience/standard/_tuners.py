@@ -61,9 +61,11 @@ class Lora(Tuner):
 
     def _matching(self, layers: Sequence[str]) -> dict[str, list[str]]:
         """Gives for every target the layers that it names: by full name, or by the last words of it."""
-        targets = layers if self.targets == "all-linear" else self.targets
+        if self.targets == "all-linear":
+            return {name: [name] for name in layers}
         return {
-            target: [name for name in layers if name == target or name.endswith(f".{target}")] for target in targets
+            target: [name for name in layers if name == target or name.endswith(f".{target}")]
+            for target in self.targets
         }
 
     def apply(self, module: Any) -> None:
