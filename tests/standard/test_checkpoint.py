@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from consilience.declare import Fault
+from consilience.declare import Fault, Use
 from consilience.errors import DeclarationError
-from consilience.standard import Checkpoint
+from consilience.standard import Checkpoint, Tokens
 from consilience.standard._checkpoint import longest_text, sizes
 
 
@@ -67,6 +67,23 @@ def test_roberta_has_fewer_positions_than_its_config_says(tmp_path: Path) -> Non
         assert longest_text(read(tmp_path)) == longest
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "mpnet", "pad_token_id": 0}))
     assert longest_text(read(tmp_path)) == 512
+
+
+@pytest.mark.parametrize("padding", ["x", 1.5, True, [1], {}])
+def test_a_padding_that_is_no_index_is_told_where_positions_are_counted_from_it(
+    tmp_path: Path, padding: object
+) -> None:
+    sizes_of = {"vocab_size": 9, "hidden_size": 5, "max_position_embeddings": 514}
+    for kind in ("longformer", "data2vec-text", "roberta"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind, **sizes_of, "pad_token_id": padding}))
+        checkpoint = read(tmp_path, weights="fresh")
+        fault = only_fault(checkpoint)
+        assert fault.code == "CN606"
+        if kind != "roberta":
+            assert fault.found == f"{tmp_path / 'config.json'}: pad_token_id is {padding!r}"
+        assert longest_text(checkpoint) == 512
+        tokens = Tokens(checkpoint=Use("tiny", checkpoint))
+        assert [told.code for told in tokens.faults()] == ["CN609"]  # it has no tokenizer, and no more is told
 
 
 @pytest.mark.usefixtures("no_cache")

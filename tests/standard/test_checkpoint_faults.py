@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from consilience.declare import Dims, Fault, Use
 from consilience.errors import DeclarationError
 from consilience.standard import Checkpoint, TextEncoder, Tokens
+from consilience.standard._json import MOST_BYTES
 
 WEIGHTS = "model.safetensors"
 
@@ -175,6 +177,28 @@ def test_weights_in_several_files_are_read_together(copy: Path, tiny: Path) -> N
 def test_an_index_that_names_no_files_of_the_folder_is_told(copy: Path, index: object) -> None:
     sharded(copy, index)
     assert only(read(copy)).code == "CN611"
+
+
+@pytest.mark.parametrize(("name", "code"), [("config.json", "CN606"), (f"{WEIGHTS}.index.json", "CN611")])
+def test_json_is_read_no_further_than_a_bound(copy: Path, name: str, code: str) -> None:
+    sharded(copy)
+    file = copy / name
+    with file.open("a") as stream:
+        stream.write(" " * (MOST_BYTES - file.stat().st_size))
+    assert list(read(copy).faults()) == []
+    with file.open("a") as stream:
+        stream.write(" ")
+    assert only(read(copy)).code == code
+    if code == "CN606":
+        assert only(read(copy)).found == f"{file}: more than {MOST_BYTES} bytes"
+
+
+def test_a_config_that_is_a_pipe_or_nested_without_end_is_told(copy: Path) -> None:
+    (copy / "config.json").write_text("[" * 100_000)
+    assert only(read(copy)).code == "CN606"
+    (copy / "config.json").unlink()
+    os.mkfifo(copy / "config.json")
+    assert only(read(copy)).found == f"{copy / 'config.json'}: no regular file"
 
 
 def test_tensors_are_loaded_by_name(checkpoint: Checkpoint, tiny: Path) -> None:

@@ -132,6 +132,19 @@ def test_distilberts_sizes_by_berts_names_are_not_guessed_at() -> None:
     assert family_of({"model_type": "distilbert", "vocab_size": 21, "hidden_size": 16}) is None
 
 
+@pytest.mark.parametrize("count", [4097, 10**12, 10**400])
+@pytest.mark.parametrize("name", ["bert", "mpnet", "distilbert", "modernbert"])
+def test_layers_without_number_are_told_and_not_listed(tmp_path: Path, name: str, count: int) -> None:
+    key = "n_layers" if name == "distilbert" else "num_hidden_layers"
+    checkpoint = written(tmp_path, CONFIGS[name] | {key: count})
+    [fault] = checkpoint.faults()
+    assert (fault.code, fault.found) == (
+        "CN606",
+        f"{tmp_path / 'config.json'}: {key} is {count}, and 4096 are many",
+    )
+    assert TextEncoder(checkpoint=Use("tiny", checkpoint)).linear_layers(Dims({"hidden": 16, "vocab": 21})) is None
+
+
 def test_a_model_type_that_transformers_lacks_is_told_with_the_nearest() -> None:
     found = "model_type is 'distillbert', which transformers has not; 'distilbert' it has"
     assert unknown_model_type("distillbert") == found

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from consilience.standard._safetensors import LARGEST_HEADER, BrokenWeights, read_headers
+from consilience.standard._json import MOST_BYTES
+from consilience.standard._safetensors import BrokenWeights, read_headers
 
 NAME = "model.safetensors"
 
@@ -38,7 +39,7 @@ def test_names_and_shapes_are_those_that_were_saved(tmp_path: Path) -> None:
     ("header", "data", "length", "reason"),
     [
         ({}, b"", 2**63, r"cut off: 10 bytes, and a header of 9223372036854775808"),
-        ({}, b"x" * (LARGEST_HEADER + 99), LARGEST_HEADER + 1, "a header of 16777217 bytes, where 16777216 are many"),
+        ({}, b"x" * (MOST_BYTES + 99), MOST_BYTES + 1, "a header of 16777217 bytes, where 16777216 are many"),
         (b"{", b"", None, "no header of safetensors"),
         (b"[" * 100_000, b"", None, "no header of safetensors"),
         ([], b"", None, "no header of safetensors"),
@@ -64,6 +65,18 @@ def test_what_is_no_whole_file_is_told(
     write(tmp_path, header, data, length)
     with pytest.raises(BrokenWeights, match=f"^{NAME}: {reason}$"):
         read_headers(tmp_path, [NAME])
+
+
+def test_the_headers_of_all_files_together_are_bounded(tmp_path: Path) -> None:
+    header = b'{"__metadata__": {"note": "' + b"x" * (MOST_BYTES // 4) + b'"}}'
+    names = [f"model-{number}.safetensors" for number in range(4)]
+    for name in names:
+        write(tmp_path, header).joinpath(NAME).rename(tmp_path / name)
+    assert read_headers(tmp_path, names[:3]) == {}
+    length = len(header)
+    reason = f"a header of {length} bytes after {3 * length} of other files, where {MOST_BYTES} are many"
+    with pytest.raises(BrokenWeights, match=f"^{names[3]}: {reason}$"):
+        read_headers(tmp_path, names)
 
 
 def test_a_file_shorter_than_a_length_and_one_that_is_not_there_are_told(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from consilience.declare import Checkpoint as DeclaredCheckpoint
 from consilience.declare import DeclarationError, Diagnostic, Fault, Location, Size, Unsolved
 from consilience.standard._families import family_of, unknown_model_type
 from consilience.standard._hub import cache_folder, find_snapshot, is_hub_id, snapshot_in
+from consilience.standard._json import read_json
 from consilience.standard._safetensors import BrokenWeights
 from consilience.standard._tokenizer import TOKENIZER_FILES, BrokenTokenizer, TokenizerFiles
 from consilience.standard._weights import WeightFiles
@@ -28,6 +28,7 @@ _POSITIONS = ("max_position_embeddings", "n_positions")
 # These count their positions from the padding's index on, so that many fewer are left for tokens.
 _OFFSET_POSITIONS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "data2vec-text")
 _THEIR_PADDING = 1
+_PADDING_TYPES = (int, type(None))
 
 
 class Checkpoint(DeclaredCheckpoint, name="checkpoint"):
@@ -235,9 +236,16 @@ def longest_text(checkpoint: DeclaredCheckpoint) -> int | None:
     config = checkpoint.config()
     positions = _first(config, _POSITIONS)
     if positions is not None and config.get("model_type") in _OFFSET_POSITIONS:
-        padding = config.get("pad_token_id", _THEIR_PADDING) if config["model_type"] != "mpnet" else _THEIR_PADDING
-        return positions - int(padding or 0) - 1
+        return positions - _padding(config) - 1
     return positions
+
+
+def _padding(config: Mapping[str, Any]) -> int:
+    """Gives the index that positions are counted from; theirs where the config tells none that is one."""
+    stated = config.get("pad_token_id", _THEIR_PADDING)
+    if config["model_type"] == "mpnet" or type(stated) not in _PADDING_TYPES:
+        return _THEIR_PADDING
+    return stated or 0
 
 
 def _unreadable(file: Path) -> str | None:
@@ -255,10 +263,10 @@ def _read_config(folder: Path) -> dict[str, Any] | Fault:
     wanted = "a config.json with model_type, hidden_size and vocab_size, as transformers writes it"
     fix = "# name under path a folder that transformers' save_pretrained wrote"
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
     except FileNotFoundError:
         return Fault("CN606", "path", f"no {CONFIG} in {folder}", wanted, fix)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         return Fault("CN606", "path", f"{folder / CONFIG}: {error}", wanted, fix)
     if not isinstance(config, dict):
         return Fault("CN606", "path", f"{folder / CONFIG}: not a mapping", wanted, fix)
@@ -272,10 +280,16 @@ def _read_config(folder: Path) -> dict[str, Any] | Fault:
 def _config_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
     """Tells why transformers cannot build the model that a config.json describes, as far as that is known."""
     family = family_of(config)
-    wrong = family.fault(config) if family else unknown_model_type(config["model_type"])
+    wrong = family.fault(config) if family else unknown_model_type(config["model_type"]) or _padding_fault(config)
     if wrong:
         fix = f"# mend {folder / CONFIG}, or take another checkpoint under path"
         yield Fault("CN606", "path", f"{folder / CONFIG}: {wrong}", "a model that transformers builds", fix)
+
+
+def _padding_fault(config: Mapping[str, Any]) -> str | None:
+    stated = config.get("pad_token_id")
+    is_read = config["model_type"] in _OFFSET_POSITIONS
+    return f"pad_token_id is {stated!r}" if is_read and type(stated) not in _PADDING_TYPES else None
 
 
 def _first(config: Mapping[str, Any], names: Iterable[str]) -> int | None:

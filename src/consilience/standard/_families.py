@@ -17,6 +17,9 @@ _TYPE = r'\("([\w.-]+)", "\w+Config"\)'
 
 Sizes = Mapping[str, int]
 
+_MOST_LAYERS = 4096
+"""Each has names of its own, of which the check makes lists; the deepest encoders have a hundred."""
+
 _ACTIVATION_KEYS = {"hidden_act", "activation", "hidden_activation"}
 _ACTIVATIONS = {
     *("gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh"),
@@ -74,6 +77,8 @@ class Family(NamedTuple):
             least = 0 if isinstance(self.defaults[key], bool) or "layers" in key else 1
             if type(size) is not type(self.defaults[key]) or size < least:
                 return f"{key} is {size!r}"
+            if "layers" in key and size > _MOST_LAYERS:
+                return f"{key} is {size!r}, and {_MOST_LAYERS} are many"
         if sizes[self.hidden] % sizes[self.heads]:
             return f"{self.hidden} is {sizes[self.hidden]}, no multiple of {self.heads}, {sizes[self.heads]}"
         return self._other_fault(config, sizes["vocab_size"])

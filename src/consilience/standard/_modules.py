@@ -37,10 +37,12 @@ class TextEncoder(Module):
         return sizes(self.checkpoint.declared, "hidden", "vocab", owner=self.checkpoint.name)
 
     def linear_layers(self, dims: Dims) -> Iterable[str] | None:
-        """Names those that the family of the checkpoint's config.json has; None for a family that is not known."""
+        """Names those that the family of the checkpoint's config.json has; None where that does not tell them."""
         config = self.checkpoint.declared.config()
         family = family_of(config)
-        return [f"model.{name}" for name in family.linear_layers(config)] if family else None
+        if family is None or family.fault(config):  # the checkpoint tells of the fault
+            return None
+        return [f"model.{name}" for name in family.linear_layers(config)]
 
     def build(self, dims: Dims) -> Any:
         """Loads the encoder."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LARGEST_HEADER", "BrokenWeights", "read_headers"]
+from consilience.standard._json import MOST_BYTES, parse_json
 
-LARGEST_HEADER = 16 * 2**20
-"""The most bytes of a header that are read; those of models with thousands of tensors have one or two million."""
+__all__ = ["BrokenWeights", "read_headers"]
 
 _LARGEST = 2**50
 _MOST_DIMS = 16
@@ -32,18 +30,24 @@ class BrokenWeights(ValueError):
 def read_headers(folder: Path, names: Iterable[str]) -> dict[str, Shape]:
     """Gives the shape of each tensor in the named files of a folder; raises `BrokenWeights` with the file's name."""
     shapes: dict[str, Shape] = {}
+    room = MOST_BYTES
     for name in names:
         try:
-            shapes |= _read_header(folder / name)
+            shapes_here, length = _read_header(folder / name, room)
         except OSError as error:
             raise BrokenWeights(f"{name}: {error.strerror or error}") from error
         except BrokenWeights as error:
             raise BrokenWeights(f"{name}: {error}") from error
+        shapes |= shapes_here
+        room -= length
     return shapes
 
 
-def _read_header(file: Path) -> dict[str, Shape]:
-    """Reads eight bytes of length and as many of JSON, and sees that the tensors fill the rest of the file."""
+def _read_header(file: Path, room: int) -> tuple[dict[str, Shape], int]:
+    """Reads eight bytes of length and as many of JSON, and sees that the tensors fill the rest of the file.
+
+    There is `room` for so many bytes of it, since all headers together are bounded; gives the shapes and the length.
+    """
     size = file.stat().st_size
     with file.open("rb") as stream:
         first = stream.read(8)
@@ -52,15 +56,16 @@ def _read_header(file: Path) -> dict[str, Shape]:
         length = int.from_bytes(first, "little")
         if size < 8 or length > size - 8:
             raise BrokenWeights(f"cut off: {size} bytes, and a header of {length}")
-        if length > LARGEST_HEADER:
-            raise BrokenWeights(f"a header of {length} bytes, where {LARGEST_HEADER} are many")
+        if length > room:
+            before = f" after {MOST_BYTES - room} of other files" if room < MOST_BYTES else ""
+            raise BrokenWeights(f"a header of {length} bytes{before}, where {MOST_BYTES} are many")
         text = stream.read(length)
     try:
-        header = json.loads(text)
+        header = parse_json(text)
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
         spans = sorted(_span(entry) for entry in tensors.values())
         shapes = {name: tuple(entry["shape"]) for name, entry in tensors.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BrokenWeights("no header of safetensors") from error
     end = 0
     for start, stop in spans:
@@ -69,7 +74,7 @@ def _read_header(file: Path) -> dict[str, Shape]:
         end = stop
     if 8 + length + end != size:
         raise BrokenWeights(f"cut off: {size} bytes, and tensors up to byte {8 + length + end}")
-    return shapes
+    return shapes, length
 
 
 def _span(entry: Any) -> tuple[int, int]:

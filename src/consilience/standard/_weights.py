@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from consilience.declare import Fault, Location
 from consilience.standard._families import Family, family_of
 from consilience.standard._hub import is_hub_id
+from consilience.standard._json import read_json
 from consilience.standard._safetensors import BrokenWeights, read_headers
 
 __all__ = ["WEIGHTS", "WeightFiles"]
@@ -37,9 +37,8 @@ class WeightFiles:
         if (self._folder / WEIGHTS).is_file() or not (self._folder / _INDEX).is_file():
             return [WEIGHTS]
         try:
-            index = json.loads((self._folder / _INDEX).read_text(encoding="utf-8"))
-            names = sorted(set(index["weight_map"].values()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            names = sorted(set(read_json(self._folder / _INDEX)["weight_map"].values()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return [_INDEX, WEIGHTS]
         is_sound = 0 < len(names) <= _MOST_SHARDS and all(map(_is_name, names))
         return [_INDEX, *names] if is_sound else [_INDEX, WEIGHTS]
