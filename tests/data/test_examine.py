@@ -13,6 +13,7 @@ import datasets
 import pytest
 
 from consilience.data import _examine, examine, prepare
+from consilience.data._overlap import Index
 from consilience.data._slices import LENGTH
 from consilience.declare import Fusion
 from consilience.errors import DataError, Diagnostic
@@ -95,6 +96,18 @@ def test_a_text_in_two_sources_is_told_with_both(write, examined: Examine) -> No
     assert (fault.code, fault.where) == ("CN504", "sources.b")
     assert fault.found.startswith("1 of 1 test texts of a stand in train of b too, 1 but for case and white space:")
     assert [related.where for related in fault.related] == ["sources.a"]
+
+
+def test_each_split_that_is_compared_with_is_sorted_once(write, examined: Examine, monkeypatch) -> None:
+    made: list[int] = []
+    making = Index.__init__
+    monkeypatch.setattr(Index, "__init__", lambda self, hashes: made.append(len(hashes)) or making(self, hashes))
+    split = "split: {validation: 2, test: 2}"
+    names = "abcd"
+    for name in names:
+        write(f"{name}.csv", "text,label", *(f"{name} {row},good" for row in range(9)), f"{name} of bad,bad")
+    examined(f"sources: {{{', '.join(f'{name}: {{path: {name}.csv, {TABLE}, {split}}}' for name in names)}}}")
+    assert sorted(made) == [2, 2, 2, 2, 6, 6, 6, 6]
 
 
 def test_what_the_check_told_is_not_told_again(write, examined: Examine) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consilience.data._overlap import NOTHING, first_rows, hash_text, shared_rows
+from consilience.data._overlap import NOTHING, Index, first_rows, hash_text
 from consilience.data._split import CutError, cut
 
 shares = st.integers(1, 24).map(lambda part: part / 100)
@@ -92,7 +92,7 @@ def test_first_rows_keep_each_text_once_and_every_row_without(tables: list[list[
 @given(here=texts, there=texts)
 def test_shared_rows_are_those_whose_text_stands_in_both(here: list[str], there: list[str]) -> None:
     hashes = [np.array([hash_text([text]) for text in table], np.uint64) for table in (here, there)]
-    shared = shared_rows(*hashes)
+    shared = Index(hashes[1]).shared_rows(hashes[0])
     expected = [row for row, value in enumerate(hashes[0]) if value != NOTHING and value in hashes[1]]
     assert shared.rows.tolist() == expected
     assert (hashes[0][shared.rows] == hashes[1][shared.twins]).all()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
 
 import numpy as np
 
 from consilience.data._fill import Filler
-from consilience.data._overlap import Shared, shared_rows
+from consilience.data._overlap import Index, Shared
 from consilience.data._tables import SPLITS
 from consilience.data._tally import Tally
 from consilience.declare import show
@@ -36,14 +36,17 @@ class Side:
 def shared_texts(sides: Sequence[Side]) -> Iterator[Diagnostic]:
     """Tells, for every pair of splits and of sources, which texts stand in both.
 
-    What is held is 16 bytes for each row of a text, and 8 for each row of the source that is compared with.
+    What is held is 16 bytes for each row of a text, and 8 for each row of the split that is compared with.
     """
-    for earlier, later in combinations(SPLITS, 2):
+    for number, earlier in enumerate(SPLITS[:-1], start=1):
         for there in sides:
-            for here in sides:
-                if later not in here.tally.normal or earlier not in there.tally.normal:
+            if earlier not in there.tally.normal:
+                continue
+            index = Index(there.tally.normal[earlier])
+            for later, here in product(SPLITS[number:], sides):
+                if later not in here.tally.normal:
                     continue
-                shared = shared_rows(here.tally.normal[later], there.tally.normal[earlier])
+                shared = index.shared_rows(here.tally.normal[later])
                 if len(shared.rows):
                     yield _leak((later, here), (earlier, there), shared)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from consilience.data._values import Rows, as_text
 
-__all__ = ["NOTHING", "Hashes", "Shared", "first_rows", "hash_both", "hash_text", "shared_rows"]
+__all__ = ["NOTHING", "Hashes", "Index", "Shared", "first_rows", "hash_both", "hash_text"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -63,11 +63,19 @@ class Shared:
     twins: Rows
 
 
-def shared_rows(here: Hashes, there: Hashes) -> Shared:
-    """Finds the rows here whose text stands there, and one row there for each."""
-    order = np.argsort(there, kind="stable")
-    places = np.searchsorted(there, here, sorter=order)
-    candidates = order[np.minimum(places, max(len(there) - 1, 0))] if len(there) else np.zeros(len(here), np.int64)
-    same = (there[candidates] == here) & (here != NOTHING) if len(there) else np.zeros(len(here), bool)
-    rows = np.flatnonzero(same)
-    return Shared(rows, candidates[rows])
+class Index:
+    """The hashes of one table, sorted once for all that is looked for among them."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._hashes = hashes
+        self._order = np.argsort(hashes, kind="stable")
+
+    def shared_rows(self, here: Hashes) -> Shared:
+        """Finds the rows here whose text stands in the table, and one row there for each."""
+        there, order = self._hashes, self._order
+        if not len(there):
+            return Shared(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        places = np.searchsorted(there, here, sorter=order)
+        candidates = order[np.minimum(places, len(there) - 1)]
+        rows = np.flatnonzero((there[candidates] == here) & (here != NOTHING))
+        return Shared(rows, candidates[rows])
