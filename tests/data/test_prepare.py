@@ -192,14 +192,32 @@ ONE = "sources: {a: {use: table, path: a.csv, map: {text: text, mood: label}}}"
 
 
 def test_cn502_values_that_are_no_labels(write, fault) -> None:
-    labels = ["good", "2", "fine", "", "2", "bd", "2", "2", "x", "y"]
+    labels = ["good", "2", "fine", "", "2", "goo", "2", "2", "x", "y"]
     write("a.csv", "text,label", *(f"text {row},{label}" for row, label in enumerate(labels)))
     assert fault(FIELDS + ONE) == (
         "error CN502 at sources.a.map.mood (<text>:4)\n"
-        '  found     column label: "2" in rows 2, 5, 7 and 1 more, "fine" in row 3, "bd" in row 6, and 2 more values\n'
+        '  found     column label: "2" in rows 2, 5, 7 and 1 more, "fine" in row 3, "goo" in row 6, and 2 more values\n'
         "  expected  a label of [bad, good], or its position from 0 to 1\n"
-        '  fix       mood: {column: label, values: {"2": bad, "fine": bad, "bd": bad, "x": bad, "y": bad}}'
+        '  fix       mood: {column: label, values: {"goo": good}}  # and the label of "2", "fine", "x", ...'
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "value", "fix"),
+    [
+        ("negative, positive", "pos", 'mood: {column: label, values: {"pos": positive}}'),
+        ("negative, positive", "POSITIVE", 'mood: {column: label, values: {"POSITIVE": positive}}'),
+        ("negative, positive", "postive", 'mood: {column: label, values: {"postive": positive}}'),
+        ("negative, positive", "meh", '# write the label of each value under values, or correct the rows: "meh"'),
+        ("dangerous, safe", "unsafe", '# write the label of each value under values, or correct the rows: "unsafe"'),
+        ("class1, class2", "class3", '# write the label of each value under values, or correct the rows: "class3"'),
+        ("positive, possible", "pos", '# write the label of each value under values, or correct the rows: "pos"'),
+    ],
+)
+def test_cn502_never_guesses_a_label(labels: str, value: str, fix: str, write, fault) -> None:
+    write("a.csv", "text,label", f"one,{labels.split(', ')[0]}", f"two,{value}")
+    told = fault(FIELDS.replace("bad, good", labels) + ONE)
+    assert told.endswith(f"  fix       {fix}")
 
 
 def test_cn502_names_the_split_of_a_row(write, fault) -> None:
@@ -394,9 +412,11 @@ def test_another_fault_of_a_source_tells_whose_it_is(write, plan_of, monkeypatch
     monkeypatch.setattr(type(plan.sources["a"]), "open", broken)
     from consilience.data import prepare
 
-    with pytest.raises(ZeroDivisionError) as caught:
+    with pytest.raises(DataError) as caught:
         prepare(plan)
-    assert caught.value.__notes__ == ["while source a (table) was being opened"]
+    [told] = caught.value.diagnostics
+    assert (told.code, told.where) == ("CN207", "sources.a")
+    assert told.found.startswith("consilience fails to open table: ZeroDivisionError: no message (")
 
 
 # Real data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,7 +25,7 @@ from consilience.data._select import unknown_column
 from consilience.data._slices import Places, Slice
 from consilience.data._values import Rows, WrongShapeError
 from consilience.declare import ColumnMap, LabelSpace, paste, show
-from consilience.errors import DataError, Diagnostic, Path, nearest
+from consilience.errors import DataError, Diagnostic, Path, is_slip, nearest
 
 __all__ = ["LABELLED", "FieldReader", "mapped"]
 
@@ -33,6 +34,9 @@ LABELLED = ("category", "categories", "token_labels")
 _SHOWN = 3
 _MOST_SHAPES = 100
 _REST = "other values"
+_CUT = 3
+"""How many letters a label that is cut short has at least."""
+_DIGITS = re.compile(r"\d")
 
 
 def mapped(plan: DataPlan, source: str) -> dict[str, ColumnMap]:
@@ -126,7 +130,9 @@ class FieldReader:
                     self.path("values", value),
                     f"the unknown label {label}",
                     f"a label of {space}",
-                    f"{show(value)}: {paste(nearest(label, space.labels) or space.labels[0])}",
+                    f"{show(value)}: {paste(near)}"
+                    if (near := nearest(label, space.labels))
+                    else f"# write one of the labels for {show(value)}",
                 )
                 for value, label in wrong.items()
             )
@@ -165,25 +171,47 @@ class FieldReader:
         if self.space is None or self.kind == "numbers":
             fix = "# correct these cells, or empty them: an empty cell is a missing value"
             return Diagnostic("CN503", self.path(), found, "a finite number", fix)
-        values = ", ".join(f"{show(value)}: {paste(label)}" for value, label in self._meant(self.space).items())
-        fix = f"{self.name}: {{column: {self.column.column}, values: {{{values}}}}}"
+        fix = self._values_meant(self.space)
         expected = LabelReader(self.space, self.column, self._written_in()).expected
         return Diagnostic("CN502", self.path(), found, expected, fix)
 
+    def _values_meant(self, space: LabelSpace) -> str:
+        """Writes the labels of the values refused, where they are clear; the others nobody can guess."""
+        meant = self._meant(space)
+        unclear = [text for text in self.refused if text not in meant and text != _REST]
+        more = ", ..." if len(unclear) > _SHOWN or _REST in self.refused else ""
+        rest = ", ".join(show(text) for text in unclear[:_SHOWN]) + more
+        if not any(text in meant for text in self.refused):
+            return f"# write the label of each value under values, or correct the rows: {rest}"
+        values = ", ".join(f"{show(value)}: {paste(label)}" for value, label in meant.items())
+        fix = f"{self.name}: {{column: {paste(self.column.column)}, values: {{{values}}}}}"
+        return f"{fix}  # and the label of {rest}" if unclear else fix
+
     def _meant(self, space: LabelSpace) -> dict[str, str]:
-        """Guesses what the first values refused mean, and says it of the codes, which are not read beside `values`."""
+        """Gives the labels that are clear, and those of the codes, which are not read beside `values`."""
         assert self.labels is not None
         refused = [text for text in self.refused if text != _REST]
         codes = sorted(self.labels.positions, key=int)
         if refused == [str(len(space))] and "0" not in codes:
             codes = [*codes, *refused]
             return self.column.values | {code: space.labels[int(code) - 1] for code in codes}  # counted from 1
-        meant = {code: space.labels[int(code)] for code in codes}
-        return (
-            self.column.values
-            | meant
-            | {text: nearest(text.casefold(), space.labels) or space.labels[0] for text in refused[:5]}
-        )
+        clear = {text: label for text in refused if (label := _clear(text, space))}
+        return self.column.values | {code: space.labels[int(code)] for code in codes} | clear
+
+
+def _clear(text: str, space: LabelSpace) -> str | None:
+    """Finds the one label that a value can only mean: in another case, cut short, or with a slip of the pen."""
+    value = text.strip().casefold()
+    labels = {name.casefold(): label for label in space.labels for name in space.names_of(label)}
+    if value in labels:
+        return labels[value]
+    longer = {label for name, label in labels.items() if len(value) >= _CUT and name.startswith(value)}
+    if longer:
+        return longer.pop() if len(longer) == 1 else None
+    near = nearest(value, labels)
+    # unsafe is no slip of safe, nor class3 of class1
+    is_same = near is not None and near[0] == value[0] and _DIGITS.findall(near) == _DIGITS.findall(value)
+    return labels[near] if near is not None and is_same and is_slip(value, near) else None
 
 
 def _listed(refused: Mapping[str, Places], *, plain: bool, more: str) -> str:

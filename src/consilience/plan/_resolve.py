@@ -16,7 +16,6 @@ from consilience.declare import (
     Node,
     Ports,
     Tuner,
-    paste,
 )
 from consilience.errors import Part, Path, Related, nearest, shortlist
 from consilience.host import STANDARD, Registry
@@ -145,8 +144,7 @@ def _check_mapping(resolved: Resolved, field_name: str, name: str, path: Path) -
         return
     known = ", ".join(own.maps) or "none"
     found = f"{name}, from which no mapping leads to the labels of {field_name}"
-    values = ", ".join(f"{paste(theirs)}: {paste(own.labels[0])}" for theirs in space.labels)
-    fix = f"values: {{{values}}}"
+    fix = f"# remove the key space, and write values: which label of {field_name} each of {space} is"
     resolved.fault("CN208", path, found, f"a space that is mapped: {known}", fix)
 
 
