@@ -1,7 +1,7 @@
 """The name that a misspelt one meant, among few and among thousands."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consilience.errors import nearest, shortlist
@@ -26,7 +26,10 @@ def test_among_thousands_nothing_is_guessed_and_among_few_something_is() -> None
 
 letters = st.text("abc_1", min_size=3, max_size=8)
 
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@quick
 @given(letters, st.integers(0, 7), letters, st.sampled_from(["drop", "put", "change", "swap"]))
 def test_every_slip_of_one_letter_is_known_again(name: str, place: int, other: str, slip: str) -> None:
     place %= len(name)

@@ -1,7 +1,7 @@
 """What a plugin requires of Consilience is read as packaging reads it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
@@ -12,7 +12,10 @@ versions = st.tuples(numbers, st.sampled_from(["", "", "", ".dev1", "a1", "rc2",
 signs = st.sampled_from([">=", "<", ">= ", " <", "==", "!=", "~=", ">", "<="])
 bounds = st.lists(st.tuples(signs, numbers).map("".join), max_size=3).map(",".join)
 
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@quick
 @given(bounds, versions)
 def test_bounds_hold_the_versions_that_packaging_says_they_hold(wanted: str, version: str) -> None:
     try:
