@@ -13,6 +13,7 @@ import pytest
 from consilience.data import Prepared, prepare
 from consilience.declare import FieldType, Fusion, LabelSpace, Source
 from consilience.errors import DataError
+from consilience.host import Registry
 from consilience.plan import PlanNode
 from consilience.standard._sources import Hub, Table
 
@@ -21,6 +22,7 @@ from consilience.standard._sources import Hub, Table
 class SmallPlan:
     fusion: Fusion
     spaces: dict[str, LabelSpace]
+    registry: Registry = field(default_factory=Registry, init=False)
     sources: dict[str, Source] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -180,3 +180,73 @@ def test_a_fix_names_another_node_that_would_do(told: Callable[..., list[Diagnos
 def test_where_none_would_do_the_fix_stays(told: Callable[..., list[Diagnostic]]) -> None:
     found = told({"bare": {"use": "toy.body", "layers": []}}, size={"use": "toy.size", "of": "bare"})
     assert brief(found) == [("CN481", "losses.size.of", "# name under of a body with layers")]
+
+
+class Mumbling(Module):
+    """Gives, in place of a fault, what it is told to give."""
+
+    part: str
+    inputs = Ports(vector=Float["batch width"])
+    outputs = Ports(vector=Float["batch width"])
+
+    def faults(self) -> Iterable[Fault]:
+        parts: dict[str, Any] = {"code": "CN123", "key": "", "found": "f", "expected": "e", "fix": "# x"}
+        yield Fault(**{**parts, self.part: None})
+
+
+@pytest.mark.parametrize("part", ["code", "key", "found", "expected", "fix"])
+def test_a_fault_that_is_none_is_its_plugins(toy: Toy, part: str) -> None:
+    fusion = Fusion.model_validate(
+        {
+            "consilience": 1,
+            "name": "mumbling",
+            "fields": {"text": "text"},
+            "sources": {"all": {"use": "csv", "path": "all.csv", "map": {"text": "text"}}},
+            "inputs": {"reader": {"use": "toy.reader", "in": "text"}},
+            "modules": {"head": {"use": "toy.mumbling", "part": part, "in": "reader"}},
+            "losses": {"sum": {"use": "toy.sum", "in": "head"}},
+        }
+    )
+    found = survey(fusion, toy(Reader, Mumbling, Sum)).diagnostics
+    [fault] = [item for item in found if item.code == "CN207"]
+    assert fault.where == "modules.head"
+    assert fault.found.endswith(f"toy gives a fault whose {part} is no text, of mumbling")
+    assert str(fault)
+
+
+@pytest.mark.parametrize("part", ["code", "found", "expected", "fix"])
+def test_the_key_of_a_fault_alone_may_be_empty(part: str) -> None:
+    parts: dict[str, Any] = {"code": "CN123", "key": "", "found": "f", "expected": "e", "fix": "# x"}
+    assert Fault(**parts).at("modules", "head").path == ("modules", "head")
+    with pytest.raises(TypeError, match=f"a fault whose {part} is empty"):
+        Fault(**{**parts, part: ""})
+
+
+@pytest.mark.parametrize(("answer", "says"), [("one", "linear_layers gives"), (1 / 1, "TypeError"), (None, "no way")])
+def test_what_a_module_says_wrongly_of_its_layers_is_its_own(toy: Toy, answer: Any, says: str) -> None:
+    class Wrong(Module):
+        """Cannot say its layers."""
+
+        inputs = Ports(vector=Float["batch width"])
+        outputs = Ports(vector=Float["batch width"])
+
+        def linear_layers(self, dims: Dims) -> Iterable[str] | None:
+            if answer is None:
+                raise ZeroDivisionError("no way")
+            return answer  # type: ignore[no-any-return]
+
+    fusion = Fusion.model_validate(
+        {
+            "consilience": 1,
+            "name": "wrong",
+            "fields": {"text": "text"},
+            "sources": {"all": {"use": "csv", "path": "all.csv", "map": {"text": "text"}}},
+            "inputs": {"reader": {"use": "toy.reader", "in": "text"}},
+            "modules": {"head": {"use": "toy.wrong", "in": "reader", "tune": {"use": "lora"}}},
+            "losses": {"sum": {"use": "toy.sum", "in": "head"}},
+        }
+    )
+    [fault] = [item for item in survey(fusion, toy(Reader, Wrong, Sum)).diagnostics if item.code == "CN207"]
+    assert fault.where == "modules.head"
+    assert "toy fails to check wrong" in fault.found
+    assert says in fault.found

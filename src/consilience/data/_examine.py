@@ -10,12 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from consilience.data._failed import failed
 from consilience.data._fill import Filler, open_source
 from consilience.data._judge import judge
 from consilience.data._leaks import Side
-from consilience.declare import Component, Input
+from consilience.declare import Input
 from consilience.errors import DataError, DeclarationError, Diagnostic, sort_diagnostics
-from consilience.host import PLUGIN_ERRORS, innermost
+from consilience.host import PLUGIN_ERRORS
 from consilience.plan import Plan
 
 __all__ = ["examine"]
@@ -50,7 +51,7 @@ def _resources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
             for fault in resource.examine():
                 yield fault.at(*path)
         except PLUGIN_ERRORS as error:
-            yield _failure(plan, resource, plan.fusion.resources[name].use, path, "look inside", error)
+            yield failed(plan, resource, plan.fusion.resources[name].use, path, "look inside", error)
 
 
 def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
@@ -66,7 +67,7 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
         except DataError as error:
             yield from error.diagnostics
         except PLUGIN_ERRORS as error:
-            yield _failure(plan, source, plan.fusion.sources[name].use, ("sources", name), "open", error)
+            yield failed(plan, source, plan.fusion.sources[name].use, ("sources", name), "open", error)
     yield from judge(plan, sides)
     yield from _inputs(plan, [side.filler for side in sides])
 
@@ -85,18 +86,9 @@ def _inputs(plan: Plan, fillers: Sequence[Filler]) -> Iterator[Diagnostic]:
         except DeclarationError:
             continue  # told of the resource that it reads
         except PLUGIN_ERRORS as error:
-            yield _failure(plan, node.declaration, node.component, ("inputs", node.name), "look at texts with", error)
+            yield failed(plan, node.declaration, node.component, ("inputs", node.name), "look at texts with", error)
 
 
 def _sample(fillers: Sequence[Filler], field: str) -> list[str | list[str]]:
     """Gives some texts of each source that fills a field, from all over its rows."""
     return [text for filler in fillers for text in filler.sample(field, _SAMPLE)]
-
-
-def _failure(
-    plan: Plan, component: Component, written: str, path: tuple[str, ...], doing: str, error: BaseException
-) -> Diagnostic:
-    offer = plan.registry.component(written)
-    distribution = offer.distribution if offer else type(component).__module__
-    found = f"{distribution} fails to {doing} {written}: {innermost(error)}"
-    return Diagnostic("CN207", path, found, "a component that can be opened", f"# mend {distribution}, or upgrade it")

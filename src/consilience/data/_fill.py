@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from consilience.data._columns import Converted
+from consilience.data._failed import failed
 from consilience.data._fields import LABELLED, FieldReader, mapped
 from consilience.data._parts import Part, TextColumn
 from consilience.data._plan import DataPlan
@@ -20,6 +21,7 @@ from consilience.data._tally import Tally
 from consilience.data._values import Rows, plain
 from consilience.declare import SourceNode
 from consilience.errors import DataError, Diagnostic
+from consilience.host import PLUGIN_ERRORS
 
 __all__ = ["Filler", "open_source"]
 
@@ -33,7 +35,12 @@ Watch = Callable[[int], object]
 def open_source(plan: DataPlan, name: str) -> Filler:
     """Opens a source and chooses its rows; raises `DataError` with every fault of either."""
     node = plan.fusion.sources[name]
-    tables = open_tables(name, plan.sources[name], node.use)
+    try:
+        tables = open_tables(name, plan.sources[name], node.use)
+    except DataError:
+        raise
+    except PLUGIN_ERRORS as error:
+        raise DataError(failed(plan, plan.sources[name], node.use, ("sources", name), "open", error)) from error
     try:
         chosen = select(("sources", name), node, tables)
     except DataError as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from consilience.declare import FieldType, Fusion, LabelSpace, Source
+from consilience.host import Registry
 from consilience.plan import PlanNode
 
 __all__ = ["DataPlan"]
@@ -21,6 +22,10 @@ class DataPlan(Protocol):
     @property
     def sources(self) -> Mapping[str, Source]:
         """The declaration of each source."""
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that the fusion was checked with."""
 
     @property
     def fields(self) -> Mapping[str, FieldType]:

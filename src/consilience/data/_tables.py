@@ -23,7 +23,7 @@ _ALLOWED = (*SPLITS, "all")
 
 
 def open_tables(name: str, source: Source, component: str = "") -> dict[str, datasets.Dataset]:
-    """Opens a source; its `DataError` comes back with paths in the fusion, another fault with a note of whose it is.
+    """Opens a source; its `DataError` comes back with paths in the fusion.
 
     `component` is its full name, with its plugin's namespace. What is no table for each split raises `DataError`.
     """
@@ -32,9 +32,6 @@ def open_tables(name: str, source: Source, component: str = "") -> dict[str, dat
         tables = source.open()
     except DataError as error:
         raise DataError(replace(item, path=("sources", name, *item.path)) for item in error.diagnostics) from error
-    except Exception as error:
-        error.add_note(f"while source {name} ({component}) was being opened")
-        raise
     wrong = _wrong_tables(tables)
     if wrong:
         owner = f"{type(source).__qualname__}.open of {type(source).__module__}"

@@ -34,6 +34,7 @@ __all__ = [
     "Resource",
     "Source",
     "Tuner",
+    "UnfitFaultError",
     "Unsolved",
     "Use",
     "upstream",
@@ -42,6 +43,10 @@ __all__ = [
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 ComponentT = TypeVar("ComponentT", bound="Component")
+
+
+class UnfitFaultError(TypeError):
+    """A component gives a fault that no diagnostic can be made of."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,15 @@ class Fault:
     expected: str
     fix: str
     severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be told: every part is a text, and the key alone may be an empty one."""
+        for part in ("code", "key", "found", "expected", "fix"):
+            text = getattr(self, part)
+            if not isinstance(text, str) or not (text or part == "key"):
+                raise UnfitFaultError(f"a fault whose {part} is {'empty' if text == '' else 'no text'}")
+        if not isinstance(self.severity, Severity):
+            raise UnfitFaultError("a fault whose severity is none")
 
     def at(self, *path: str | int) -> Diagnostic:
         """Makes a diagnostic of it, for a component that stands at this path."""

@@ -5,7 +5,7 @@ The JSON Schema is written by a part that is imported when it is asked for, so t
 
 from typing import TYPE_CHECKING, Any
 
-from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, claims, consilience_version, innermost
+from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, claims, consilience_version, failure, innermost
 from consilience.host._registry import Offer, PluginInfo, Registry, default_registry, register
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "claims",
     "consilience_version",
     "default_registry",
+    "failure",
     "innermost",
     "register",
     "schema",

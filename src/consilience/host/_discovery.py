@@ -11,9 +11,10 @@ from functools import cache, cached_property
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
+from consilience.declare import UnfitFaultError
 from consilience.host._requirement import unmet_requirement
 
-__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "innermost"]
+__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "failure", "innermost"]
 
 GROUP = "consilience.plugins"
 STANDARD = "standard"
@@ -74,6 +75,13 @@ def claims(found: Iterable[EntryPoint] | None = None) -> dict[str, list[Claim]]:
     for entry_point in entry_points(group=GROUP) if found is None else found:
         by_namespace[entry_point.name].append(Claim(entry_point))
     return dict(by_namespace)
+
+
+def failure(distribution: str, doing: str, component: str, error: BaseException) -> str:
+    """Writes in one line what a plugin did that it must not, while it was asked to do something."""
+    if isinstance(error, UnfitFaultError):
+        return f"{distribution} gives {error}, of {component}"
+    return f"{distribution} fails to {doing} {component}: {innermost(error)}"
 
 
 def innermost(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from consilience.declare import (
     salvage,
 )
 from consilience.errors import Path, is_slip, nearest
-from consilience.host import PLUGIN_ERRORS, Offer, innermost
+from consilience.host import PLUGIN_ERRORS, Offer, failure
 from consilience.plan._names import namespace_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._stand_ins import Ask, with_stand_in
@@ -101,7 +101,7 @@ def tell_own_faults(
 def _tell_failure(
     resolved: Resolved, distribution: str, component: type[Component], path: Path, error: BaseException
 ) -> None:
-    found = f"{distribution} fails to check {component.component}: {innermost(error)}"
+    found = failure(distribution, "check", component.component, error)
     fix = f"# mend {distribution}, or upgrade it"
     resolved.fault("CN207", path, found, "a component that can be checked", fix)
 

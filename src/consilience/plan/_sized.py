@@ -17,6 +17,7 @@ from consilience.declare import (
     Severity,
     Tuner,
     Unsolved,
+    show,
 )
 from consilience.errors import Path
 from consilience.plan._declarations import tell_own_faults
@@ -40,6 +41,10 @@ def tell_faults_with_sizes(resolved: Resolved, solved: Mapping[str, Dims]) -> No
         if path not in at_fault:
             tell_own_faults(resolved, declaration, node.component, path, _with_sizes(dims, solved))
         if node.tuner is not None and isinstance(declaration, Module) and (*path, "tune") not in at_fault:
+            before = len(resolved.faults)
+            tell_own_faults(resolved, declaration, node.component, path, _by_layers(dims))
+            if len(resolved.faults) > before:
+                continue
             tuner = resolved.fusion.modules[name].tune["use"]
             tell_own_faults(resolved, node.tuner, tuner, (*path, "tune"), _on_module(declaration, dims))
 
@@ -51,6 +56,24 @@ def _with_sizes(dims: Dims, solved: Mapping[str, Dims]) -> Ask:
         return _known(component.faults_with, replace(dims, used=used) if used else dims)
 
     return ask
+
+
+def _by_layers(dims: Dims) -> Ask:
+    """Asks a module for its linear layers, so that what it does wrong there is told as its own, not its tuner's."""
+
+    def ask(component: Component) -> Iterable[Fault]:
+        assert isinstance(component, Module)
+        return _known(_layers_asked, component, dims)
+
+    return ask
+
+
+def _layers_asked(module: Module, dims: Dims) -> Iterable[Fault]:
+    layers = module.linear_layers(dims)
+    names = () if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    if isinstance(layers, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"linear_layers gives {show(layers)}, and not a list of names, or None")
+    return ()
 
 
 def _on_module(module: Module, dims: Dims) -> Ask:
