@@ -24,6 +24,7 @@ from consilience.declare._reader import read_text
 
 __all__ = ["minimised"]
 
+_SECTIONS = ("fields", "resources", "inputs", "modules", "losses", "metrics")
 _REQUIRED = {("consilience",), ("name",)}
 
 
@@ -37,9 +38,10 @@ def minimised(text: str, try_it: Callable[[str], Trial]) -> str:
     while news:
         news = False
         for path in sorted(_paths(written), key=len):
-            smaller = _without(written, path)
-            if smaller is not None and _kind(try_it(_text(smaller))) == wanted:
-                written, news = smaller, True
+            for smaller in (_without(written, path), _without_readers(written, path)):
+                if smaller is not None and _kind(try_it(_text(smaller))) == wanted:
+                    written, news = smaller, True
+                    break
     return _text(written)
 
 
@@ -75,6 +77,29 @@ def _without(written: Any, path: tuple[Any, ...]) -> Any:
     except (KeyError, IndexError, TypeError):  # gone with something above it
         return None
     return smaller
+
+
+def _without_readers(written: Any, path: tuple[Any, ...]) -> Any:
+    """Leaves out a node, and all that reads it or refers to it."""
+    if len(path) != 2 or path[0] not in _SECTIONS:
+        return None
+    smaller = copy.deepcopy(written)
+    gone = [str(path[1])]
+    while gone:
+        name = gone.pop()
+        for section in _SECTIONS:
+            nodes = smaller.get(section)
+            for other in list(nodes) if isinstance(nodes, dict) else ():
+                if (section == path[0] and other == name) or _mentions(nodes[other], name):
+                    del nodes[other]
+                    gone.append(str(other))
+    return smaller
+
+
+def _mentions(value: Any, name: str) -> bool:
+    if isinstance(value, dict | list):
+        return any(_mentions(item, name) for item in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and value.partition(".")[0] == name
 
 
 def _text(written: Any) -> str:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from consilience.declare._reader import read_text
-from consilience.errors import ConsilienceError, Diagnostic
+from consilience.errors import ConsilienceError, Diagnostic, Part
 
 __all__ = ["pasted"]
 
@@ -45,7 +45,7 @@ def _paste(written: dict[str, Any], fault: Diagnostic) -> bool:
         last = len(path) - 1 - path[::-1].index(key)
         return _put(_at(written, path[:last]), key, value)
     here = _at(written, path)
-    if isinstance(here, dict):
+    if isinstance(here, dict) and fault.part is not Part.KEY:
         return _put(here, key, value)
     holder = _at(written, path[:-1])
     return _rename(holder, path[-1], key) and _put(holder, key, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ from tests.soundness.spelling import shuffled
 from tests.soundness.trial import Trial, Verdict, errors_of, plain, try_fusion
 
 from consilience.declare import Fusion
-from consilience.errors import ConsilienceError
+from consilience.errors import ConsilienceError, Diagnostic
 from consilience.host import Registry
 from consilience.plan import check
 
@@ -38,7 +39,7 @@ def try_valid(random: Random, text: str, base: Path, registry: Registry) -> Tria
 
 
 def _mended(random: Random, text: str, base: Path, registry: Registry, trial: Trial) -> Trial:
-    """Pastes the fix of one of the faults: it is gone, and there are no more faults than before."""
+    """Pastes the fix of one of the faults: it is gone; notes whether more faults are left than there were."""
     written = plain(text)
     if written is None:
         return trial
@@ -54,13 +55,14 @@ def _mended(random: Random, text: str, base: Path, registry: Registry, trial: Tr
         after = errors_of(mended, base, registry)
     except Exception as error:
         return replace(trial, verdict=Verdict.TRACEBACK, found=f"{error!r}, once mended:\n{fault}\n{mended}")
-    stays = [left for left in after if (left.code, left.path, left.found) == (fault.code, fault.path, fault.found)]
-    if stays or len(after) > len(before):
-        told = "\n".join(map(str, after))
-        what = "stays" if stays else f"{len(before)} faults before, {len(after)} after"
-        found = f"{what}, with the fix of\n{fault}\nleft:\n{told}\n{mended}"
-        return replace(trial, verdict=Verdict.WORSE, found=found)
-    return trial
+    if _times(fault, after) >= _times(fault, before):
+        found = f"it stays, with its fix pasted:\n{fault}\n{mended}"
+        return replace(trial, verdict=Verdict.STAYS, found=found)
+    return replace(trial, mended=len(before) - len(after))
+
+
+def _times(fault: Diagnostic, faults: Iterable[Diagnostic]) -> int:
+    return sum((other.code, other.path, other.found) == (fault.code, fault.path, fault.found) for other in faults)
 
 
 def _reordered(random: Random, text: str, base: Path, registry: Registry, trial: Trial) -> Trial:

@@ -59,6 +59,7 @@ def _timed(seed: int, kind: str, changes: tuple[str, ...], text: str, try_it: An
     trial = try_it()
     record = {"seed": seed, "kind": kind, "changes": list(changes), "verdict": trial.verdict.value}
     record |= {"codes": list(trial.codes), "warnings": list(trial.warnings)}
+    record |= {} if trial.mended is None else {"mended": trial.mended}
     record["seconds"] = round(time.process_time() - started, 4)
     return record | ({"found": trial.found, "text": text} if trial.verdict.is_finding else {})
 
@@ -170,6 +171,12 @@ def tally(records: list[dict[str, Any]]) -> str:
             named = f"  seeds {', '.join(map(str, seeds[:20]))}" if verdict.is_finding and seeds else ""
             if seeds or kind == "mutant":
                 lines.append(f"  {verdicts[verdict.value]:>7,}  {verdict.value}{named}")
+        pasted = Counter(max(-1, min(1, record["mended"])) for record in chosen if "mended" in record)
+        if pasted:
+            lines.append(
+                f"  fixes pasted {sum(pasted.values()):,}: fewer faults {pasted[1]:,}, "
+                f"as many {pasted[0]:,}, more {pasted[-1]:,}"
+            )
         for what in ("codes", "warnings"):
             counted = Counter(code for record in chosen for code in set(record[what]))
             shown = ", ".join(f"{code} {count:,}" for code, count in sorted(counted.items()))

@@ -18,7 +18,7 @@ from consilience.errors import ConsilienceError, DataError, Diagnostic
 from consilience.host import Registry
 from consilience.plan import Plan, check, survey
 
-__all__ = ["Trial", "Verdict", "diagnose", "errors_of", "ill_formed", "plain", "try_fusion"]
+__all__ = ["Trial", "Verdict", "errors_of", "ill_formed", "plain", "try_fusion"]
 
 _ROOT = Path(__file__).parents[2]
 DOCUMENTED = set(
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     UNSOUND = "unsound"
     VALID_REFUSED = "valid refused"
     ORDER = "depends on the order"
-    WORSE = "made worse by its fix"
+    STAYS = "stays when its fix is pasted"
 
     @property
     def is_finding(self) -> bool:
@@ -59,6 +59,8 @@ class Trial:
     found: str = ""
     plan: Plan | None = None
     faults: tuple[Diagnostic, ...] = ()
+    mended: int | None = None
+    """How many faults fewer there are once a fix is pasted; below 0, more."""
 
 
 def try_fusion(text: str, base: Path, registry: Registry) -> Trial:
@@ -124,13 +126,6 @@ def _shown(error: BaseException) -> str:
     where = "".join(f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in last)
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{where}{notes}"
-
-
-def diagnose(trial: Trial) -> dict[str, Any]:
-    """Gives what of a trial is kept."""
-    return {"verdict": trial.verdict.value, "codes": list(trial.codes), "warnings": list(trial.warnings)} | (
-        {"found": trial.found} if trial.found else {}
-    )
 
 
 def errors_of(text: str, base: Path, registry: Registry) -> tuple[Diagnostic, ...]:

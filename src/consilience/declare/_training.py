@@ -11,18 +11,18 @@ from consilience.declare._documented import Documented
 __all__ = ["TrainSettings", "TrainingKeys"]
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NotNegative = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class _Own(Documented, BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
-    epochs: Annotated[float, Field(gt=0)] = 3
+    epochs: Annotated[float, Field(gt=0, le=1e6)] = 3
     """How often the training rows are seen."""
     batch_size: Positive = 16
     """How many rows a micro-batch has in each process."""
-    learning_rate: NotNegative = 5e-5
+    learning_rate: Annotated[float, Field(ge=0, le=1e3)] = 5e-5
     """The largest learning rate."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """What every random choice is drawn from."""
@@ -85,7 +85,7 @@ class TrainingKeys(_Own):
     """The order of the rows: batches of like length in random order when left out."""
     data_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     """What the order of the rows is drawn from; `seed` when left out."""
-    dataloader_num_workers: Annotated[int, Field(ge=0)] | None = None
+    dataloader_num_workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """How many processes make batches beside the training."""
     dataloader_drop_last: bool | None = None
     """Leaves out a last batch that is not full."""
