@@ -292,3 +292,22 @@ def test_what_is_not_unicode_breaks_no_form() -> None:
     report = [Report("bad\udcff.yaml", (fault(found="\ud800", place=Place("bad\udcff.yaml", 1, 1)),))]
     for written in (to_json(report), to_sarif(report), to_github(report)):
         assert written.encode("utf-8")
+
+
+def test_what_a_plugin_prints_stands_in_no_report(monkeypatch: pytest.MonkeyPatch, small_fusion: Path) -> None:
+    from consilience.cli import _check, _schema
+
+    def noisy(called: Any) -> Any:
+        def call(*given: Any) -> Any:
+            print("a plugin says hello")  # noqa: T201
+            return called(*given)
+
+        return call
+
+    monkeypatch.setattr(_check, "survey", noisy(_check.survey))
+    monkeypatch.setattr(_check, "default_registry", noisy(_check.default_registry))
+    monkeypatch.setattr(_schema, "default_registry", noisy(_schema.default_registry))
+    for arguments in (["check", str(small_fusion), "--format", "json"], ["plugins", "--json"], ["schema"]):
+        result = CliRunner().invoke(main, arguments)
+        json.loads(result.stdout)
+        assert "a plugin says hello" in result.stderr

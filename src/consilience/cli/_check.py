@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -30,7 +32,8 @@ class Reading(StrEnum):
 
 def check_files(files: Sequence[str], form: str, reading: Reading = Reading.FILE) -> None:
     """Checks files, and tells what each is, or its faults; exits with 1 when one has errors."""
-    reports = [_report(file, reading) for file in dict.fromkeys(files)]
+    with redirect_stdout(sys.stderr):  # what a plugin prints must not stand before the report
+        reports = [_report(file, reading) for file in dict.fromkeys(files)]
     if form == "text":
         for report in reports:
             if report.plan is not None:
@@ -99,7 +102,8 @@ def _count(number: int, word: str) -> str:
 
 def list_plugins(as_json: bool) -> None:
     """Lists the installed plugins; exits with 1 when one is at fault."""
-    found = default_registry().plugins()
+    with redirect_stdout(sys.stderr):
+        found = default_registry().plugins()
     click.echo(json.dumps([_written(info) for info in found], indent=2) if as_json else _table(found))
     faults = [info.fault for info in found if info.fault is not None]
     _tell(faults)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -15,9 +17,10 @@ __all__ = ["write_schema"]
 
 def write_schema(output: str | None) -> None:
     """Writes the schema to standard output or into a file; then tells, and raises, what plugins at fault leave out."""
-    registry = default_registry()
-    broken = [info for info in registry.plugins() if info.fault is not None]
-    text = json.dumps(schema(registry), indent=1, ensure_ascii=False)
+    with redirect_stdout(sys.stderr):  # what a plugin prints must not stand before the schema
+        registry = default_registry()
+        broken = [info for info in registry.plugins() if info.fault is not None]
+        text = json.dumps(schema(registry), indent=1, ensure_ascii=False)
     if output is None:
         click.echo(text)
     else:
