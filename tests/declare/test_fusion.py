@@ -51,6 +51,24 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
         "sources.s.split.test",
         "test: 1",
     ),
+    "a share in per cent": (
+        "sources: {s: {use: t, map: {}, split: {test: 20%}}}",
+        "CN124",
+        "sources.s.split.test",
+        "test: 0.2",
+    ),
+    "a share of text": (
+        'sources: {s: {use: t, map: {}, split: {test: "0.3"}}}',
+        "CN124",
+        "sources.s.split.test",
+        "test: 0.3",
+    ),
+    "a share of words": (
+        "sources: {s: {use: t, map: {}, split: {test: some}}}",
+        "CN124",
+        "sources.s.split.test",
+        "# write a share below 1, such as 0.2, or how many rows test takes",
+    ),
     "a misspelt split": (
         "sources: {s: {use: t, map: {}, split: {tests: 3}}}",
         "CN124",
@@ -71,7 +89,13 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
     "no field type": ("fields: {t: 3}", "CN124", "fields.t", "t: text"),
     "a field type with labels": ("fields: {t: {text: [a, b]}}", "CN124", "fields.t", "t: text"),
     "a category without labels": ("fields: {t: category}", "CN124", "fields.t", "t: {category: [first, second]}"),
-    "one label": ("fields: {t: {category: [a]}}", "CN124", "fields.t", "t: {category: [first, second]}"),
+    "one label": ("fields: {t: {category: [a]}}", "CN124", "fields.t", "t: {category: [a, second]}"),
+    "one label twice": ("fields: {t: {category: [a, a]}}", "CN124", "fields.t", "t: {category: [a, second]}"),
+    "a label twice": ("fields: {t: {category: [a, b, a]}}", "CN124", "fields.t", "t: {category: [a, b]}"),
+    "a misspelt field type": ("fields: {t: {categry: [a, b]}}", "CN124", "fields.t", "t: {category: [a, b]}"),
+    "labels alone": ("fields: {t: [a, b]}", "CN124", "fields.t", "t: {category: [a, b]}"),
+    "labels of numbers": ("fields: {t: {category: [0, 1]}}", "CN124", "fields.t", 't: {category: ["0", "1"]}'),
+    "labels of truth": ("fields: {t: {category: [yes, true]}}", "CN124", "fields.t", 't: {category: [yes, "true"]}'),
     "a key of python alone": ("base: /etc", "CN120", "base", "# remove the key base"),
     "a key named self": ("self: 1", "CN120", "self", "# remove the key self"),
     "half an epoch below nothing": ("train: {epochs: -0.5}", "CN123", "train.epochs", "epochs: 3"),
@@ -93,6 +117,28 @@ def test_a_version_is_asked_for_beside_other_faults() -> None:
         ("CN124", "name", "name: film-reviews"),
         ("CN120", "base", "# remove the key base"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{category: [a, b, a]}", "each label once: a stands twice"),
+        ("{category: [a, ' ']}", "labels that are not empty"),
+        ("{category: [one]}", "a label space of at least two labels"),
+        ("{category: [0, 1]}", "labels that are text, in quotes where they look like something else"),
+    ],
+)
+def test_a_fault_of_labels_shows_what_is_written(written: str, expected: str) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        Fusion.parse(HEAD + f"fields: {{t: {written}}}")
+    [fault] = caught.value.diagnostics
+    assert fault.expected == expected
+    assert fault.found.startswith('{"category": [')
+
+
+@pytest.mark.parametrize("written", ["2", '"1"', "null"])
+def test_another_version_of_the_format_leads_to_a_number(written: str) -> None:
+    assert faults_of(f"consilience: {written}\nname: x\n") == [("CN124", "consilience", "consilience: 1")]
 
 
 def test_python_may_declare_what_a_file_can() -> None:

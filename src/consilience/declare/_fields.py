@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
 
 from consilience.declare._labels import distinct
+from consilience.declare._paste import paste
 from consilience.declare._ports import Bool, Float, Int, Labels, Port, Text
 from consilience.declare._validation import refuse
 from consilience.errors import nearest
@@ -43,13 +45,15 @@ class FieldType(BaseModel):
         word, labels = _word_and_labels(value)
         kind = FIELD_TYPES.get(word)
         if kind is None:
-            raise refuse(f"a field type: {', '.join(FIELD_TYPES)}", "{key}: " + (nearest(word, FIELD_TYPES) or "text"))
+            raise refuse(f"a field type: {', '.join(FIELD_TYPES)}", "{key}: " + paste(_meant(word, labels)))
         if not kind.has_labels and labels is not None:
             raise refuse(f"a {word} field, which takes nothing", "{key}: " + word)
         if kind.has_labels and labels is None:
             raise refuse(
                 f"the labels of a {word} field, or a label space's name", f"{{key}}: {{{word}: [first, second]}}"
             )
+        if isinstance(labels, tuple):
+            distinct(labels, word)  # here, where the fault has what is written
         return kind(labels=labels)  # type: ignore[return-value]
 
     @model_validator(mode="after")
@@ -74,8 +78,31 @@ def _word_and_labels(value: object) -> tuple[str, tuple[str, ...] | str | None]:
             return str(word), labels
         if isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels):
             return str(word), tuple(labels)
-        raise refuse(f"a list of {word} labels, or the name of a label space", f"{{key}}: {{{word}: [first, second]}}")
-    raise refuse("a field type, such as text or {category: [negative, positive]}", "{key}: text")
+        meant = _meant(str(word), _as_text(labels) or ("first", "second"))
+        if _as_text(labels):
+            raise refuse(
+                "labels that are text, in quotes where they look like something else", "{key}: " + paste(meant)
+            )
+        raise refuse(f"a list of {word} labels, or the name of a label space", "{key}: " + paste(meant))
+    labels = _as_text(value)
+    fix = {"category": labels} if labels and len(set(labels)) > 1 else "text"
+    raise refuse("a field type, such as text or {category: [negative, positive]}", "{key}: " + paste(fix))
+
+
+def _as_text(labels: object) -> tuple[str, ...] | None:
+    """Gives labels as text, the way the file writes them; None where some of them can be none."""
+    if not isinstance(labels, list | tuple) or not all(isinstance(label, str | int | float) for label in labels):
+        return None
+    return tuple(label if isinstance(label, str) else json.dumps(label) for label in labels)
+
+
+def _meant(word: str, labels: tuple[str, ...] | str | None) -> object:
+    """Gives the field type that a misspelt one most likely meant, with the labels that are written."""
+    near = nearest(word, FIELD_TYPES)
+    if labels is None:
+        return {near: ["first", "second"]} if near and FIELD_TYPES[near].has_labels else near or "text"
+    near = near or "category"
+    return {near: labels} if FIELD_TYPES[near].has_labels else near
 
 
 class TextField(FieldType):

@@ -26,10 +26,14 @@ def distinct(labels: tuple[str, ...], word: str = "") -> tuple[str, ...]:
         return "{key}: " + paste({word: better} if word else better)
 
     kept = list(dict.fromkeys(label for label in labels if label.strip()))
-    if len(kept) < 2:
-        raise refuse("a label space of at least two labels", fix(["first", "second"]))
+    twice = next((label for index, label in enumerate(labels) if label.strip() and label in labels[:index]), None)
+    better = kept if len(kept) > 1 else [*kept, "second"] if kept and kept != ["second"] else ["first", "second"]
+    if twice is not None:
+        raise refuse(f"each label once: {twice} stands twice", fix(better))
     if len(kept) < len(labels):
-        raise refuse("labels that are not empty, each once", fix(kept))
+        raise refuse("labels that are not empty", fix(better))
+    if len(kept) < 2:
+        raise refuse("a label space of at least two labels", fix(better))
     return labels
 
 

@@ -59,13 +59,31 @@ def _use(value: object) -> object:
     raise refuse("a component's name, or a mapping with the key use", "# remove the key {key}")
 
 
+def _share(value: object) -> object:
+    if isinstance(value, int | float):
+        return value
+    fix = "# write a share below 1, such as 0.2, or how many rows {key} takes"
+    if isinstance(value, str):
+        text = value.strip()
+        is_percent = text.endswith("%")
+        try:
+            number = float(text.removesuffix("%")) / (100 if is_percent else 1)
+        except ValueError:
+            number = 0.0
+        if 0 < number <= 1 and (is_percent or "." in text):
+            fix = f"{{key}}: {round(number, 6)}"
+        elif number > 0 and number.is_integer() and not is_percent:
+            fix = f"{{key}}: {int(number)}"
+    raise refuse("a whole number of rows, or a share of at most 1.0, such as 0.2", fix)
+
+
 Wiring = Annotated[Any, BeforeValidator(_wiring)]
 """`node`, `node.port`, a list of them, or a mapping from port to them."""
 UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
 """A component and its settings: `{use: lora, r: 8}`, or its name alone."""
 Weight = Annotated[float, Field(ge=0)]
 # pydantic's JSON Schema would leave out the bound of a union.
-Share = Annotated[int | float, Field(gt=0, json_schema_extra={"exclusiveMinimum": 0})]
+Share = Annotated[int | float, BeforeValidator(_share), Field(gt=0, json_schema_extra={"exclusiveMinimum": 0})]
 
 
 class Declared(Documented, BaseModel):

@@ -221,10 +221,10 @@ class Found:
         return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
 
     def choose(self) -> str:
-        choices = [str(choice) for choice in self.choices()]
-        default = self.default()
-        usual = str(default) if str(default) in choices else choices[0]
-        return paste(nearest(str(self.detail["input"]), choices) or usual)
+        choices = {str(choice): choice for choice in self.choices()}
+        default = str(self.default())
+        usual = default if default in choices else next(iter(choices))
+        return paste(choices[nearest(str(self.detail["input"]), choices) or usual])
 
 
 def _without_other_forms(same: list[Found]) -> list[Found]:

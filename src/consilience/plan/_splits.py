@@ -62,7 +62,9 @@ def tell_shares(resolved: Resolved, name: str, dealt: Mapping[Any, int | float])
         path: Path = ("sources", name, "split", split)
         if amount > 1:
             expected = "a whole number of rows, or a share of at most 1"
-            resolved.fault("CN505", path, str(amount), expected, f"{split}: {int(amount)}")
+            meant = f"{split}: {int(amount)}" if amount.is_integer() else None
+            fix = meant or f"# write a share below 1, such as 0.2, or how many rows {split} takes"
+            resolved.fault("CN505", path, str(amount), expected, fix)
             return True
         if Fraction(str(amount)) > left:
             room = left if "train" in dealt else left / 2  # the rest is to be learnt from
