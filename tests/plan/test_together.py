@@ -243,3 +243,11 @@ def test_a_source_that_cannot_be_understood_may_fill_any_field(registry: Registr
     text = SOUND.replace("\n  rows:\n", "\n  ro-ws:\n")
     draft = Fusion.draft_text(text, base=BROKEN)
     assert [item.code for item in survey(draft, registry).diagnostics] == ["CN124"]
+
+
+def test_a_name_whose_declaration_is_broken_is_known_again_where_it_is_misspelt() -> None:
+    text = SOUND.replace("[dull, fine]", "[dull]").replace("mood: mood", "mod: mood").replace("get: mood", "get: moood")
+    told = {fault.where: fault for fault in survey(Fusion.draft_text(text)).errors}
+    assert (told["sources.rows.map.mod"].code, told["sources.rows.map.mod"].fix) == ("CN212", "mood:")
+    assert told["sources.rows.map.mod"].expected == "one of text, stars, emotions, mood"
+    assert told["losses.mood_loss.target"].fix == "target: mood"

@@ -152,6 +152,7 @@ class References:
             self._tell_section(name, section, key, port, index)
             return
         known = [node.name for node in self._resolved.nodes.values() if node.section in self._sections]
+        known += [other for other in self._resolved.gone_from(*self._sections) if other not in known]
         near = nearest(name, known)
         if near:
             fix = rewired(self._resolved.fusion, key, near + reference[len(name) :], index)

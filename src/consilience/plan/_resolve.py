@@ -117,7 +117,7 @@ def _resolve_fields(resolved: Resolved, broken: set[str]) -> None:
 
 
 def _unknown_field(resolved: Resolved, path: Path, name: str) -> None:
-    fields = list(resolved.fusion.fields)
+    fields = [*resolved.fusion.fields, *resolved.gone_from("fields")]
     near = nearest(name, fields)
     fix = f"{near}:" if near else f"{name}: text  # under fields"
     expected = f"one of {shortlist(fields)}" if fields else "a field that is declared under fields"

@@ -57,6 +57,13 @@ class Resolved:
         """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""
         return name in self.gone or "*" in self.gone
 
+    def gone_from(self, *sections: str) -> list[str]:
+        """Lists the names that sections declare in what could not be understood: a misspelt name may mean them."""
+        lost = [(str(path[0]), str(path[1])) for path in self.lost if len(path) == 2]
+        return sorted(
+            name for section, name in lost if section in sections and name in self.gone and name.isidentifier()
+        )
+
     def fault(
         self, code: str, path: Path, found: str, expected: str, fix: str, part: Part = Part.VALUE, **more: Any
     ) -> None:
