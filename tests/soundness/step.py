@@ -59,6 +59,8 @@ def train_one_step(plan: Plan) -> None:
     check_savable(plan)
     arguments.dataloader_num_workers = 0
     arguments.torch_compile = False
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]:
+        del os.environ[name]  # it would compile for half a minute, and whatever comes after too
     _step(plan, model, prepared, arguments)
     if plan.of("metrics") and len(prepared.validation):
         batch = next(iter(evaluation_loader(plan, prepared, "validation", 3)))

@@ -49,10 +49,17 @@ def _check_weights(resolved: Resolved) -> dict[str, float]:
             expected = f"one of {', '.join(disciplines)}"
             resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
     weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
-    for name, weight in weights.items():
-        if weight > _LARGEST:
-            expected = f"a weight of at most {_LARGEST:,.0f}, times that of its discipline too"
-            resolved.fault("CN403", ("losses", name), "a weight too large to count with", expected, "weight: 1.0")
+    too_large = {
+        ("losses", name)
+        if objective.weights.get(owners[name], 1.0) <= _LARGEST
+        else ("objective", "weights", owners[name])
+        for name, weight in weights.items()
+        if weight > _LARGEST
+    }
+    for at in sorted(too_large):
+        expected = f"a weight of at most {_LARGEST:,.0f}, times that of its discipline too"
+        fix = f"{'weight' if at[0] == 'losses' else at[-1]}: 1.0"
+        resolved.fault("CN403", at, "a weight too large to count with", expected, fix)
     if not any(weights.values()):
         first = next(iter(losses))
         fix = f"weight: 1.0  # under losses.{first}"
