@@ -251,3 +251,10 @@ def test_a_name_whose_declaration_is_broken_is_known_again_where_it_is_misspelt(
     assert (told["sources.rows.map.mod"].code, told["sources.rows.map.mod"].fix) == ("CN212", "mood:")
     assert told["sources.rows.map.mod"].expected == "one of text, stars, emotions, mood"
     assert told["losses.mood_loss.target"].fix == "target: mood"
+
+
+def test_a_component_that_is_no_text_is_told_once() -> None:
+    text = SOUND.replace("opinion: {use: classifier,", "opinion: {use: 3,")
+    assert [
+        (fault.code, fault.where) for fault in survey(Fusion.draft_text(text)).errors if "opinion" in fault.where
+    ] == [("CN122", "modules.opinion.use")]

@@ -151,6 +151,8 @@ def _check_mapping(resolved: Resolved, field_name: str, name: str, path: Path) -
 def _is_well_formed(resolved: Resolved, name: str, node: ModuleNode) -> bool:
     if bool(node.use) != bool(node.share):
         return True
+    if not node.use and not node.share and {("modules", name, "use"), ("modules", name, "share")} & resolved.lost:
+        return False  # the key is there, and its own fault is told already
     found = "both use and share" if node.use else "neither use nor share"
     fix = "# remove the key use" if node.use else "use: classifier"
     resolved.fault("CN121", ("modules", name), found, "one of the keys use and share", fix)
