@@ -26,7 +26,7 @@ def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple
         ways = Ways(resolved, edges, references)
         _check_reach(resolved, ways, unknown)
         check_terms(resolved, edges, ways, unknown.onward | unknown.behind)
-    else:
+    elif ("losses",) not in resolved.lost:  # else its own fault is told already, with a fix of the same key
         path: Path = ("losses",) if "losses" in resolved.fusion.model_fields_set else ()
         resolved.fault("CN405", path, "no loss", "at least one loss", _a_loss(resolved))
     _check_tuners(resolved)
