@@ -9,13 +9,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check check-format check-lint check-types check-imports format bench soak soak
+.PHONY: help install demo test check check-format check-lint check-types check-imports format bench soak
 
 help:
 	@echo "make demo      fuse four disciplines on real film reviews, and compare with one alone"
 	@echo "make test      run the whole suite"
 	@echo "make check     format, lint, types, import contract"
-	@echo "make soak      try 10,000 mutants of fusions; MUTANTS=500 fewer, SEED=1 others; goes on where it was stopped"
 	@echo "make format    put into format what 'make check' finds"
 	@echo "make bench     measure the check, the graph's page, and a training step against hand-written PyTorch"
 	@echo "make soak      try 10,000 mutants of valid fusions against the check's promise (MUTANTS=..., SEED=...)"
@@ -48,9 +47,6 @@ check-imports: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-
-soak: $(INSTALLED)
-	$(BIN)/python -m tests.soundness.soak
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/check.py
