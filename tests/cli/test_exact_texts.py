@@ -210,6 +210,7 @@ CHANGES: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[Path], None]]] =
     ),
     "CN413": ((*ALONE, ("metrics:", "objective: {balance: uncertainty}\nmetrics:")), _nothing),
     "CN414": (((OPINION, OPINION.replace("}", ", weight: 0}")),), _nothing),
+    "CN417": ((("in: rating, target: stars", "in: rating, target: rating"),), _nothing),
     "CN416": ((("learning_rate: 1.0e-3", "learning_rate: 0"),), _nothing),
     "CN511": (
         (

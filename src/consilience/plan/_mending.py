@@ -138,7 +138,7 @@ class Mender:
         return sorted(offers, key=lambda offer: offer.namespace != namespace)
 
     def _takes(self, component: type[Component], scores: Ref, target: Ref) -> bool:
-        if not issubclass(component, Loss | Metric) or component.target is None:
+        if not issubclass(component, Loss | Metric) or component.target is None or scores == target:
             return False
         required = [port for port in component.inputs.values() if not port.is_optional]
         rank = self._rank(scores)

@@ -119,6 +119,7 @@ def _check_pairs(resolved: Resolved, edges: Iterable[Edge], losses: Mapping[str,
             into[edge.target.node].append(edge)
     first: dict[object, PlanNode] = {}
     for node in losses.values():
+        _check_target(resolved, node, into[node.name])
         uses = frozenset(uses_of(node.declaration))
         if not into[node.name] and not uses:
             continue
@@ -127,6 +128,16 @@ def _check_pairs(resolved: Resolved, edges: Iterable[Edge], losses: Mapping[str,
         if owner is not node:
             _tell_pair(resolved, owner, node)
     _check_readings(resolved, [(node, into[node.name]) for node in losses.values()])
+
+
+def _check_target(resolved: Resolved, loss: PlanNode, edges: list[Edge]) -> None:
+    """Notes a loss that compares a tensor with itself: it is the same whatever is learnt."""
+    target = next((edge for edge in edges if edge.target.port == TARGET), None)
+    if target is None or all(edge.source != target.source for edge in edges if edge is not target):
+        return
+    fix = "# name under target the field that the loss shall learn"
+    found = f"{target.source}, which the loss compares with itself"
+    resolved.fault("CN417", target.key, found, "a target that is not what is compared with it", fix)
 
 
 def _tell_pair(resolved: Resolved, first: PlanNode, other: PlanNode) -> None:
