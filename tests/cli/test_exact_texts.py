@@ -265,10 +265,10 @@ def test_what_a_change_of_the_small_fusion_is_told(
 
 OF_A_TRAINING = {
     "CN703": (
-        ("learning_rate: 1.0e-3", "learning_rate: 1.0e+30"),
+        ("learning_rate: 1.0e-3", "learning_rate: 1.0e+3, optim: sgd, max_grad_norm: 0"),
         "runs",
         "error CN703 at losses.about_loss (fusion.yaml:27:3)\n"
-        "  found     not finite from step 2 on: about_loss (binary_cross_entropy, discipline task), feeling_loss (mse, "
+        "  found     not finite from step 3 on: about_loss (binary_cross_entropy, discipline task), feeling_loss (mse, "
         "discipline task), opinion_loss (cross_entropy, discipline task), rating_loss (mse, discipline task); all at "
         "once, so a gradient before that step was not finite\n"
         "  expected  finite losses\n"
