@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from math import inf, nextafter
 from random import Random
 from typing import Any
 
-from tests.soundness.settings import draw_settings, draw_value
+from tests.soundness.settings import bounds_of, draw_settings, draw_value
 from tests.soundness.world import SPACES
 
 from consilience.declare import FIELD_TYPES, SECTIONS, TrainingKeys
@@ -95,6 +96,7 @@ _WORDS = [
     "x" * 80,
 ]
 _WEIGHTS: list[Any] = [0, 0.0, -1, -0.0, float("nan"), float("inf"), 1e300, 1e30, 1e-300, 5e-324, 1e6, 3, "1", None]
+_MOST_BUILT = 300
 _READERS = ("inputs", "modules", "losses", "metrics")
 
 
@@ -366,6 +368,29 @@ def resize(random: Random, registry: Registry, written: Written) -> bool:
     return bool(drawn)
 
 
+def go_to_the_edge(random: Random, registry: Registry, written: Written) -> bool:
+    """Sets a number of a component as near to its bounds, or as far out, as its range allows."""
+    found = _node(random, written, "inputs", "modules", "losses", "metrics")
+    component = _component(registry, found[2]) if found else None
+    fields = getattr(component, "model_fields", {})
+    numbers = [key for key, info in fields.items() if bounds_of(info)[:2] != (None, None)]
+    if not found or not numbers:
+        return False
+    key = random.choice(numbers)
+    low, high, is_low_out, is_high_out = bounds_of(fields[key])
+    if "int" in str(fields[key].annotation):
+        values: list[float] = [int(low or 0), *([int(high)] if high is not None and high < _MOST_BUILT else [])]
+    else:
+        least, most = low if low is not None else -1e300, high if high is not None else 1e300
+        near = [nextafter(least, inf) if is_low_out else least, nextafter(most, -inf) if is_high_out else most]
+        values = [
+            *near,
+            *(value for value in (1e-300, 1e-30, 1e-9, 1e9, 1e30, 0.999999, 1 - 1e-12) if least < value < most),
+        ]
+    found[2][key] = random.choice(values)
+    return True
+
+
 def stretch(random: Random, registry: Registry, written: Written) -> bool:
     """Makes a number larger, smaller, zero, negative, or a fraction."""
     numbers = [
@@ -595,10 +620,23 @@ CHANGES: dict[str, Callable[[Random, Registry, Written], bool]] = {
     for change in (
         *(drop, misspell_key, misspell_value, rename_node, rename_node, retype, nest, add_key),
         *(rewire, rewire_port, retarget, refer, share, double, reorder, swap_nodes, swap_component),
-        *(resize, stretch, weigh, tune, relabel, reroute, rebalance),
+        *(resize, go_to_the_edge, stretch, weigh, tune, relabel, reroute, rebalance),
     )
 }
 """Every change by its name."""
 
-LIKELY = ("rewire", "refer", "double", "reorder", "resize", "stretch", "weigh", "tune", "reroute", "rebalance", "share")
+LIKELY = (
+    "rewire",
+    "refer",
+    "double",
+    "reorder",
+    "resize",
+    "stretch",
+    "weigh",
+    "tune",
+    "reroute",
+    "rebalance",
+    "share",
+    "go to the edge",
+)
 """The changes after which a fusion often stays sound: drawn more often, so that many mutants reach their first step."""

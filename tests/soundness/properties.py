@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from click.testing import CliRunner
 from tests.soundness.pasting import pasted
 from tests.soundness.spelling import shuffled
 from tests.soundness.trial import Trial, Verdict, errors_of, plain, try_fusion
 
+from consilience.cli import main
 from consilience.declare import Fusion
 from consilience.errors import ConsilienceError, Diagnostic
 from consilience.host import Registry
@@ -19,10 +24,17 @@ from consilience.plan import check
 
 __all__ = ["try_mutant", "try_valid"]
 
+_BY_COMMAND = 0.05
+"""The share of the trials that are told by the command too."""
+
 
 def try_mutant(random: Random, text: str, base: Path, registry: Registry) -> Trial:
     """Tries a mutant: it passes and trains, or is refused in words; and what passes passes in any order of keys."""
     trial = try_fusion(text, base, registry)
+    if not trial.verdict.is_finding and random.random() < _BY_COMMAND:
+        wrong = _wrong_of_command(random, text, base, trial)
+        if wrong:
+            return replace(trial, verdict=Verdict.TRACEBACK, found=wrong)
     if trial.verdict is Verdict.TRAINED:
         return _reordered(random, text, base, registry, trial)
     if trial.verdict is Verdict.REFUSED:
@@ -36,6 +48,23 @@ def try_valid(random: Random, text: str, base: Path, registry: Registry) -> Tria
     if trial.verdict in (Verdict.REFUSED, Verdict.NO_DATA):
         return replace(trial, verdict=Verdict.VALID_REFUSED, found="\n".join(map(str, trial.faults)))
     return trial
+
+
+def _wrong_of_command(random: Random, text: str, base: Path, trial: Trial) -> str | None:
+    """Checks the same text as a file, by the command and in one of its formats; says what is wrong, if anything."""
+    file = base / f"tried-{os.getpid()}.yaml"
+    file.write_text(text, encoding="utf-8", newline="")
+    form = random.choice(["text", "text", "json", "sarif", "github"])
+    result = CliRunner().invoke(main, ["check", str(file), "--format", form])
+    gc.freeze()  # the command looks at the garbage of a process of its own
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        return f"consilience check --format {form}: {result.exception!r}"
+    if result.exit_code != (trial.verdict is Verdict.REFUSED):
+        return f"consilience check --format {form} ended with {result.exit_code}: {result.output}"
+    if form in ("json", "sarif"):
+        json.loads(result.stdout)
+    lacking = set(trial.codes if trial.verdict is Verdict.REFUSED else ()) - set(re.findall(r"CN\d{3}", result.output))
+    return f"consilience check --format {form} did not tell {', '.join(sorted(lacking))}" if lacking else None
 
 
 def _mended(random: Random, text: str, base: Path, registry: Registry, trial: Trial) -> Trial:

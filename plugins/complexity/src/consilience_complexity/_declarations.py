@@ -39,17 +39,17 @@ class Sparsity(Loss):
     openness: float = Field(0.995, gt=0, lt=1)
     """The probability with which each gate lets something through at the start, above 0 and below 1."""
 
-    speed: float = Field(500.0, gt=0, le=1_000_000)
-    """How many times the run's learning rate the gates learn with, above 0; 500 as in CoFi (Xia, Zhong, Chen 2022)."""
+    speed: float = Field(500.0, ge=0.001, le=1_000_000)
+    """How many times the run's learning rate the gates learn with, 0.001 to 1,000,000; 500 as in CoFi (Xia and others 2022)."""
 
-    temperature: float = Field(2 / 3, gt=0, lt=1)
-    """How soft the gates are in training, above 0 (binary) and below 1."""
+    temperature: float = Field(2 / 3, ge=0.01, lt=1)
+    """How soft the gates are in training, 0.01 (all but binary) or more and below 1."""
 
-    low: float = Field(-0.1, lt=0)
-    """The lower end of the stretched interval, below 0: what falls below 0 is a closed gate."""
+    low: float = Field(-0.1, ge=-10, lt=0)
+    """The lower end of the stretched interval, -10 or more and below 0: what falls below 0 is a closed gate."""
 
-    high: float = Field(1.1, gt=1)
-    """The upper end of the stretched interval, above 1: what falls above 1 is a fully open gate."""
+    high: float = Field(1.1, gt=1, le=11)
+    """The upper end of the stretched interval, above 1 and at most 11: what falls above 1 is a fully open gate."""
 
     value = Float[""]
     has_parameters = True
