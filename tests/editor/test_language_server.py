@@ -53,7 +53,7 @@ def test_a_component_is_offered_with_its_docs_and_its_ports(editor: LanguageClie
         "Scores every emotion of a label space from one vector an example.",
         "",
         "- reads `features`: `Float[batch hidden]`",
-        "- gives `logits`: `Float[batch emotion]`",
+        "- gives `logits`: `Float[batch emotion] as logits`",
         "",
         "From consilience-psychology.",
     ]
@@ -119,7 +119,7 @@ def test_values_are_completed(editor: LanguageClient, text: str, values: set[str
          ["#### psychology.emotion\\_head", "The share of values dropped before each layer while training."]),
         ("modules:\n  one: {use: psychology.emo|tion_head, in: fused}\n",
          ["#### psychology.emotion\\_head", "Scores every emotion of a label space from one vector an example.",
-          "- reads `features`: `Float[batch hidden]`", "- gives `logits`: `Float[batch emotion]`",
+          "- reads `features`: `Float[batch hidden]`", "- gives `logits`: `Float[batch emotion] as logits`",
           "From consilience-psychology."]),
         ("modules:\n  one: {use: concat, i|n: [a, b]}\n",
          ["#### concat", "What it reads: a node or `node.port`, a list of them, or a mapping from",
@@ -238,6 +238,7 @@ def test_what_the_check_refuses_is_underlined_at_the_same_place_and_nothing_else
 
 ELSEWHERE = {
     "shape_no_version": "a missing section is told at the first line, and underlined at the first key",
+    "shape_label_twice": "the check tells it at the field's name, and the list itself is underlined",
     "shape_tag": "what stands behind the tag has the wrong type besides",
 }
 
