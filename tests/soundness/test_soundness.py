@@ -19,6 +19,7 @@ from tests.soundness.trial import Verdict, try_fusion
 from consilience.host import Registry
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.yaml"))
+PAGE = Path(__file__).parents[2] / "docs" / "soundness.md"
 EXPECTED = re.compile(r"# expect: (trains|CN\d{3}(?:, CN\d{3})*)\n# ")
 
 # Without shrinking, which would take minutes: `python -m tests.soundness.minimise FILE` makes a finding small.
@@ -56,6 +57,11 @@ def test_what_was_found_once_stays_mended(file: Path, world: Path, everything: R
     else:
         assert trial.verdict in (Verdict.REFUSED, Verdict.NO_DATA), trial.found
         assert sorted(set(trial.codes)) == match[1].split(", ")
+
+
+def test_the_page_lists_what_was_found() -> None:
+    listed = re.findall(r"^\| `(\d{3}_\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [file.stem for file in FOUND]
 
 
 def test_the_fusions_have_every_size_and_most_components(everything: Registry) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from consilience.declare import FIELD_TYPES, Component, Dtype, Loss, Many, Metric, Module, Port, Range
+from consilience.declare import FIELD_TYPES, Dtype, Loss, Many, Metric, Module, Port, Range
 from consilience.host import Offer
 from consilience.plan._names import namespace_of
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
@@ -118,6 +118,8 @@ class Mender:
         own = [other for port, other in fed.items() if port != TARGET]
         if TARGET not in fed or len(own) != 1:
             return None
+        if self._takes(type(node.declaration), own[0].source, fed[TARGET].source):  # what differs are sizes or labels
+            return None
         written = getattr(self._resolved.fusion, node.section)[node.name]
         for offer in self._offers(node.declaration.kind if node.declaration else "", node):
             takes_settings = set(written.settings) <= set(offer.component.model_fields)
@@ -137,7 +139,7 @@ class Mender:
         offers = self._resolved.offers(kind)
         return sorted(offers, key=lambda offer: offer.namespace != namespace)
 
-    def _takes(self, component: type[Component], scores: Ref, target: Ref) -> bool:
+    def _takes(self, component: type[object], scores: Ref, target: Ref) -> bool:
         if not issubclass(component, Loss | Metric) or component.target is None or scores == target:
             return False
         required = [port for port in component.inputs.values() if not port.is_optional]

@@ -149,6 +149,8 @@ def _wanted(resolved: Resolved, key: str, name: str, wanted: type[Component]) ->
     word = "node" if wanted is Component else wanted.component or wanted.kind
     near = nearest(name, names) or next(iter(names), None)
     fix = f"{key}: {near}" if near else f"# declare a {word}, and name it under {key}"
+    if near == name:  # a name that stands twice, which is told
+        fix = f"# give one of the two nodes {name} another name, and write here which is meant"
     return f"a {word}: {shortlist(names) or 'none is declared'}", fix
 
 

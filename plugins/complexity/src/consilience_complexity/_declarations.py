@@ -40,7 +40,7 @@ class Sparsity(Loss):
     """The probability with which each gate lets something through at the start, above 0 and below 1."""
 
     speed: float = Field(500.0, ge=0.001, le=1_000_000)
-    """How many times the run's learning rate the gates learn with, 0.001 to 1,000,000; 500 as in CoFi (Xia and others 2022)."""
+    """How many times the run's learning rate the gates learn with, 0.001 to 1e6; 500 as in CoFi (Xia et al. 2022)."""
 
     temperature: float = Field(2 / 3, ge=0.01, lt=1)
     """How soft the gates are in training, 0.01 (all but binary) or more and below 1."""
