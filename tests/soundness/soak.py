@@ -1,15 +1,17 @@
 """Tries thousands of mutants, one a seed, in as many processes as there are cores, and prints the tally.
 
-    python -m tests.soundness.soak --mutants 10000 --first 0 --results runs/soak.jsonl
+    python -m tests.soundness.soak --mutants 10000 --first 0
 
-Each seed gives one mutant; every fifth also its fusion as it was before. The results stream into a file of JSON lines:
-a soak that was stopped goes on where it stood. `--seed N` tries one seed alone, and prints its file.
+Each seed gives one mutant; every fifth also its fusion as it was before. The results stream into a file of JSON lines,
+named after the code that is tried: a soak that was stopped goes on where it stood, and another code begins anew.
+`--seed N` tries one seed alone, and prints its file.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import json
 import multiprocessing
 import os
@@ -28,6 +30,8 @@ from tests.soundness.trial import Verdict
 
 __all__ = ["main"]
 
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
 _EACH_VALID = 5
 _LONGEST = 60
 """Seconds after which a trial is given up."""
@@ -97,18 +101,28 @@ def _one(seed: int) -> list[dict[str, Any]]:
         signal.alarm(0)
 
 
+def _results() -> Path:
+    """Names the file of results after all code that a trial runs."""
+    digest = hashlib.sha256()
+    for path in sorted([*_ROOT.glob("src/**/*.py"), *_ROOT.glob("plugins/*/src/**/*.py"), *_HERE.glob("*.py")]):
+        digest.update(path.read_bytes())
+    return Path("runs") / f"soak-{digest.hexdigest()[:12]}.jsonl"
+
+
 def main() -> None:
     """Runs a soak, or one seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutants", type=int, default=int(os.environ.get("MUTANTS", "10000")))
     parser.add_argument("--first", type=int, default=int(os.environ.get("SEED", "0")), help="the first seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--results", type=Path, default=Path("runs/soak.jsonl"), help="where the results stream to")
+    parser.add_argument("--results", type=Path, default=_results(), help="where the results stream to")
     parser.add_argument("--seed", type=int, help="tries this one seed, and prints its file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        import transformers
         from tests.soundness.world import write_world
 
+        transformers.logging.disable_progress_bar()
         world = write_world(Path(folder))
         os.environ["HF_DATASETS_CACHE"] = str(world / "cache")
         if options.seed is not None:
@@ -140,6 +154,8 @@ def _soak(options: argparse.Namespace, world: str) -> int:
                     tqdm.write(_finding(record))
             stream.flush()
             bar.update()
+        pool.close()
+        pool.join()
     sys.stdout.write(tally(done) + "\n")
     return int(any(Verdict(record["verdict"]).is_finding for record in done))
 

@@ -9,6 +9,7 @@ import gc
 import io
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +22,8 @@ from consilience.plan import Plan
 
 __all__ = ["Unsound", "keep_what_is_read", "registry_of_all", "train_one_step"]
 
-_FOLDER = Path("runs") / "never"
-"""Where a run would be kept; nothing is written there."""
+_FOLDER = Path(tempfile.gettempdir()) / "consilience-tried"
+"""Where a run would be kept: the trainer makes the folder, and nothing is written into it."""
 
 
 class Unsound(Exception):
