@@ -105,7 +105,7 @@ JUNK = st.one_of(
     st.sampled_from(
         [{}, {"use": "lora"}, {"use": "lora", "r": 4}, {"use": "full"}, {"category": ["a", "b"]}, {"a": 1}]
     ),
-)
+).map(copy.deepcopy)  # a second change may go into what the first put there
 KEYS = ["use", "share", "in", "target", "weight", "tune", "map", "split", "repeat", "path", "checkpoint", "dropout"]
 KEYS += ["width", "discipline", "where", "train", "test", "epochs", "optim", "metrics", "a", "a-b", "größe"]
 
