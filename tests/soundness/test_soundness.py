@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,10 +14,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.soundness.fusions import MOST_NODES, grow
 from tests.soundness.mutants import mutate
+from tests.soundness.pasting import pasted
 from tests.soundness.properties import try_mutant, try_valid
 from tests.soundness.spelling import to_yaml
-from tests.soundness.trial import Verdict, try_fusion
+from tests.soundness.trial import Verdict, errors_of, plain, try_fusion
 
+from consilience.errors import Diagnostic
 from consilience.host import Registry
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.yaml"))
@@ -57,6 +61,20 @@ def test_what_was_found_once_stays_mended(file: Path, world: Path, everything: R
     else:
         assert trial.verdict in (Verdict.REFUSED, Verdict.NO_DATA), trial.found
         assert sorted(set(trial.codes)) == match[1].split(", ")
+        assert not list(fixes_that_leave_it(trial.faults, text, world, everything))
+
+
+def fixes_that_leave_it(
+    faults: Iterable[Diagnostic], text: str, world: Path, registry: Registry
+) -> Iterator[Diagnostic]:
+    """Gives the faults that stay when their fix is pasted."""
+    written = plain(text)
+    assert written is not None
+    for fault in faults:
+        mended = pasted(written, fault)
+        left = errors_of(json.dumps(mended), world, registry) if mended else ()
+        if (fault.code, fault.path) in {(other.code, other.path) for other in left}:
+            yield fault
 
 
 def test_the_page_lists_what_was_found() -> None:

@@ -47,7 +47,7 @@ class Mender:
         if component and found is None:
             return f"use: {component}  # under {section}.{edge.target.node}"
         if found is None and edge.target.port == TARGET and code == "CN301":
-            by_hand = self._aligned(edge, source, wanted) or self._head(edge) or self._level(edge, source)
+            by_hand = self._aligned(edge, source, wanted) or self._head(edge) or self._level(edge, source, wanted)
             if by_hand:
                 return by_hand
         found = found or self._fitting(edge, others)
@@ -164,6 +164,8 @@ class Mender:
         fed = self._into.get(head.name, ())
         if head.section != "modules" or head.share or len(fed) != 1:
             return None
+        if self._takes(type(loss.declaration), scored[0].source, edge.source):  # what differs are sizes or labels
+            return None
         settings = set(self._resolved.fusion.modules[head.name].settings)
         for offer in self._offers("module", head):
             kind = offer.component
@@ -222,9 +224,9 @@ class Mender:
             )
         return f"# feed {edge.target} with values {asked}"
 
-    def _level(self, edge: Edge, source: Port) -> str | None:
+    def _level(self, edge: Edge, source: Port, wanted: Port) -> str | None:
         """Says how scores of tokens and targets of examples, or the other way round, come to one level."""
-        lacking = self._lacking(edge, len(source.dims))
+        lacking = self._lacking(edge, len(source.dims)) if wanted.dtype.takes(source.dtype) else None
         if lacking not in (-1, 1) or (lacking == 1 and edge.source.node in self._resolved.fusion.fields):
             return None
         scored = next(other for other in self._into[edge.target.node] if other.target.port != TARGET)
