@@ -22,6 +22,7 @@ __all__ = [
     "nearest",
     "shortlist",
     "sort_diagnostics",
+    "with_article",
 ]
 
 Path = tuple[str | int, ...]
@@ -178,6 +179,11 @@ def _slips(names: tuple[str, ...]) -> Mapping[str, list[str]]:
 
 def _shortened(name: str) -> set[str]:
     return {name, *(name[:place] + name[place + 1 :] for place in range(min(len(name), _LONGEST_COMPARED)))}
+
+
+def with_article(word: str) -> str:
+    """Writes a word with its indefinite article: `an input`."""
+    return f"{'an' if word[:1].lower() in tuple('aeiou') else 'a'} {word}"
 
 
 def shortlist(names: Iterable[str], most: int = 12) -> str:

@@ -29,8 +29,18 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
     "nothing for a section": ("sources:", "CN122", "sources", "sources: {}"),
     "a number for a component": ("modules: {m: {use: 3, in: x}}", "CN122", "modules.m.use", 'use: "3"'),
     "an empty component": ("modules: {m: {use: 3.5, in: x}}", "CN122", "modules.m.use", 'use: "3.5"'),
-    "nothing in": ("modules: {m: {use: a, in: []}}", "CN124", "modules.m.in", "in: node.port"),
-    "a number in": ("modules: {m: {use: a, in: 3}}", "CN124", "modules.m.in", "in: node.port"),
+    "nothing in": (
+        "modules: {m: {use: a, in: []}}",
+        "CN124",
+        "modules.m.in",
+        "# name under in what is to be read, such as encoder.pooled",
+    ),
+    "a number in": (
+        "modules: {m: {use: a, in: 3}}",
+        "CN124",
+        "modules.m.in",
+        "# name under in what is to be read, such as encoder.pooled",
+    ),
     "a tuner of a number": (
         "modules: {m: {use: a, in: x, tune: 5}}",
         "CN124",

@@ -243,11 +243,13 @@ ELSEWHERE = {
     "shape_misspelt_in": "the key that is missing is underlined beside the one that it was meant by",
     "shape_label_twice": "the check tells it at the field's name, and the list itself is underlined",
     "shape_one_label": "the check tells it at the field's name, and the list itself is underlined",
+    "shape_node_without_a_name": "each of its keys is underlined, where the check tells the node",
     "shape_null_node": "a node of nothing is told at its name, and underlined behind it",
     "shape_unknown_alias": "an anchor that is not used is underlined too",
     "shape_use_and_share": "of the two keys one is underlined, where the check tells it at the node",
     "shape_syntax": "what follows the bracket that is not closed is read as its content",
     "shape_tag": "what stands behind the tag has the wrong type besides",
+    "wiring_port_that_nothing_fits": "the port that is missing is underlined beside the one that is unknown",
 }
 
 

@@ -15,6 +15,8 @@ __all__ = ["add_answer", "finish", "graph_of"]
 _LABELS = ("negative", "positive", "no", "1", "true", "a b", "é", "日本", "O", "B-PER", "neutral", "x:y", "it's", "#1")
 _STILL = ("concat", "regroup", "probabilities")
 """The modules without parameters."""
+_HANDING_ON = ("cross_attention", "gated", "knowledge.injection")
+"""The modules that give what is as wide as what they read."""
 _COARSER = {
     "psychology.goemotions": ("psychology.ekman", "psychology.sentiment"),
     "psychology.ekman": ("psychology.sentiment",),
@@ -194,8 +196,10 @@ def _numbers(growth: Growth) -> None:
 
 
 def _as_wide_as_labels(growth: Growth) -> list[Vector]:
-    """Lists the vectors that could be scores of a label space; one of them is scores of one alone."""
+    """Lists the vectors that could be scores of a label space: what has their width is scores of no other."""
     taken = {ref for name in growth.losses for ref in growth.reads[name]}
+    for alike in nx.connected_components(_of_one_width(growth)):
+        taken |= alike if alike & taken else set()
     known = [vector for vector in growth.vectors if vector.ref.partition(".")[0] not in taken and _is_free(vector)]
     return [vector for vector in dict.fromkeys(known) if 2 <= vector.width <= MOST_LABELS]
 
@@ -203,6 +207,15 @@ def _as_wide_as_labels(growth: Growth) -> list[Vector]:
 def _is_free(vector: Vector) -> bool:
     """Tells whether no label space is behind a vector yet."""
     return not vector.ref.endswith(".probabilities")
+
+
+def _of_one_width(growth: Growth) -> nx.Graph[str]:
+    """Joins the modules that hand on the width of what they read to what they give: it has one label space."""
+    graph: nx.Graph[str] = nx.Graph()
+    for name, node in growth.modules.items():
+        if node.get("use") in _HANDING_ON or "share" in node:
+            graph.add_edges_from((source, name) for source in growth.reads[name] if source in growth.modules)
+    return graph
 
 
 def _width_as_answer(growth: Growth) -> None:

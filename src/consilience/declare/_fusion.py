@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._fields import FieldType
@@ -69,7 +69,26 @@ def _title(name: str) -> str:
 
 _TITLE = re.compile(r"\w[\w .-]{0,99}")
 
+
+def _is_unnamed(section: object) -> bool:
+    """Tells a node that stands where its name should: a component's name is no node."""
+    return isinstance(section, Mapping) and isinstance(section.get("use", section.get("share")), str)
+
+
+def _named(section: object) -> object:
+    if _is_unnamed(section):
+        whole = paste({"a_name": section})
+        fix = f"{{key}}: {whole}" if len(whole) <= _MOST_PASTED else "# indent its keys, and write a name above them"
+        raise refuse("names, each with a node below it: {name: {use: ...}}", fix)
+    return section
+
+
+_MOST_PASTED = 200
+"""The longest node, in characters, that is written out in a fix."""
+
 Name = Annotated[str, AfterValidator(_identifier)]
+NodeT = TypeVar("NodeT", bound=Node)
+Section = Annotated[dict[Name, NodeT], BeforeValidator(_named)]
 
 
 class Fusion(Declared, BaseModel):
@@ -78,14 +97,14 @@ class Fusion(Declared, BaseModel):
     consilience: Literal[1] = 1
     """The version of the file's format."""
     name: Annotated[str, AfterValidator(_title), Field(examples=["my-fusion"])]
-    resources: dict[Name, ResourceNode] = {}
+    resources: Section[ResourceNode] = {}
     fields: dict[Name, FieldType] = {}
-    sources: dict[Name, SourceNode] = {}
-    inputs: dict[Name, InputNode] = {}
-    modules: dict[Name, ModuleNode] = {}
-    losses: dict[Name, LossNode] = {}
+    sources: Section[SourceNode] = {}
+    inputs: Section[InputNode] = {}
+    modules: Section[ModuleNode] = {}
+    losses: Section[LossNode] = {}
     objective: Objective = Objective()
-    metrics: dict[Name, MetricNode] = {}
+    metrics: Section[MetricNode] = {}
     train: TrainSettings = TrainSettings()
 
     _document: Document | None = PrivateAttr(default=None)
@@ -218,7 +237,7 @@ def _names_lost(written: dict[str, Any], lost: Iterable[KeyPath]) -> Iterator[st
         inside = written.get(str(section))
         if len(rest) == 1 and section in ("fields", *SECTIONS):
             yield from (str(rest[0]), _suggest(str(rest[0])))
-        elif not rest and isinstance(inside, dict):
+        elif not rest and isinstance(inside, dict) and not _is_unnamed(inside):
             yield from map(str, inside)
         elif not rest and section in ("fields", *SECTIONS):
             yield "*"

@@ -47,7 +47,8 @@ def _wiring(value: object) -> object:
     if isinstance(value, Mapping) and value and all(is_reference(item) or is_list(item) for item in value.values()):
         return {str(port): tuple(item) if isinstance(item, list) else item for port, item in value.items()}
     raise refuse(
-        "a node or node.port, a list of them, or a mapping from the component's ports to them", "{key}: node.port"
+        "a node or node.port, a list of them, or a mapping from the component's ports to them",
+        "# name under {key} what is to be read, such as encoder.pooled",
     )
 
 

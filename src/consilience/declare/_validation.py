@@ -184,7 +184,8 @@ class Found:
         try:
             if wanted in (int, float) and isinstance(given, str | float) and not isinstance(given, bool):
                 number = float(given)
-                return int(number) if wanted is int and number == int(number) else number if wanted is float else 1
+                if self.inside(number) == number and (wanted is float or number == int(number)):
+                    return int(number) if wanted is int else number
         except (ValueError, OverflowError):
             pass
         if wanted is bool and isinstance(given, str | int):

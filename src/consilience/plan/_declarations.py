@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from consilience.declare import (
@@ -12,7 +13,7 @@ from consilience.declare import (
     Use,
     salvage,
 )
-from consilience.errors import Path, is_slip, nearest
+from consilience.errors import Diagnostic, Path, is_slip, nearest, with_article
 from consilience.host import PLUGIN_ERRORS, Offer, failure
 from consilience.plan._names import namespace_of
 from consilience.plan._resolved import Resolved
@@ -38,9 +39,9 @@ def offer_of(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> 
     if offer.component.kind != kind:
         names = [found.name for found in resolved.offers(kind)]
         near = nearest(name, names) or next(iter(names), None)
-        found = f"{name}, which is a {offer.component.kind}"
-        fix = f"{key}: {near}" if near else f"# install a plugin that offers a {kind}"
-        resolved.fault("CN209", path, found, f"a {kind}: {', '.join(names) or 'none is installed'}", fix)
+        found = f"{name}, which is {with_article(offer.component.kind)}"
+        fix = f"{key}: {near}" if near else f"# install a plugin that offers {with_article(kind)}"
+        resolved.fault("CN209", path, found, _one_of(kind, names), fix)
         return None
     return offer
 
@@ -62,12 +63,22 @@ def declaration_of(resolved: Resolved, offer: Offer, settings: Mapping[str, Any]
         _tell_failure(resolved, offer.distribution, offer.component, path, error)
         return None
     if salvaged.faults:
-        resolved.faults.extend(salvaged.faults)
+        resolved.faults.extend(_naming_nodes(resolved, offer.component, fault, path) for fault in salvaged.faults)
         resolved.lost.update(salvaged.lost)
         resolved.salvaged.add(str(path[1]))
     if salvaged.model is not None and not offer.component.uses():
         tell_own_faults(resolved, salvaged.model, offer.name, path)
     return salvaged.model
+
+
+def _naming_nodes(resolved: Resolved, component: type[Component], fault: Diagnostic, path: Path) -> Diagnostic:
+    """Puts into the fix of a key that names a node one that the file declares."""
+    for key, wanted in component.uses().items():
+        if fault.path == (*path, key) or (fault.path == path and fault.found == f"no key {key}"):
+            names = list(resolved.declared(wanted))
+            word = with_article(wanted.component or wanted.kind)
+            return replace(fault, fix=f"{key}: {names[0]}" if names else f"# declare {word}, and name it under {key}")
+    return fault
 
 
 def _own_faults(declaration: Component) -> Iterable[Fault]:
@@ -106,13 +117,17 @@ def _tell_failure(
     resolved.fault("CN207", path, found, "a component that can be checked", fix)
 
 
+def _one_of(kind: str, names: Iterable[str]) -> str:
+    return f"{with_article(kind)}: {', '.join(names) or 'none is installed'}"
+
+
 def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> Offer | None:
     names = [offer.name for offer in resolved.offers(kind)]
     if "." in name:
         namespace = name.partition(".")[0] + "."
         names = [other for other in names if other.startswith(namespace)] or names
     near = nearest(name, names)
-    expected = f"a {kind}: {', '.join(names) or 'none is installed'}"
+    expected = _one_of(kind, names)
     fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
     resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
     return resolved.registry.component(near) if near and is_slip(name, near) else None

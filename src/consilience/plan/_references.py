@@ -67,7 +67,7 @@ class References:
             return (named or offered)[0]
         fitting = self._alike(offered, port)
         expected = f"one port: {', '.join(str(ref) for ref in fitting)}"
-        fix = rewired(self._resolved.fusion, key, fitting[0], index)
+        fix = self._rewired(fitting[0], key, port, index)
         self._resolved.fault("CN310", key, f"{reference}, which has {len(offered)} ports", expected, fix)
         self.meant.append(offered[0].node)
         return None
@@ -92,8 +92,9 @@ class References:
             self._resolved.fault("CN310", key, f"{name}, which gives nothing", "a node with a port that it gives", fix)
             return None
         if dot and output not in outputs:
-            near = nearest(output, outputs) or self._alike([Ref(name, other) for other in outputs], port)[0].port
-            fix = rewired(self._resolved.fusion, key, Ref(name, near), index)
+            near = nearest(output, outputs)
+            ref = Ref(name, near) if near else self.best([Ref(name, other) for other in outputs], port)
+            fix = self._rewired(ref, key, None if near else port, index)
             expected = f"one of {', '.join(str(Ref(name, other)) for other in outputs)}"
             self._resolved.fault("CN211", key, f"the unknown port {reference}", expected, fix)
             self.meant.append(name)
@@ -102,10 +103,19 @@ class References:
 
     def suggestion(self, port: str) -> Ref | None:
         """Finds something that could feed a port: by the port's own name, or by its type."""
-        wanted = self._node.inputs[port]
-        refs = list(self._readable(port))
-        alike = [ref for ref in refs if is_alike(self._resolved.nodes[ref.node].outputs[ref.port], wanted)]
+        alike = [ref for ref in self._readable(port) if self.fits(ref, port)]
         return next((ref for ref in alike if ref.port == port), alike[0] if alike else None)
+
+    def fits(self, ref: Ref, port: str) -> bool:
+        """Tells whether what a reference gives could feed a port, as far as both say it themselves."""
+        return is_alike(self._resolved.nodes[ref.node].outputs[ref.port], self._node.inputs[port])
+
+    def named(self, reference: str) -> list[Ref]:
+        """Lists the ports that a reference gives, faults or not; none where it names nothing that is known."""
+        name, dot, output = reference.partition(".")
+        node = self._resolved.nodes.get(name)
+        outputs = [] if node is None or node.section not in self._sections else list(node.outputs)
+        return [Ref(name, other) for other in outputs if not dot or other == output]
 
     def shortest(self, ref: Ref) -> str:
         """Writes a reference by its node alone, where that has one port."""
@@ -116,10 +126,9 @@ class References:
         return self._alike(offered, port)[0]
 
     def _alike(self, offered: list[Ref], port: str | None) -> list[Ref]:
-        wanted = self._node.inputs.get(port) if port else None
-        if wanted is None:
+        if port is None or port not in self._node.inputs:
             return offered
-        return sorted(offered, key=lambda ref: not is_alike(self._resolved.nodes[ref.node].outputs[ref.port], wanted))
+        return sorted(offered, key=lambda ref: not self.fits(ref, port))
 
     def _readable(self, port: str) -> Iterator[Ref]:
         """Gives what the node could read without a cycle, the nearest above it first; for a target, fields first."""
@@ -132,6 +141,13 @@ class References:
             above = islice(dropwhile(lambda node: node.name != self._node.name, reversed(nodes.values())), 1, None)
         for node in islice((node for node in above if node.section in self._sections), MOST_TRIED):
             yield from (Ref(node.name, output) for output in node.outputs)
+
+    def _rewired(self, ref: Ref, key: Path, port: str | None, index: int) -> str:
+        """Writes a reference anew, or what could feed the port where it could not."""
+        if port is None or self.fits(ref, port):
+            return rewired(self._resolved.fusion, key, ref, index)
+        self._doubt(port)
+        return self._instead(key, port, index)
 
     def _instead(self, key: Path, port: str | None, index: int) -> str:
         ports = [port] if port else [name for name, kind in self._node.inputs.items() if not kind.is_optional]

@@ -192,7 +192,7 @@ def _resolve_shares(resolved: Resolved) -> None:
                 continue
             near = nearest(node.share, owners)
             expected = f"a module with a component of its own: {shortlist(owners) or 'none'}"
-            fix = f"share: {near or next(iter(owners))}" if owners else "use: text_encoder"
+            fix = f"share: {near}" if near else f"# name under share the module that {name} applies once more"
             resolved.fault("CN210", path, f"the unknown module {node.share}", expected, fix)
         elif base is not None:
             extra = [*node.settings, *(["tune"] if "tune" in node.model_fields_set else [])]

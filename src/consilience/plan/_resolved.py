@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,13 @@ class Resolved:
             names += [name for name, node in self.nodes.items() if isinstance(node.declaration, kind)]
             self._names[kind] = names
         return self._names[kind]
+
+    def declared(self, kind: type[Component]) -> Iterator[str]:
+        """Gives the names of the file's nodes that use a component of a kind, resolved or not."""
+        for _, name, node in self.fusion.nodes():
+            offer = self.registry.component(node.use) if node.use else None
+            if offer is not None and issubclass(offer.component, kind):
+                yield name
 
     def is_gone(self, name: str) -> bool:
         """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""

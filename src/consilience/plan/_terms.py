@@ -45,7 +45,8 @@ def _check_weights(resolved: Resolved) -> dict[str, float]:
         if name not in disciplines:
             near = nearest(name, disciplines) or disciplines[0]
             path = ("objective", "weights", name)
-            fix = f"{near}: {objective.weights[name]:g}"
+            weight = objective.weights[name]
+            fix = f"{near}: {weight if 0 < weight <= _LARGEST else 1.0:g}"
             expected = f"one of {', '.join(disciplines)}"
             resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
     weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
@@ -61,13 +62,21 @@ def _check_weights(resolved: Resolved) -> dict[str, float]:
         fix = f"{'weight' if at[0] == 'losses' else at[-1]}: 1.0"
         resolved.fault("CN403", at, "a weight too large to count with", expected, fix)
     if not any(weights.values()):
-        first = next(iter(losses))
-        fix = f"weight: 1.0  # under losses.{first}"
-        if losses[first].weight:
-            fix = f"{owners[first]}: 1.0  # under objective.weights"
-        resolved.fault("CN403", ("losses",), "losses whose weights are all zero", "a weight above zero", fix)
+        _tell_all_zero(resolved, owners)
         return dict.fromkeys(weights, 1.0)  # told: nothing more follows from it
     return weights
+
+
+def _tell_all_zero(resolved: Resolved, owners: Mapping[str, str]) -> None:
+    """Notes that no loss weighs anything; the fix is of a loss for which one key is enough, if there is one."""
+    losses, given = resolved.fusion.losses, resolved.fusion.objective.weights
+    twice = [name for name, node in losses.items() if not (node.weight or given.get(owners[name], 1.0))]
+    name = next((name for name in losses if name not in twice), None) or twice[0]
+    fix = f"{owners[name]}: 1.0  # under objective.weights"
+    if not losses[name].weight:
+        fix = f"weight: 1.0  # under losses.{name}"
+    found = "losses whose weights are all zero" + (", and those of their disciplines too" if name in twice else "")
+    resolved.fault("CN403", ("losses",), found, "a weight above zero", fix)
 
 
 def _check_untaught(resolved: Resolved, ways: Ways, weights: Mapping[str, float]) -> None:

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
 from consilience.declare import SECTIONS, Component, Tuner, Use
-from consilience.errors import Path, nearest, shortlist
+from consilience.errors import Path, nearest, shortlist, with_article
 from consilience.plan._cycles import cycles
 from consilience.plan._declarations import tell_own_faults
 from consilience.plan._plan import PlanNode
@@ -148,10 +148,10 @@ def _wanted(resolved: Resolved, key: str, name: str, wanted: type[Component]) ->
     names = resolved.names_of(wanted)
     word = "node" if wanted is Component else wanted.component or wanted.kind
     near = nearest(name, names) or next(iter(names), None)
-    fix = f"{key}: {near}" if near else f"# declare a {word}, and name it under {key}"
+    fix = f"{key}: {near}" if near else f"# declare {with_article(word)}, and name it under {key}"
     if near == name:  # a name that stands twice, which is told
         fix = f"# give one of the two nodes {name} another name, and write here which is meant"
-    return f"a {word}: {shortlist(names) or 'none is declared'}", fix
+    return f"{with_article(word)}: {shortlist(names) or 'none is declared'}", fix
 
 
 def _wrong_use(
@@ -160,6 +160,6 @@ def _wrong_use(
     is_declared = any(name in getattr(resolved.fusion, section) for section in SECTIONS if section != "sources")
     if target is None and (is_declared or resolved.is_gone(name)):
         return  # its own fault is told already
-    found = f"{name}, which is a {target.kind}" if target else f"the unknown node {name}"
+    found = f"{name}, which is {with_article(target.kind)}" if target else f"the unknown node {name}"
     expected, fix = _wanted(resolved, key, name, wanted)
     resolved.fault("CN209" if target else "CN210", (*path, key), found, expected, fix)

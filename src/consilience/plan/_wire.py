@@ -199,17 +199,28 @@ class Wirer:
         return fed
 
     def _unknown_port(self, port: str, references: Any, left: list[str], key: Path) -> None:
-        near = nearest(port, left) or next(iter(left), None)
+        near = nearest(port, left) or self._fed_by(references, left)
         self._mean([references] if isinstance(references, str) else references)
         given = references if isinstance(references, str) else f"[{', '.join(references)}]"
-        fix = f"{near}: {given}" if near else f"# remove the key {port}"
+        fix = f"{near}: {given}" if near else self._feed_anew() if left else f"# remove the key {port}"
         self._fault("CN211", key, f"the unknown port {port}", f"one of {', '.join(self._ports)}", fix, Part.KEY)
+
+    def _fed_by(self, references: Any, ports: Iterable[str]) -> str | None:
+        """Finds the port that what is named could feed; the first, where nothing is known of it."""
+        listed = (references,) if isinstance(references, str) else references
+        given = [ref for reference in listed for ref in self._references.named(reference)]
+        return next(
+            (port for port in ports if not given or any(self._references.fits(ref, port) for ref in given)), None
+        )
 
     def _no_match(self, reference: str, offered: list[Ref], listed: tuple[str, ...], key: Path) -> None:
         given = ", ".join(str(ref) for ref in offered)
         open_ports = [port for port, kind in self._ports.items() if not kind.is_optional] or list(self._ports)
         ref = self._references.best(offered, open_ports[0])
-        fix = f"in: {ref}" if len(open_ports) == 1 else self._feed({open_ports[0]: [(ref, key)]})
+        if not self._references.fits(ref, open_ports[0]):
+            fix = self._feed_anew()
+        else:
+            fix = f"in: {ref}" if len(open_ports) == 1 else self._feed({open_ports[0]: [(ref, key)]})
         if len(listed) > 1:
             fix = f"# name the port that {ref} shall feed: in: {{{open_ports[0]}: {ref}, ...}}"
         self._references.meant.append(ref.node)
@@ -232,6 +243,11 @@ class Wirer:
         if len(wanted) == 1:
             return f"in: {written[wanted[0]]}"
         return "in: {" + ", ".join(f"{port}: {ref}" for port, ref in written.items()) + "}"
+
+    def _feed_anew(self) -> str:
+        """Writes `in:` without what is written: what it should be, nobody can say."""
+        self._references.is_unread |= any(map(self._references.passes_gradient, self._ports))
+        return self._feed({})
 
     def _wanted(self, ports: Iterable[str]) -> str:
         return ", ".join(f"{port}: {self._node.inputs[port]}" for port in ports)
