@@ -160,6 +160,16 @@ def test_codes_of_a_space_that_the_file_names_have_a_meaning(write, tmp_path: Pa
         assert [fault.code for fault in examine(check(fusion, registry()))] == codes
 
 
+def test_the_fix_of_codes_writes_them_as_they_are_written(write, tmp_path: Path) -> None:
+    rows = [f'{{"text": "{word}", "label": "{code}"}}' for word, code in (("one", "00"), ("two", "01"))]
+    write("a.jsonl", *rows)
+    text = SHAPE + "sources: {a: {use: table, path: a.jsonl, map: {text: text, mood: label}}}"
+    [fault] = examine(check(Fusion.parse(text, base=tmp_path), registry()))
+    assert (fault.code, fault.fix) == ("CN511", 'mood: {column: label, values: {"00": bad, "01": good}}')
+    mended = text.replace("mood: label", fault.fix)
+    assert examine(check(Fusion.parse(mended, base=tmp_path), registry())) == ()
+
+
 def test_numbers_that_are_not_finite_are_told_of_a_binary_file_too(tmp_path: Path) -> None:
     rows = {
         "text": ["a", "b", "c", "d"],

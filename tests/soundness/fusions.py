@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
 from tests.soundness.growth import Growth
 from tests.soundness.rows import add_sources
-from tests.soundness.settings import draw_settings
 from tests.soundness.spelling import shuffled
 from tests.soundness.targets import add_answer, finish
 from tests.soundness.training import draw_training
 
 from consilience.host import Registry
 
-__all__ = ["MOST_NODES", "fusions", "grow"]
+__all__ = ["MOST_NODES", "grow"]
 
 MOST_NODES = 30
 _TITLES = ("tried", "a try", "Versuch 7", "essai-1.2", "试验", "x")
@@ -47,21 +44,3 @@ def _written(growth: Growth) -> dict[str, Any]:
             written[section] = nodes
     written |= draw_training(growth)
     return shuffled(random, written) if random.random() < 0.5 else written
-
-
-@st.composite
-def fusions(draw: st.DrawFn, registry: Registry) -> dict[str, Any]:
-    """Draws valid fusions, which Hypothesis shrinks towards the first choices of each step."""
-    return grow(draw(st.randoms(use_true_random=False)), registry)
-
-
-def resized(random: Random, registry: Registry, use: str) -> dict[str, Any]:
-    """Draws other settings for a component, within their ranges."""
-    offer = registry.component(use)
-    return draw_settings(random, offer.component, 0.8) if offer else {}
-
-
-def components_of(registry: Registry, kind: str) -> Iterator[str]:
-    """Lists the components of a kind, those of the disciplines too."""
-    for offer in registry.components(kind):
-        yield offer.name

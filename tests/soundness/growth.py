@@ -16,6 +16,16 @@ from consilience.host import Registry
 __all__ = ["Field", "Growth", "Sequence", "Vector"]
 
 _NAMES = ("é", "模型", "keys", "items", "forward", "training", "self", "target_", "loss", "losses_", "labels", "T_1")
+_COMPONENTS = (
+    "classifier",
+    "cross_entropy",
+    "token_labels",
+    "accuracy",
+    "text_encoder",
+    "checkpoint",
+    "gated",
+    "regressor",
+)
 _MOST_WIDTH = 160
 
 
@@ -112,8 +122,8 @@ class Growth:
     def name(self, word: str) -> str:
         """Gives a name that is free: mostly the word, sometimes one that a careless program trips over."""
         taken = {*self.resources, *self.fields, *self.outputs, *self.losses, *self.metrics}
-        free = [name for name in _NAMES if name not in taken]
-        if free and self.random.random() < 0.08:
+        free = [name for name in (*_NAMES, *_COMPONENTS) if name not in taken]
+        if free and self.random.random() < 0.12:
             return self.random.choice(free)
         return next(name for name in (word, *(f"{word}_{number}" for number in range(2, 99))) if name not in taken)
 

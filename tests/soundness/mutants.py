@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
 from tests.soundness.changes import CHANGES, LIKELY
-from tests.soundness.fusions import grow
 from tests.soundness.scribbles import SCRIBBLES
 from tests.soundness.spelling import to_yaml
 
 from consilience.host import Registry
 
-__all__ = ["Mutant", "mutants", "mutate", "valid_mutant"]
+__all__ = ["Mutant", "mutate"]
 
 MOST_CHANGES = 3
 _TRIES = 8
@@ -52,14 +50,3 @@ def _change(random: Random, registry: Registry, written: dict[str, Any]) -> str:
         if CHANGES[name](random, registry, written):
             return name
     return "nothing"
-
-
-def valid_mutant(random: Random, registry: Registry) -> Mutant:
-    """Grows a fusion and mutates it."""
-    return mutate(random, registry, grow(random, registry))
-
-
-@st.composite
-def mutants(draw: st.DrawFn, registry: Registry) -> Mutant:
-    """Draws mutants of valid fusions."""
-    return valid_mutant(draw(st.randoms(use_true_random=False)), registry)

@@ -57,7 +57,7 @@ def train_one_step(plan: Plan) -> None:
     set_seed(plan.fusion.train.seed)
     model = fuse(plan)
     build_metrics(plan)
-    check_savable(plan)
+    check_savable(model)
     arguments.dataloader_num_workers = 0
     arguments.torch_compile = False
     for name in [name for name in os.environ if name.startswith("ACCELERATE_DYNAMO_")]:

@@ -50,6 +50,18 @@ def test_a_mutant_trains_or_is_refused_in_words(random: Random, world: Path, eve
     assert not trial.verdict.is_finding, f"{trial.verdict}: {trial.found}\n{mutant.changes}\n{mutant.text}"
 
 
+def test_most_mutants_are_refused_and_many_fixes_are_pasted(world: Path, everything: Registry) -> None:
+    """What is tried is there to be tried: without it, the test above could not fail."""
+    mutants = [mutate(Random(seed), everything, grow(Random(seed), everything)) for seed in range(100)]
+    written = [value for mutant in mutants if (value := plain(mutant.text)) is not None]
+    faults = [errors_of(json.dumps(value, ensure_ascii=False), world, everything) for value in written]
+    refused = [(value, found) for value, found in zip(written, faults, strict=True) if found]
+    assert len(written) - len(refused) > 15
+    assert len(refused) > 40
+    able = [value for value, found in refused if any(pasted(value, fault) for fault in found)]
+    assert len(able) > 0.6 * len(refused)
+
+
 @pytest.mark.parametrize("file", FOUND, ids=lambda file: file.stem)
 def test_what_was_found_once_stays_mended(file: Path, world: Path, everything: Registry) -> None:
     text = file.read_text(encoding="utf-8")

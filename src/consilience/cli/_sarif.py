@@ -19,7 +19,7 @@ __all__ = ["to_sarif"]
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
-_AFTER_KEY = re.compile(r"\s*:(?:\s+|$)")
+_AFTER_KEY = re.compile(r"\s*:(?:\s+|$|(?=[\[{\"']))")
 
 
 def to_sarif(reports: Sequence[Report]) -> str:

@@ -185,8 +185,10 @@ def _said(plan: DataPlan, field: str, column: ColumnMap, space: LabelSpace, code
     if len(space) > _MOST_VALUES and isinstance(named, str):
         keys.append(f"space: {named}")
     else:
-        meant = range(len(space)) if len(space) <= _MOST_VALUES else map(int, codes)
-        keys.append("values: {" + ", ".join(f'"{code}": {paste(space.labels[code])}' for code in meant) + "}")
+        meant = {int(code): code for code in codes}  # as they are written: 01 is not 1
+        if len(space) <= _MOST_VALUES:
+            meant = {index: meant.get(index, str(index)) for index in range(len(space))}
+        keys.append("values: {" + ", ".join(f'"{code}": {paste(space.labels[at])}' for at, code in meant.items()) + "}")
     return "{" + ", ".join(keys) + "}"
 
 

@@ -245,9 +245,8 @@ def _locate(detail: ErrorDetails, model: type[BaseModel]) -> Found:
     owner: type[BaseModel] | None = None
     path: Path = ()
     choice: Path | None = None
-    for part in detail["loc"]:
-        if part == "[key]":
-            break
+    is_key = detail["loc"][-1:] == ("[key]",)
+    for part in detail["loc"][: len(detail["loc"]) - is_key]:
         at = _plain(at)
         if get_origin(at) in (Union, types.UnionType):  # the part names the form that was tried
             choice, at = path, _member(at, str(part))
@@ -256,7 +255,7 @@ def _locate(detail: ErrorDetails, model: type[BaseModel]) -> Found:
         info = _fields(owner).get(str(part))
         at = info.annotation if info else _item(at, part)
         path = (*path, part)
-    return Found(detail, path, owner, at, choice, is_key="[key]" in detail["loc"])
+    return Found(detail, path, owner, at, choice, is_key=is_key)
 
 
 def _fields(owner: type[BaseModel] | None) -> dict[str, FieldInfo]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -79,7 +79,7 @@ class Mender:
             sections = readable if target.section != "inputs" else ["fields", "inputs"]
         listed = [own] if own.section in sections else []
         for section in sections:
-            alike = (node for node in self._above(target.name, section) if node is not own)
+            alike = (node for node in self._resolved.above(target.name, section) if node is not own)
             listed += itertools.islice(alike, MOST_TRIED)
         near = [node for node in listed if node is own or node.section == sections[0]]
         if source.dtype is Dtype.LABELS:  # what aligns the same labels to the tokens comes first
@@ -88,21 +88,6 @@ class Mender:
             ]
         tried = {node.name for node in near}
         return near, [node for node in listed if node.name not in tried]
-
-    @cached_property
-    def _places(self) -> tuple[dict[str, list[PlanNode]], dict[str, dict[str, int]]]:
-        """The nodes of each section in the order of the file, and how many of each stand before a node."""
-        sections: dict[str, list[PlanNode]] = {section: [] for section in ("fields", "inputs", "modules")}
-        before: dict[str, dict[str, int]] = {}
-        for node in self._resolved.nodes.values():
-            before[node.name] = {section: len(listed) for section, listed in sections.items()}
-            sections.setdefault(node.section, []).append(node)
-        return sections, before
-
-    def _above(self, name: str, section: str) -> Iterator[PlanNode]:
-        """Gives the nodes of a section that stand before a node, the nearest first."""
-        sections, before = self._places
-        return (sections[section][index] for index in range(before[name].get(section, 0) - 1, -1, -1))
 
     @cached_property
     def _readers(self) -> dict[str, set[str]]:

@@ -137,10 +137,10 @@ class Plan:
 
     def wiring(self, node: str) -> dict[str, tuple[Ref, ...]]:
         """Tells what feeds each connected port of a node, a target included."""
-        wired: dict[str, tuple[Ref, ...]] = {}
+        wired: dict[str, list[Ref]] = {}
         for edge in self._edges_into[node]:
-            wired[edge.target.port] = (*wired.get(edge.target.port, ()), edge.source)
-        return wired
+            wired.setdefault(edge.target.port, []).append(edge.source)
+        return {port: tuple(refs) for port, refs in wired.items()}
 
     def labels(self, field_name: str) -> LabelSpace | None:
         """Gives the label space of a field, or None when it has none."""
@@ -215,6 +215,10 @@ class Plan:
         """The namespaces of the plugins that the fusion names, sorted."""
         return tuple(sorted({namespace_of(name) for name, _ in named(self.fusion)} - {STANDARD}))
 
+    def call(self, hook: str, **given: Any) -> dict[str, Any]:
+        """Calls a hook of the plugins that the fusion names; gives what each gave, by namespace."""
+        return self.registry.call(hook, self.namespaces, **given)
+
     def weight(self, loss: str) -> float:
         """Gives a loss's weight in the objective: its own times its discipline's lambda."""
         return self.fusion.losses[loss].weight * self.fusion.objective.weights.get(self.nodes[loss].discipline, 1.0)
@@ -257,12 +261,12 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the plan in a canonical form: equal for equal fusions, whatever the order of their keys."""
+        sources = self.fusion.to_dict().get("sources", {})
         return {
             "name": self.fusion.name,
             "resources": {name: _settings(item) for name, item in sorted(self.resources.items())},
             "sources": {
-                name: self.fusion.to_dict()["sources"][name] | {"settings": _settings(item)}
-                for name, item in sorted(self.sources.items())
+                name: sources[name] | {"settings": _settings(item)} for name, item in sorted(self.sources.items())
             },
             "nodes": [self._node_dict(self.nodes[name]) for name in self.order],
             "objective": self.fusion.objective.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import dropwhile, islice, takewhile
+from itertools import chain, islice
 from typing import Any
 
 from consilience.declare import SECTIONS, Fusion, Many, Port, paste
@@ -132,14 +132,10 @@ class References:
 
     def _readable(self, port: str) -> Iterator[Ref]:
         """Gives what the node could read without a cycle, the nearest above it first; for a target, fields first."""
-        nodes = self._resolved.nodes
-        above: Iterator[PlanNode]
+        above = self._resolved.above(self._node.name, *self._sections[::-1])
         if port == TARGET:
-            others = takewhile(lambda node: node.name != self._node.name, nodes.values())
-            above = (node for node in others if node.section != "modules")
-        else:
-            above = islice(dropwhile(lambda node: node.name != self._node.name, reversed(nodes.values())), 1, None)
-        for node in islice((node for node in above if node.section in self._sections), MOST_TRIED):
+            above = chain(self._resolved.listed("fields"), self._resolved.listed("inputs"))
+        for node in islice(above, MOST_TRIED):
             yield from (Ref(node.name, output) for output in node.outputs)
 
     def _rewired(self, ref: Ref, key: Path, port: str | None, index: int) -> str:
@@ -167,8 +163,7 @@ class References:
         if section is not None:
             self._tell_section(name, section, key, port, index)
             return
-        known = [node.name for node in self._resolved.nodes.values() if node.section in self._sections]
-        known += [other for other in self._resolved.gone_from(*self._sections) if other not in known]
+        known = self._resolved.readable(*self._sections)
         near = nearest(name, known)
         if near:
             fix = rewired(self._resolved.fusion, key, near + reference[len(name) :], index)

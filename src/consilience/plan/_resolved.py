@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from consilience.declare import (
@@ -41,6 +42,7 @@ class Resolved:
     namespaces: set[str] = field(default_factory=set)
     """The namespaces of the plugins that the file names, the standard one among them."""
     _names: dict[type[Component], list[str]] = field(default_factory=dict)
+    _readable: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
     def offers(self, kind: str) -> list[Offer]:
         """Lists the components of a kind that the file's own plugins offer, whatever else the process has loaded."""
@@ -64,6 +66,37 @@ class Resolved:
     def is_gone(self, name: str) -> bool:
         """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""
         return name in self.gone or "*" in self.gone
+
+    def readable(self, *sections: str) -> list[str]:
+        """Lists the names that nodes may read under some sections, those declared in what was lost included.
+
+        Kept from the first time on: every unknown name asks for them, and by then all that is lost is known.
+        """
+        if sections not in self._readable:
+            known = dict.fromkeys(node.name for node in self.nodes.values() if node.section in sections)
+            self._readable[sections] = [*known, *(name for name in self.gone_from(*sections) if name not in known)]
+        return self._readable[sections]
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, list[PlanNode]], dict[str, dict[str, int]]]:
+        """The nodes of each section in the order of the file, and how many of each stand before a node."""
+        sections: dict[str, list[PlanNode]] = {section: [] for section in ("fields", "inputs", "modules")}
+        before: dict[str, dict[str, int]] = {}
+        for node in self.nodes.values():
+            before[node.name] = {section: len(listed) for section, listed in sections.items()}
+            sections.setdefault(node.section, []).append(node)
+        return sections, before
+
+    def above(self, name: str, *listed: str) -> Iterator[PlanNode]:
+        """Gives the nodes of some sections that stand before a node, section by section, the nearest first."""
+        sections, before = self._places
+        for section in listed:
+            for index in range(before.get(name, {}).get(section, 0) - 1, -1, -1):
+                yield self.nodes[sections[section][index].name]
+
+    def listed(self, section: str) -> Iterator[PlanNode]:
+        """Gives the nodes of a section in the order of the file."""
+        return (self.nodes[node.name] for node in self._places[0][section])
 
     def gone_from(self, *sections: str) -> list[str]:
         """Lists the names that sections declare in what could not be understood: a misspelt name may mean them."""

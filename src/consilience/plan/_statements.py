@@ -38,11 +38,11 @@ class Statements:
         self._doubtful = doubtful
         self._failed: set[tuple[str, str]] = set()
         self._stated: dict[tuple[str, str], object] = {}
-        spoken: dict[str, Spoken] = {}
+        spoken: dict[tuple[str, str], Spoken] = {}
         for node in nodes:
-            if (node.component or node.name) not in spoken:
-                spoken[node.component or node.name] = Spoken.of(node)
-        self._spoken = {node.name: spoken[node.component or node.name] for node in nodes}
+            if _kept(node) not in spoken:
+                spoken[_kept(node)] = Spoken.of(node)
+        self._spoken = {node.name: spoken[_kept(node)] for node in nodes}
 
     def names(self, node: str) -> Mapping[str, str]:
         """Lists the dims of a node, with the variadic port within which each has many sizes, or none."""
@@ -219,3 +219,8 @@ def _sizes(stated: Mapping[str, object]) -> dict[str, int | LabelSpace | str]:
             raise ValueError(f"{size!r} for {name}: a size is a whole number above 0, an identity is a name")
         found[str(name)] = cast("int | LabelSpace | str", size)
     return found
+
+
+def _kept(node: PlanNode) -> tuple[str, str]:
+    """Names what nodes of one component have in common; a field, which has none, may be named like one."""
+    return (node.component, "") if node.component else ("", node.name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from consilience.declare import ModuleNode, Use
+from consilience.declare import ModuleNode
 from consilience.plan._plan import TARGET, Edge, Plan, Ref
+from consilience.plan._uses import uses_of
 from consilience.plan.drawing._drawing import OBJECTIVE, Arrow, ArrowKind, number
 
 __all__ = ["column_of", "columns", "losses", "references", "resources_used", "tensors"]
@@ -60,14 +61,14 @@ def references(plan: Plan) -> Iterator[Arrow]:
     """Gives the arrows along which no tensor passes, each named by the key that makes it."""
     for name in plan.order:
         node = plan.nodes[name]
-        keys: dict[str, str] = {node.share: "share"} if node.share else {}
-        if node.declaration and not node.share:
-            uses = {key: getattr(node.declaration, key) for key in type(node.declaration).uses()}
-            names = {key: use.name for key, use in uses.items() if isinstance(use, Use)}
-            keys = {used: key for key, used in names.items() if used is not None and used in plan.nodes}
-        for source, key in keys.items():
-            detail = f"{name}.{key}: {source}"
-            yield Arrow(source, name, ArrowKind.REFERENCE, (key,), (detail,), ((node.section, name, key),))
+        keys: dict[str, list[str]] = {node.share: ["share"]} if node.share else {}
+        for key, used in uses_of(node.declaration) if not node.share else ():
+            if used in plan.nodes:
+                keys.setdefault(used, []).append(key)
+        for source, by in keys.items():
+            details = tuple(f"{name}.{key}: {source}" for key in by)
+            paths = tuple((node.section, name, key) for key in by)
+            yield Arrow(source, name, ArrowKind.REFERENCE, tuple(by), details, paths)
 
 
 def losses(plan: Plan) -> Iterator[Arrow]:

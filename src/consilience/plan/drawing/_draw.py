@@ -8,7 +8,16 @@ from dataclasses import replace
 from consilience.errors import Diagnostic, Path
 from consilience.plan._plan import TASK, Plan
 from consilience.plan.drawing._arrows import columns, losses, references, resources_used, tensors
-from consilience.plan.drawing._drawing import OBJECTIVE, PALETTE, Arrow, Drawing, Figure, Trouble, trouble_of
+from consilience.plan.drawing._drawing import (
+    OBJECTIVE,
+    PALETTE,
+    Arrow,
+    Drawing,
+    Figure,
+    Trouble,
+    faults_by_key,
+    trouble_of,
+)
 from consilience.plan.drawing._figures import figure_of_node, figure_of_resource, figure_of_source, objective
 from consilience.plan.drawing._ranks import cyclic_pairs, ranked
 from consilience.plan.drawing._unsolved import unsolved
@@ -73,14 +82,11 @@ def _troubled(figure: Figure, faults: Sequence[int], told: Sequence[Diagnostic])
 
 def _told(arrows: Sequence[Arrow], told: Sequence[Diagnostic]) -> list[Arrow]:
     """Marks the arrows that a diagnostic is about: those whose key it names, and those that run in a circle."""
-    about: dict[Path, list[Diagnostic]] = {}
-    for item in told:
-        for length in range(3, len(item.path) + 1):
-            about.setdefault(item.path[:length], []).append(item)
+    about = faults_by_key(told)
     circles = cyclic_pairs(arrows) if any(item.code == "CN304" for item in told) else set()
     marked = []
     for arrow in arrows:
-        found = trouble_of(item for key in arrow.keys for item in about.get(key, ()))
+        found = trouble_of(told[index] for key in arrow.keys for index in about.get(key, ()))
         trouble = Trouble.ERROR if (arrow.source, arrow.target) in circles else found
         marked.append(replace(arrow, trouble=trouble) if trouble else arrow)
     return marked

@@ -20,6 +20,7 @@ __all__ = [
     "Drawing",
     "Figure",
     "Trouble",
+    "faults_by_key",
     "number",
     "trouble_of",
 ]
@@ -64,6 +65,15 @@ def trouble_of(diagnostics: Iterable[Diagnostic]) -> Trouble:
     """Gives the worst of what diagnostics say."""
     found = {item.severity for item in diagnostics}
     return Trouble.ERROR if Severity.ERROR in found else Trouble.WARNING if found else Trouble.NONE
+
+
+def faults_by_key(diagnostics: Iterable[Diagnostic]) -> dict[Path, list[int]]:
+    """Gives, for each path of the file, which diagnostics are about what stands at it or below it."""
+    found: dict[Path, list[int]] = {}
+    for index, item in enumerate(diagnostics):
+        for length in range(1, len(item.path) + 1):
+            found.setdefault(item.path[:length], []).append(index)
+    return found
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from consilience.declare import Component, LabelSpace, Many, ModuleNode, Node, Objective, paste
 from consilience.errors import Diagnostic, Part, Path, Place
 from consilience.plan._plan import TARGET, TASK, Plan, PlanNode, Ref, typed
-from consilience.plan.drawing._drawing import Arrow, ArrowKind, Band, Drawing, Figure
+from consilience.plan.drawing._drawing import Arrow, ArrowKind, Band, Drawing, Figure, faults_by_key
 
 __all__ = ["Parameters", "facts", "line_of"]
 
@@ -55,13 +55,15 @@ class _Teller:
         self._plan = plan
         self._parameters = parameters
         self._index = {key: number for number, key in enumerate(drawing.figures)}
-        self._diagnostics = drawing.diagnostics
+        self._about = faults_by_key(drawing.diagnostics)
         self._seats = {fault: self._index[key] for key, figure in drawing.figures.items() for fault in figure.faults}
         self._written = {(section, name): node for section, name, node in plan.fusion.nodes()}
         self._readers: dict[Ref, list[Ref]] = {}
+        self._between: dict[tuple[str, str], list[tuple[Ref, str]]] = {}
         for name in plan.order:
             for port, refs in plan.wiring(name).items():
                 for ref in refs:
+                    self._between.setdefault((ref.node, name), []).append((ref, port))
                     self._readers.setdefault(ref, []).append(Ref(name, port))
 
     def node(self, figure: Figure) -> Facts:
@@ -83,7 +85,7 @@ class _Teller:
         """Tells of one arrow: its ends, and each tensor's way from port to port with its type."""
         ways = self._ways(arrow)
         lines = () if ways else arrow.details
-        about = [index for index, item in enumerate(self._diagnostics) if _is_about(item.path, arrow.keys)]
+        about = sorted({index for key in arrow.keys for index in self._about.get(key, ())})
         ends = {"from": self._index[arrow.source], "to": self._index[arrow.target], "kind": arrow.kind}
         told = {"ways": ways, "lines": lines, "faults": about, "trouble": arrow.trouble}
         return ends | {key: value for key, value in told.items() if value} | {"solved": arrow.is_solved}
@@ -194,9 +196,11 @@ class _Teller:
         """Gives, for each tensor, the port that it leaves, that which it enters, and its solved type."""
         if arrow.kind not in (ArrowKind.TENSOR, ArrowKind.TARGET) or not arrow.is_solved:
             return []
-        fed = self._plan.wiring(arrow.target)
-        ports = [port for port in fed if (port == TARGET) == (arrow.kind is ArrowKind.TARGET)]
-        passing = [(ref, port) for port in ports for ref in fed[port] if ref.node == arrow.source]
+        passing = [
+            (ref, port)
+            for ref, port in self._between.get((arrow.source, arrow.target), ())
+            if (port == TARGET) == (arrow.kind is ArrowKind.TARGET)
+        ]
         return [[ref.port, port, self._plan.type_of(ref)] for ref, port in passing]
 
     def _note(self, use: str, around: type[Node | Objective] | None = None) -> None:
@@ -213,10 +217,6 @@ class _Teller:
 def line_of(place: Place | None) -> str:
     """Writes a place as a page shows it: the file without its folders, which differ from machine to machine."""
     return f"{PurePath(place.file).name}, line {place.line}" if place else ""
-
-
-def _is_about(path: Path, keys: Iterable[Path]) -> bool:
-    return any(path[: len(key)] == key for key in keys)
 
 
 def _keys(declaration: Component | None, written: Node) -> list[list[Any]]:
