@@ -213,21 +213,20 @@ def test_a_graph_that_cannot_be_written(call: Call, small_fusion: Path, tmp_path
 
 def test_plugins_lists_the_standard_ones(call: Call) -> None:
     listed = {info["namespace"]: info for info in json.loads(call("plugins", "--json").stdout)}
-    assert "text_encoder" in listed["standard"]["components"]
+    assert "text_encoder" in [component["name"] for component in listed["standard"]["components"]]
     assert listed["standard"]["fault"] is None
     header, *rows = call("plugins").stdout.splitlines()
-    assert header.split() == ["namespace", "distribution", "version", "components"]
+    assert header.split() == ["namespace", "distribution", "version", "made", "for", "components"]
     assert any(row.startswith("standard") for row in rows)
 
 
 def test_a_broken_plugin_is_listed_with_its_fault(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import EntryPoint
 
-    from consilience.cli import _check
-    from consilience.host import Registry
+    from consilience.host import Registry, _registry
 
     registry = Registry([EntryPoint("ruin", "no_such_module_at_all", "consilience.plugins")])
-    monkeypatch.setattr(_check, "default_registry", lambda: registry)
+    monkeypatch.setattr(_registry, "_default", registry)
     result = call("plugins")
     assert result.exit_code == 1
     assert "(CN204)" in result.stdout

@@ -236,6 +236,15 @@ def test_no_fix_is_written_that_is_not_exact(text: str, column: int, part: Part,
     assert ("fixes" in log["results"][0]) == (part is Part.KEY or column == 7)
 
 
+@pytest.mark.parametrize("value", ['{"a":1}', "[1]", '"x"'])
+def test_the_key_of_compact_json_is_no_value(value: str, tmp_path: Path) -> None:
+    text = f'{{"weight":{value}}}\n'
+    (tmp_path / "f.yaml").write_text(text, encoding="utf-8")
+    item = fault(("losses", "a", "weight"), place=Place(str(tmp_path / "f.yaml"), 1, 2, 1, 10), fix="weight: 1.0")
+    [log] = json.loads(to_sarif([Report("f.yaml", (item,))]))["runs"]
+    assert "fixes" not in log["results"][0]
+
+
 def test_sarif_reads_each_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     reading = _excerpt._read
@@ -305,7 +314,7 @@ def test_what_a_plugin_prints_stands_in_no_report(monkeypatch: pytest.MonkeyPatc
         return call
 
     monkeypatch.setattr(_check, "survey", noisy(_check.survey))
-    monkeypatch.setattr(_check, "default_registry", noisy(_check.default_registry))
+    monkeypatch.setattr(_plugins, "default_registry", noisy(_check.default_registry))
     monkeypatch.setattr(_schema, "default_registry", noisy(_schema.default_registry))
     for arguments in (["check", str(small_fusion), "--format", "json"], ["plugins", "--json"], ["schema"]):
         result = CliRunner().invoke(main, arguments)

@@ -12,6 +12,7 @@ from consilience import Fusion, check
 from consilience.declare import Dims, Float, Module, Ports, hookimpl
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.host import Registry, consilience_version
+from consilience.host._hooks import hook_names
 
 Install = Callable[..., None]
 Make = Callable[[], Registry]
@@ -157,7 +158,7 @@ def test_a_hook_is_misspelt(install: Install, registry: Make, site: Path) -> Non
     assert told(host.load("own"), site) == (
         "error CN205 at the file\n"
         "  found     own-own implements consilience_component, which is no hook\n"
-        "  expected  one of consilience_components, consilience_label_spaces, consilience_report_section\n"
+        f"  expected  one of {', '.join(hook_names())}\n"
         "  fix       def consilience_components("
     )
     assert host.label_spaces() == []
@@ -169,7 +170,10 @@ def test_a_hook_asks_for_what_it_is_not_given(install: Install, registry: Make, 
         "error CN205 at the file\n"
         "  found     own-own: Argument(s) {'torch'} are declared in the hookimpl but can not be found in the hookspec\n"
         "  expected  hooks with the arguments that they are given\n"
-        "  fix       # consilience_components(), consilience_label_spaces(), consilience_report_section(model, batch)"
+        "  fix       # consilience_components(), consilience_label_spaces(), consilience_commands(), "
+        "consilience_model_built(model), consilience_step_ended(model, step), "
+        "consilience_report_section(model, batch), consilience_state(model), "
+        "consilience_state_restored(model, state)"
     )
 
 

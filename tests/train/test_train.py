@@ -235,3 +235,90 @@ def test_runs_that_cannot_be_kept_are_told(fusion: Fusion, tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="CN706"):
         train(fusion, tmp_path / "file", progress=False)
+
+
+def test_plugins_are_told_of_each_step_and_keep_a_state_with_the_model(fusion: Fusion, tmp_path: Path) -> None:
+    told: list[object] = []
+
+    class Diary:
+        @hookimpl
+        def consilience_components(self) -> list[type[Loss]]:
+            return [Still]
+
+        @hookimpl
+        def consilience_model_built(self, model: object) -> None:
+            told.append("built")
+
+        @hookimpl
+        def consilience_step_ended(self, model: torch.nn.Module, step: int) -> dict[str, object]:
+            told.append(step)
+            return {"step": torch.tensor(step)}
+
+        @hookimpl
+        def consilience_state(self, model: object) -> dict[str, object]:
+            return {"told": len(told)}
+
+        @hookimpl
+        def consilience_state_restored(self, model: object, state: object) -> None:
+            told.append(state)
+
+    class Still(Loss):
+        """Is nothing."""
+
+        inputs = Ports(logits=Float["batch classes"])
+
+        def build(self, dims: object) -> torch.nn.Module:
+            return Zero()
+
+    class Zero(torch.nn.Module):
+        def forward(self, logits: torch.Tensor) -> torch.Tensor:
+            return 0 * logits.sum(dim=1)
+
+    registry = Registry()
+    registry.register(Diary(), "diary")
+    written = changed(fusion, epochs=1).to_dict()
+    written["losses"]["still"] = {"use": "diary.still", "in": "opinion"}
+    run = train(check(Fusion(base=fusion.base, **written), registry), tmp_path / "runs", progress=False)
+    assert told == ["built", 1, 2, 3, 4]
+    assert json.loads((run.path / "model" / "plugins.json").read_text()) == {"diary": {"told": 5}}
+    lines = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert [line["diary/step"] for line in lines if "loss" in line] == [2.0, 4.0]
+    run.model()
+    assert told[5:] == ["built", {"told": 5}]
+
+
+@pytest.mark.parametrize("state", [{"tensor": torch.ones(2)}, {"endless": float("nan")}, 3])
+def test_a_state_that_cannot_be_written_is_told_before_training(fusion: Fusion, tmp_path: Path, state: object) -> None:
+    class Careless:
+        @hookimpl
+        def consilience_components(self) -> list[type[Module]]:
+            return [Same]
+
+        @hookimpl
+        def consilience_state(self, model: object) -> object:
+            return state
+
+    class Same(Module):
+        """Changes nothing."""
+
+        has_parameters = False
+        inputs = Ports(features=Float["batch hidden"])
+        outputs = Ports(same=Float["batch hidden"])
+
+        def build(self, dims: object) -> torch.nn.Module:
+            return Plain()
+
+    class Plain(torch.nn.Module):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return features
+
+    registry = Registry()
+    registry.register(Careless(), "careless")
+    written = fusion.to_dict()
+    written["modules"]["same"] = {"use": "careless.same", "in": "encoder.pooled"}
+    written["modules"]["opinion"]["in"] = "same"
+    with pytest.raises(RunError) as told:
+        train(check(Fusion(base=fusion.base, **written), registry), tmp_path / "runs", progress=False)
+    [fault] = told.value.diagnostics
+    assert (fault.code, fault.expected) == ("CN712", "a mapping that JSON can write")
+    assert not (tmp_path / "runs").exists()

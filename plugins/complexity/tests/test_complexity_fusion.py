@@ -93,3 +93,29 @@ def test_what_a_module_does_not_say_is_told_when_it_is_built(tmp_path: Path, mon
     assert fault.found == "opinion, but Classifier has no attention and no feed-forward layers"
     assert fault.place is not None
     assert fault.place.line == 17
+
+
+def test_the_course_of_the_share_is_followed_logged_and_kept(tmp_path: Path) -> None:
+    from consilience_complexity import consilience_state, consilience_step_ended
+    from consilience_complexity.report import report_section
+
+    model = fused(tmp_path)
+    told = [consilience_step_ended(model, step)["share_kept"] for step in (1, 2, 3)]
+    assert [share.item() for share in told] == pytest.approx([0.995] * 3, abs=1e-5)
+    model.save_pretrained(tmp_path / "model")
+    again = FusedModel.from_pretrained(tmp_path / "model")
+    assert consilience_state(again)["steps"] == [1, 2, 3]
+    batch = {"tokens.ids": torch.tensor([[101, 102]]), "tokens.mask": torch.ones(1, 2, dtype=torch.bool)}
+    assert report_section(again, batch)["share kept by step"] == "1: 0.995, 2: 0.995, 3: 0.995"
+
+
+def test_a_long_course_keeps_few_points_and_both_ends() -> None:
+    from consilience_complexity.course import Course
+
+    course = Course()
+    for step in range(1, 5001):
+        course.add(step, torch.tensor(step / 5000))
+    assert 100 <= len(course.steps) <= 200
+    assert course.every == 32
+    assert course.steps[-1] > 4950
+    assert course.shares[-1] == pytest.approx(course.steps[-1] / 5000)

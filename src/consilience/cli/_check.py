@@ -1,24 +1,21 @@
-"""What the commands do that need no torch: check, plugins."""
+"""What the command does that needs no torch: check."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
 import click
 
 from consilience.cli._report import Report
 from consilience.errors import ConsilienceError, DeclarationError, Diagnostic, sort_diagnostics
-from consilience.host import PluginInfo, default_registry
 from consilience.plan import Plan, survey
 
-__all__ = ["Reading", "check_files", "list_plugins", "summary"]
+__all__ = ["Reading", "check_files", "summary"]
 
 _COUNTED = {"inputs": "input", "modules": "module", "losses": "loss", "metrics": "metric"}
 
@@ -98,39 +95,3 @@ def summary(plan: Plan, warnings: int = 0) -> str:
 def _count(number: int, word: str) -> str:
     plural = f"{word}es" if word.endswith("s") else f"{word}s"
     return f"{number} {word if number == 1 else plural}"
-
-
-def list_plugins(as_json: bool) -> None:
-    """Lists the installed plugins; exits with 1 when one is at fault."""
-    with redirect_stdout(sys.stderr):
-        found = default_registry().plugins()
-    click.echo(json.dumps([_written(info) for info in found], indent=2) if as_json else _table(found))
-    faults = [info.fault for info in found if info.fault is not None]
-    _tell(faults)
-    if faults:
-        click.get_current_context().exit(1)
-
-
-def _written(info: PluginInfo) -> dict[str, Any]:
-    return {
-        "namespace": info.namespace,
-        "distribution": info.distribution,
-        "version": info.version,
-        "components": list(info.components),
-        "label_spaces": list(info.label_spaces),
-        "fault": str(info.fault) if info.fault else None,
-    }
-
-
-def _table(found: list[PluginInfo]) -> str:
-    rows = [("namespace", "distribution", "version", "components"), *(_row(info) for info in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
-        for row in rows
-    )
-
-
-def _row(info: PluginInfo) -> tuple[str, str, str, str]:
-    names = ", ".join(name.removeprefix(f"{info.namespace}.") for name in info.components)
-    return info.namespace, info.distribution, info.version, f"({info.fault.code})" if info.fault else names

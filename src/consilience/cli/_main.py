@@ -16,6 +16,8 @@ __all__ = ["main"]
 
 _EPILOG = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted."
 
+KINDS = ["resource", "source", "input", "module", "loss", "metric", "tuner", "balancer"]
+
 _RUNS = click.option(
     "--runs", type=click.Path(), default="runs", show_default=True, help="The directory that runs are kept in."
 )
@@ -42,6 +44,24 @@ def _uncollected() -> Iterator[None]:
 class _Commands(click.Group):
     """Turns what Consilience raises into diagnostics; a fault of the program keeps its traceback."""
 
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Finds a command of Consilience, or what the plugin of a namespace of that name offers."""
+        own = super().get_command(context, name)
+        if own is not None:
+            return own
+        from consilience.cli._own_commands import commands_of
+
+        return commands_of(name)
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Names the plugins that are installed, which are not imported for it."""
+        from consilience.cli._own_commands import namespaces
+
+        if names := namespaces():
+            with formatter.section("Plugins"):
+                formatter.write_text(f"{', '.join(names)}; `consilience NAME --help` lists the commands of one.")
+        super().format_epilog(context, formatter)
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
@@ -56,11 +76,17 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="consilience", prog_name="consilience", message="%(prog)s %(version)s")
-def main() -> None:
+@click.option("--safe-mode", is_flag=True, help="Turns every plugin off; CONSILIENCE_DISABLE=NAME,... turns off some.")
+@click.pass_context
+def main(context: click.Context, safe_mode: bool) -> None:
     """Lets several disciplines shape one model, declared in one file.
 
     Results go to standard output; progress and diagnostics to standard error.
     """
+    if safe_mode:
+        from consilience.host import safe_mode as turned_off
+
+        context.with_resource(turned_off())
 
 
 @main.command(epilog=_EPILOG)
@@ -113,14 +139,37 @@ def graph(file: str, form: str | None, output: str | None, is_counted: bool) -> 
         draw_file(file, form, output, Counting.PARAMETERS if is_counted else Counting.NONE)
 
 
-@main.command(epilog=_EPILOG)
+@main.group(epilog=_EPILOG, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Writes one JSON array.")
-def plugins(as_json: bool) -> None:
-    """Lists the installed plugins, and what is wrong with one."""
-    with _uncollected():
-        from consilience.cli._check import list_plugins
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
+    """Lists the installed plugins, and what is wrong with one; `doctor` looks closer."""
+    if context.invoked_subcommand is None:
+        with _uncollected():
+            from consilience.cli._plugins import list_plugins
 
-        list_plugins(as_json)
+            list_plugins(as_json)
+
+
+@plugins.command(epilog=_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Writes one JSON array.")
+def doctor(as_json: bool) -> None:
+    """Examines each plugin in a process of its own, and tells every problem with its code and a fix."""
+    from consilience.cli._plugins import doctor
+
+    doctor(as_json)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("name", required=False)
+@click.option("--kind", type=click.Choice(KINDS), help="Lists those of one kind alone.")
+@click.option("--json", "as_json", is_flag=True, help="Writes JSON: an array, or an object for one NAME.")
+def components(name: str | None, kind: str | None, as_json: bool) -> None:
+    """Lists what fusions can use; of one NAME, its ports, keys, help, and a line for a file."""
+    with _uncollected():
+        from consilience.cli._components import list_components, show_component
+
+        show_component(name, as_json) if name else list_components(kind, as_json)
 
 
 @main.command(epilog=_EPILOG)

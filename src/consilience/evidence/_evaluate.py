@@ -132,7 +132,7 @@ def _sections(
     on_device = to_device(batch, model.device)
     for namespace in plan.namespaces:
         try:
-            sections |= plan.registry.report_sections([namespace], model=model, batch=on_device)
+            sections |= plan.registry.call("consilience_report_section", [namespace], model=model, batch=on_device)
         except Exception as error:
             text = error.diagnostics[0].found if isinstance(error, ConsilienceError) else " ".join(str(error).split())
             notes.append(f"the section of {namespace} failed: {type(error).__name__}: {text}")

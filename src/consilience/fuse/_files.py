@@ -19,6 +19,7 @@ from consilience.declare import Location, Resource, show
 from consilience.errors import DeclarationError, Diagnostic, RunError
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._provenance import fingerprints, provenance
+from consilience.fuse._states import restore_states, states_of, write_states
 from consilience.plan import Plan, Purpose, check
 
 if TYPE_CHECKING:
@@ -32,18 +33,20 @@ _HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
 _PASSED_BY_AUTO_CLASSES = ("_from_auto", "adapter_kwargs", "trust_remote_code", "code_revision", "_commit_hash")
 
 
-def check_savable(plan: Plan) -> None:
-    """Saves the resources and reads their fingerprints once for nothing; raises what would stop a save later."""
+def check_savable(model: FusedModel) -> None:
+    """Saves the resources, reads their fingerprints and asks for states once for nothing: what fails, fails now."""
     with TemporaryDirectory() as folder:
-        relocated(plan, Path(folder))
-    fingerprints(plan)
+        relocated(model.plan, Path(folder))
+    fingerprints(model.plan)
+    states_of(model)
 
 
-def write_companions(plan: Plan, fusion: Mapping[str, Any], folder: Path) -> None:
-    """Writes beside the weights what they were made from: the fusion, its plan, and the plugins' versions."""
+def write_companions(model: FusedModel, fusion: Mapping[str, Any], folder: Path) -> None:
+    """Writes beside the weights what they were made from, and what the plugins keep."""
     _write_json(folder / "fusion.yaml", fusion)  # JSON is YAML 1.2
-    _write_json(folder / PLAN, plan.to_dict())
-    _write_json(folder / "record.json", provenance(plan))
+    _write_json(folder / PLAN, model.plan.to_dict())
+    _write_json(folder / "record.json", provenance(model.plan))
+    write_states(model, folder)
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -89,6 +92,8 @@ def load(path: Any, options: dict[str, Any]) -> FusedModel:
     _fill(model, _read_weights(folder), folder)
     torch.nn.Module.to(model, device=_device(device), dtype=_dtype(dtype))
     model.train(False)
+    plan.call("consilience_model_built", model=model)
+    restore_states(model, folder)
     return model
 
 

@@ -202,7 +202,7 @@ class FusedModel(PreTrainedModel):
         self.config.fusion = relocated(self.plan, folder)
         try:
             super().save_pretrained(save_directory, **arguments)
-            write_companions(self.plan, self.config.fusion, folder)
+            write_companions(self, self.config.fusion, folder)
         finally:
             self.config.fusion = original
 
@@ -224,6 +224,7 @@ def fuse(plan: Plan) -> FusedModel:
     """Builds the fused model of a plan and checks that every module gives what it declared."""
     model = FusedModel(FusedConfig(fusion=plan.fusion.to_dict(), architectures=["FusedModel"]), plan)
     check_honour(model, plan)
+    plan.call("consilience_model_built", model=model)
     return model
 
 

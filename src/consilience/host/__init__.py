@@ -5,6 +5,7 @@ The JSON Schema is written by a part that is imported when it is asked for, so t
 
 from typing import TYPE_CHECKING, Any
 
+from consilience.host._disabled import DISABLE, disabled_names, safe_mode
 from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, claims, consilience_version, failure, innermost
 from consilience.host._registry import Offer, PluginInfo, Registry, default_registry, register
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from consilience.host._schema import schema
 
 __all__ = [
+    "DISABLE",
     "PLUGIN_ERRORS",
     "STANDARD",
     "Offer",
@@ -20,9 +22,11 @@ __all__ = [
     "claims",
     "consilience_version",
     "default_registry",
+    "disabled_names",
     "failure",
     "innermost",
     "register",
+    "safe_mode",
     "schema",
 ]
 

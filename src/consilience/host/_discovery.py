@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 from typing import Any
 
 from consilience.declare import UnfitFaultError
-from consilience.host._requirement import unmet_requirement
+from consilience.host._requirement import own_requirement, unmet_others, unmet_requirement
 
 __all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "failure", "innermost"]
 
@@ -63,6 +63,15 @@ class Claim:
             return self.entry_point.dist.metadata  # type: ignore[union-attr]
         except Exception:  # a damaged METADATA file raises what it will
             return Message()
+
+    @property
+    def made_for(self) -> str:
+        """The versions of Consilience that the distribution requires; empty for any."""
+        return own_requirement(self._metadata.get_all("Requires-Dist", ()))
+
+    def unmet_others(self) -> dict[str, str]:
+        """Gives the requirements on other packages that are not met, each with what is there instead."""
+        return unmet_others(self._metadata.get_all("Requires-Dist", ()))
 
     def unmet_requirement(self) -> str | None:
         """Gives the distribution's requirement on Consilience when this one does not meet it."""

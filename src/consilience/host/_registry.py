@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
-from inspect import signature
 from json import dumps as quoted
 from typing import Any
 
@@ -14,7 +13,9 @@ import pluggy
 from consilience.declare import Component, LabelSpace
 from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import _hookspecs
+from consilience.host._disabled import tell_disabled
 from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, Claim, claims, consilience_version, innermost
+from consilience.host._hooks import called, misspelt, unmarked
 from consilience.host._offers import first_wrong
 
 __all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
@@ -40,9 +41,12 @@ class PluginInfo:
     namespace: str
     distribution: str
     version: str
-    components: tuple[str, ...]
-    label_spaces: tuple[str, ...]
-    fault: Diagnostic | None
+    requires: str = ""
+    """The versions of Consilience that it is made for, as its distribution says."""
+    is_disabled: bool = False
+    components: tuple[str, ...] = ()
+    label_spaces: tuple[str, ...] = ()
+    fault: Diagnostic | None = None
 
 
 class Registry:
@@ -88,7 +92,9 @@ class Registry:
         self._faults[namespace] = None
 
     def load(self, namespace: str) -> Diagnostic | None:
-        """Imports the plugin of a namespace, once; gives what is wrong with it, or None."""
+        """Imports the plugin of a namespace, once; gives what is wrong with it, or None. One that is off is that."""
+        if (off := tell_disabled(namespace)) and namespace not in self._registered:
+            return off
         if namespace not in self._faults:
             self._faults[namespace] = self._load(namespace)
         return self._faults[namespace]
@@ -113,25 +119,55 @@ class Registry:
         """Imports every plugin and tells what each offers, or what is wrong with it."""
         return [self._info(namespace) for namespace in self.namespaces()]
 
-    def report_sections(self, namespaces: Iterable[str], **measured: Any) -> dict[str, Mapping[str, object]]:
-        """Calls the report hook of the named plugins that have one; gives their rows by namespace."""
-        sections = {}
-        for namespace in namespaces:
-            plugin = self._manager.get_plugin(namespace)
-            for implementation in self._implementations("consilience_report_section", plugin):
-                sections[namespace] = implementation.function(*(measured[name] for name in implementation.argnames))
-        return sections
+    def call(self, hook: str, namespaces: Iterable[str], **given: Any) -> dict[str, Any]:
+        """Calls a hook of the named plugins that implement it, in the order of the names; gives what each gave.
 
-    def _info(self, namespace: str) -> PluginInfo:
-        fault = self.load(namespace)
+        An implementation may take fewer of the arguments. What one raises gets a note of whose hook it is.
+        """
+        results: dict[str, Any] = {}
+        for namespace in namespaces:
+            for implementation in self._implementations(hook, self._manager.get_plugin(namespace)):
+                results[namespace] = called(hook, implementation, self._owner(namespace), given)
+        return results
+
+    def _owner(self, namespace: str) -> str:
+        """Names a plugin for a person: its namespace, its distribution, and the version."""
+        claimed = " and ".join(f"{claim.distribution} {claim.version}" for claim in self._claims.get(namespace, ()))
+        return f"{namespace}, from {claimed or 'a plugin registered in this process'}"
+
+    def installed(self, namespace: str) -> PluginInfo:
+        """Tells of a plugin what its distribution says, without importing it."""
         claimed = self._claims.get(namespace, [])
         return PluginInfo(
             namespace,
             ", ".join(claim.distribution for claim in claimed) or "registered in this process",
             ", ".join(claim.version for claim in claimed),
-            tuple(offer.name for offer in self.components() if offer.namespace == namespace),
-            tuple(name for name in self.label_spaces() if name.partition(".")[0] == namespace),
-            fault,
+            ", ".join(filter(None, (claim.made_for for claim in claimed))),
+            namespace not in self._registered and tell_disabled(namespace) is not None,
+        )
+
+    def unmet(self, namespace: str) -> Iterator[Diagnostic]:
+        """Tells the packages that a plugin requires and that are not installed, or in another version."""
+        for claim in self._claims.get(namespace, []):
+            for wanted, here in claim.unmet_others().items():
+                found = f"{claim.distribution} {claim.version} requires {wanted}, {here}"
+                fix = f"pip install {quoted(wanted)}"
+                yield Diagnostic("CN218", (), found, "every package that the plugin requires", fix)
+
+    def commands(self, namespace: str) -> Sequence[Any]:
+        """Imports a plugin, and gives the click commands that it offers; raises `DeclarationError` where it cannot."""
+        fault = self.load(namespace)
+        if fault is not None:
+            raise DeclarationError(fault)
+        return self.call("consilience_commands", [namespace]).get(namespace) or ()
+
+    def _info(self, namespace: str) -> PluginInfo:
+        fault = self.load(namespace)
+        return replace(
+            self.installed(namespace),
+            fault=fault,
+            components=tuple(offer.name for offer in self.components() if offer.namespace == namespace),
+            label_spaces=tuple(name for name in self.label_spaces() if name.partition(".")[0] == namespace),
         )
 
     def _load(self, namespace: str) -> Diagnostic | None:
@@ -176,9 +212,9 @@ class Registry:
             other = self._manager.get_name(plugin)
             found = f"{distribution} offers as {namespace} the plugin that is {other} already"
             return Diagnostic("CN207", (), found, "a plugin of its own a namespace", f"# mend {distribution}")
-        unmarked = _unmarked(plugin, distribution)
-        if unmarked:
-            return unmarked
+        without_mark = unmarked(plugin, distribution)
+        if without_mark:
+            return without_mark
         try:
             self._manager.register(plugin, namespace)
             self._manager.check_pending()
@@ -186,7 +222,7 @@ class Registry:
             spaces = self._spaces_of(plugin, namespace, distribution)
         except pluggy.PluginValidationError as error:
             self._drop(plugin)
-            return self._misspelt(error, plugin, distribution)
+            return misspelt(error, plugin, distribution)
         except DeclarationError as error:
             self._drop(plugin)
             return error.diagnostics[0]
@@ -201,17 +237,6 @@ class Registry:
     def _drop(self, plugin: object) -> None:
         if self._manager.is_registered(plugin):
             self._manager.unregister(plugin)
-
-    def _misspelt(self, error: pluggy.PluginValidationError, plugin: object, distribution: str) -> Diagnostic:
-        hooks = _hook_names()
-        marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), "consilience_impl")]
-        wrong = next((name for name in marked if name not in hooks), None)
-        if wrong is None:
-            found = f"{distribution}: {str(error).strip().splitlines()[-1].strip()}"
-            return Diagnostic("CN205", (), found, "hooks with the arguments that they are given", _signatures())
-        near = nearest(wrong, hooks) or hooks[0]
-        found = f"{distribution} implements {wrong}, which is no hook"
-        return Diagnostic("CN205", (), found, f"one of {', '.join(hooks)}", f"def {near}(")
 
     def _implementations(self, hook: str, plugin: object) -> list[Any]:
         return [found for found in getattr(self._manager.hook, hook).get_hookimpls() if found.plugin is plugin]
@@ -251,30 +276,6 @@ def _identifier(text: str) -> str:
 
 def _shown(value: object) -> str:
     return value.__qualname__ if isinstance(value, type) else f"a value of type {type(value).__qualname__}"
-
-
-def _hook_names() -> list[str]:
-    return [name for name in vars(_hookspecs) if name.startswith("consilience_")]
-
-
-def _unmarked(plugin: object, distribution: str) -> Diagnostic | None:
-    """Tells of what pluggy passes over in silence: a class in place of its instance, a hook that nothing marks."""
-    if isinstance(plugin, type):
-        found = f"{distribution} is the class {plugin.__qualname__}"
-        fix = f"register({plugin.__qualname__}(), ...)  # register an instance"
-        return Diagnostic("CN205", (), found, "an instance, or a module, with the hooks", fix)
-    for name in _hook_names():
-        hook = getattr(plugin, name, None)
-        if callable(hook) and not hasattr(hook, "consilience_impl"):
-            found = f"{distribution} has a function {name} that nothing marks as a hook: @hookimpl is missing"
-            fix = f"@hookimpl  # from consilience.declare, on the line above def {name}("
-            return Diagnostic("CN205", (), found, "@hookimpl above each hook", fix)
-    return None
-
-
-def _signatures() -> str:
-    hooks = [getattr(_hookspecs, name) for name in _hook_names()]
-    return "# " + ", ".join(f"{hook.__name__}({', '.join(signature(hook).parameters)})" for hook in hooks)
 
 
 def _bad_offer(distribution: str, what: str) -> DeclarationError:

@@ -1,12 +1,13 @@
-"""Reads what a plugin requires of Consilience."""
+"""Reads what a plugin requires: of Consilience, and of the packages beside it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["unmet_requirement"]
+__all__ = ["own_requirement", "unmet_others", "unmet_requirement"]
 
 _OWN_REQUIREMENT = re.compile(r"(?i:consilience)\s*(?:\[[^]]*\])?(?P<versions>[\s(<>=!~][^;]*|)(?:;(?P<marker>.*))?")
 _BOUND = re.compile(r"\s*(>=|<)\s*(\d+(?:\.\d+)*)\s*")
@@ -26,6 +27,33 @@ def unmet_requirement(requires: Iterable[str], version: str) -> str | None:
             if _applies(match["marker"]) and not (_is_within(wanted, version) or _contains(wanted, version)):
                 return _written(wanted)
     return None
+
+
+def own_requirement(requires: Iterable[str]) -> str:
+    """Gives the versions of Consilience that a distribution says it is made for: `>=0.1,<0.2`; empty for any."""
+    found = (match["versions"].strip("() ") for text in requires if (match := _OWN_REQUIREMENT.fullmatch(text)))
+    return next(found, "")
+
+
+def unmet_others(requires: Iterable[str]) -> dict[str, str]:
+    """Gives the requirements on other packages that are not met here, each with what is installed instead."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    unmet = {}
+    for text in requires:
+        with suppress(InvalidRequirement, ValueError, LookupError, RecursionError):
+            wanted = Requirement(text)
+            if _OWN_REQUIREMENT.fullmatch(text) or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+                continue
+            shown = f"{wanted.name}{wanted.specifier}"
+            try:
+                here = version(wanted.name)
+            except PackageNotFoundError:
+                unmet[shown] = "which is not installed"
+                continue
+            if not wanted.specifier.contains(here, prereleases=True):
+                unmet[shown] = f"and {here} is installed"
+    return unmet
 
 
 def _is_within(wanted: str, version: str) -> bool:

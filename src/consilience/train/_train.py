@@ -24,6 +24,7 @@ from consilience.train._device import describe_device, machine
 from consilience.train._measure import build_metrics, measure
 from consilience.train._progress import LogFile, Progress
 from consilience.train._run import Run
+from consilience.train._step_ended import StepEnded
 from consilience.train._trainer import FusionTrainer
 
 __all__ = ["Announce", "train"]
@@ -53,7 +54,7 @@ def train(
     set_seed(plan.fusion.train.seed)
     model = fuse(plan)
     build_metrics(plan)
-    check_savable(plan)  # what fails to save fails now, not after the training
+    check_savable(model)  # what fails to save fails now, not after the training
     run = Run(_shared_folder(Path(runs), plan.fusion.name, processes), plan.registry)
     try:
         if processes.is_main_process:
@@ -81,6 +82,7 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
         data_collator=collator,
         callbacks=[LogFile(run.path / "log.jsonl")],
     )
+    trainer.add_callback(StepEnded(trainer))
     _replace_progress(trainer, progress)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     say(f"training {trained:,} of {model.num_parameters():,} parameters on {describe_device(arguments.device)}")

@@ -34,6 +34,8 @@ class FusionTrainer(Trainer):
         self._sums: dict[str, Tensor] = {}
         self._steps_summed = 0
         self._first_bad: dict[str, Tensor] = {}
+        self.numbers: dict[str, Any] = {}
+        """What the plugins tell of the last step, for the log."""
         # The objective divides by the whole window's counts: the loss must not be divided once more.
         self.model_accepts_loss_kwargs = True
 
@@ -75,6 +77,7 @@ class FusionTrainer(Trainer):
         """Adds the mean of every loss, and each discipline's share of the weighted sum, since the last time."""
         if "loss" in logs and self._sums:
             logs |= self._summary()
+            logs |= {name: float(value) for name, value in self.numbers.items()}
         super().log(logs, start_time)
 
     def check_finite(self) -> None:

@@ -7,10 +7,14 @@ from typing import Any
 
 from torch import nn
 
+from consilience_complexity.course import course_of
 from consilience_complexity.gates import expected_share, gates_of
 from consilience_complexity.measure import measure
 
 __all__ = ["report_section"]
+
+_SHOWN = 5
+"""How many points of a training's course are shown."""
 
 
 def report_section(model: nn.Module, batch: Mapping[str, Any]) -> Mapping[str, float | int | str]:
@@ -28,4 +32,14 @@ def report_section(model: nn.Module, batch: Mapping[str, Any]) -> Mapping[str, f
     if gates:
         section["parameters kept by the gates"] = cost.kept_parameters
         section["expected share kept"] = expected_share(gates).item()
+        section |= _course(model)
     return section
+
+
+def _course(model: nn.Module) -> dict[str, str]:
+    course = course_of(model)
+    if course is None or not course.steps:
+        return {}
+    points = list(zip(course.steps, course.shares, strict=True))
+    chosen = dict.fromkeys(points[round(part * (len(points) - 1) / (_SHOWN - 1))] for part in range(_SHOWN))
+    return {"share kept by step": ", ".join(f"{step}: {share:.3f}" for step, share in chosen)}

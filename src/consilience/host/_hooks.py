@@ -1,0 +1,60 @@
+"""Looks over the hooks of a plugin, and calls them in its name."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+import pluggy
+
+from consilience.errors import Diagnostic, nearest
+from consilience.host import _hookspecs
+
+__all__ = ["called", "hook_names", "misspelt", "unmarked"]
+
+
+def hook_names() -> list[str]:
+    """Lists the names of all hooks, in the order in which they are documented."""
+    return [name for name in vars(_hookspecs) if name.startswith("consilience_")]
+
+
+def unmarked(plugin: object, distribution: str) -> Diagnostic | None:
+    """Tells of what pluggy passes over in silence: a class in place of its instance, a hook that nothing marks."""
+    if isinstance(plugin, type):
+        found = f"{distribution} is the class {plugin.__qualname__}"
+        fix = f"register({plugin.__qualname__}(), ...)  # register an instance"
+        return Diagnostic("CN205", (), found, "an instance, or a module, with the hooks", fix)
+    for name in hook_names():
+        hook = getattr(plugin, name, None)
+        if callable(hook) and not hasattr(hook, "consilience_impl"):
+            found = f"{distribution} has a function {name} that nothing marks as a hook: @hookimpl is missing"
+            fix = f"@hookimpl  # from consilience.declare, on the line above def {name}("
+            return Diagnostic("CN205", (), found, "@hookimpl above each hook", fix)
+    return None
+
+
+def misspelt(error: pluggy.PluginValidationError, plugin: object, distribution: str) -> Diagnostic:
+    """Tells of a hook that pluggy refuses: one of no such name, or with arguments that it is not given."""
+    hooks = hook_names()
+    marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), "consilience_impl")]
+    wrong = next((name for name in marked if name not in hooks), None)
+    if wrong is None:
+        found = f"{distribution}: {str(error).strip().splitlines()[-1].strip()}"
+        return Diagnostic("CN205", (), found, "hooks with the arguments that they are given", _signatures())
+    near = nearest(wrong, hooks) or hooks[0]
+    found = f"{distribution} implements {wrong}, which is no hook"
+    return Diagnostic("CN205", (), found, f"one of {', '.join(hooks)}", f"def {near}(")
+
+
+def called(hook: str, implementation: Any, owner: str, given: dict[str, Any]) -> Any:
+    """Calls one implementation of a hook with the arguments that it asks for; notes on what it raises whose it is."""
+    try:
+        return implementation.function(*(given[name] for name in implementation.argnames))
+    except Exception as error:
+        error.add_note(f"in the hook {hook} of {owner}")
+        raise
+
+
+def _signatures() -> str:
+    hooks = [getattr(_hookspecs, name) for name in hook_names()]
+    return "# " + ", ".join(f"{hook.__name__}({', '.join(signature(hook).parameters)})" for hook in hooks)

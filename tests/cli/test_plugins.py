@@ -1,0 +1,256 @@
+"""The commands about plugins: list, doctor, components, and those that plugins offer themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from textwrap import dedent
+from types import SimpleNamespace
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from consilience.cli import main
+from consilience.declare import hookimpl
+from consilience.host import Registry, _registry
+
+Call = Callable[..., Result]
+OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology")
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
+    own = [entry for entry in entry_points(group="consilience.plugins") if entry.name in OWN]
+
+    def invoke(*arguments: object, found: list[EntryPoint] = own, plugins: dict[str, object] | None = None) -> Result:
+        registry = Registry(found)
+        for namespace, plugin in (plugins or {}).items():
+            registry.register(plugin, namespace)
+        monkeypatch.setattr(_registry, "_default", registry)
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+def test_components_are_listed_by_kind(call: Call) -> None:
+    result = call("components", "--kind", "loss")
+    assert result.exit_code == 0
+    header, *rows = result.stdout.splitlines()
+    assert header == "loss"
+    assert {row.split()[0] for row in rows} >= {"cross_entropy", "psychology.emotion_loss", "complexity.sparsity"}
+    listed = json.loads(call("components", "--json").stdout)
+    assert {"name", "kind", "distribution", "code", "reads", "gives", "keys", "example"} <= set(listed[0])
+
+
+def test_every_component_has_a_page_whose_example_is_read(call: Call) -> None:
+    from consilience.declare import Fusion
+
+    for one in json.loads(call("components", "--json").stdout):
+        result = call("components", one["name"])
+        assert result.exit_code == 0
+        assert result.stdout.splitlines()[-1] == f"  {one['example']}"
+        assert one["help"], one["name"]
+        assert all(key["help"] for key in one["keys"]), one["name"]
+        text = f"consilience: 1\nname: x\n{one['section']}:\n  {one['example']}\n"
+        assert not Fusion.draft_text(text).faults, one["name"]
+
+
+def test_an_unknown_component_has_a_near_name(call: Call) -> None:
+    result = call("components", "psychology.emotion_haed")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error CN201 at components.psychology.emotion_haed\n"
+        "  found     the unknown component psychology.emotion_haed\n"
+        "  expected  a component that is offered\n"
+        "  fix       consilience components psychology.emotion_head\n"
+        "\n1 error\n"
+    )
+    assert "pip install consilience-xyzzy" in call("components", "xyzzy.at_all").stderr
+
+
+def test_a_plugin_that_is_off_is_listed_so_and_no_fault(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSILIENCE_DISABLE", "psychology")
+    result = call("plugins")
+    assert result.exit_code == 0
+    [row] = [row for row in result.stdout.splitlines() if row.startswith("psychology")]
+    assert row.endswith("(off)")
+    listed = {info["namespace"]: info for info in json.loads(call("plugins", "--json").stdout)}
+    assert listed["psychology"]["is_disabled"]
+    assert listed["knowledge"]["requires"] == "<0.2,>=0.1"
+    assert listed["knowledge"]["components"][0] == {
+        "name": "knowledge.graph",
+        "kind": "resource",
+        "code": "consilience_knowledge._declarations:Graph",
+    }
+
+
+def test_safe_mode_turns_plugins_off(call: Call) -> None:
+    result = call("--safe-mode", "plugins")
+    assert result.stdout.count("(off)") == len(OWN) - 1
+    assert "CONSILIENCE_DISABLE" not in os.environ
+
+
+def plugin_with(*commands: object) -> object:
+    return SimpleNamespace(consilience_commands=hookimpl(specname="consilience_commands")(lambda: list(commands)))
+
+
+@click.command()
+@click.argument("who")
+def greet(who: str) -> None:
+    """Greets WHO."""
+    click.echo(f"good day, {who}")
+
+
+def test_a_plugin_offers_commands_under_its_namespace(call: Call) -> None:
+    plugins: dict[str, object] = {"manners": plugin_with(greet)}
+    assert call("manners", "greet", "Ada", plugins=plugins).stdout == "good day, Ada\n"
+    assert "Greets WHO." in call("manners", "--help", plugins=plugins).stdout
+    assert "manners" in call("--help", plugins=plugins).stdout
+    assert call("manners", "great", plugins=plugins).exit_code == 2
+    assert call("manner", plugins=plugins).exit_code == 2
+
+
+def test_what_is_no_command_is_the_plugin_s_fault(call: Call) -> None:
+    result = call("odd", "--help", plugins={"odd": plugin_with("greet")})
+    assert result.exit_code == 1
+    assert "CN207" in result.stderr
+    assert "a value of type str" in result.stderr
+
+
+def test_a_plugin_that_fails_is_told_when_its_commands_are_asked_for(call: Call) -> None:
+    ruin = EntryPoint("ruin", "no_such_module_at_all", "consilience.plugins")
+    result = call("ruin", "--help", found=[ruin])
+    assert result.exit_code == 1
+    assert "CN204" in result.stderr
+    assert call("--help", found=[ruin]).exit_code == 0
+
+
+def test_knowledge_shows_what_a_text_names(call: Call) -> None:
+    graph = Path(__file__).parents[2] / "examples" / "film-reviews" / "film.ttl"
+    result = call("knowledge", "mentions", graph, "A musical with a fine director.", "Nothing here.")
+    assert result.exit_code == 0, result.output
+    assert "2-9  musical" in result.stdout
+    assert "Nothing here.\n  names nothing of the graph" in result.stdout
+    assert "CN603" in call("knowledge", "mentions", __file__, "x").stderr
+
+
+# Ten ways to be broken
+
+HEAVY = "import torch\nimport time\n"
+BROKEN = {
+    "imports": ("import no_such_module", "CN204"),
+    "exits": ("import sys\nsys.exit(3)", "CN204"),
+    "dies": ("import os\nprint('a last word')\nos._exit(3)", "CN204"),
+    "versions": ("", "CN206"),
+    "misspelt": (
+        """
+        from consilience.declare import hookimpl
+        @hookimpl
+        def consilience_component():
+            return []
+        """,
+        "CN205",
+    ),
+    "declares": (
+        """
+        from consilience.declare import Module, hookimpl
+        class Bad(Module):
+            inputs = 3
+        @hookimpl
+        def consilience_components():
+            return [Bad]
+        """,
+        "CN207",
+    ),
+    "slow": ("import time\nend = time.process_time() + 1.3\nwhile time.process_time() < end: pass", "CN217"),
+    "recurses": ("def again():\n    again()\nagain()", "CN204"),
+    "lacks": ("", "CN218"),
+    "latin": (b"drink = 'caf\xe9'\n", "CN204"),
+    "clashes": ("", "CN203"),
+}
+
+
+@pytest.fixture
+def ruins(tmp_path: Path) -> Path:
+    """A folder of distributions, each broken in its own way, and one that is well."""
+    for namespace, (code, _) in {**BROKEN, "fine": ("", "")}.items():
+        requires = {"versions": "consilience>=99", "lacks": "no-such-distribution>=2"}.get(namespace, "")
+        write(tmp_path, namespace, f"ruin-{namespace}", code, requires)
+    write(tmp_path, "clashes", "ruin-clashes-too", "", "")
+    return tmp_path
+
+
+def write(folder: Path, namespace: str, name: str, code: str | bytes, requires: str) -> None:
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_bytes(code if isinstance(code, bytes) else dedent(code).encode())
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    needed = f"Requires-Dist: {requires}\n" if requires else ""
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needed}", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[consilience.plugins]\n{namespace} = {module}\n", encoding="utf-8")
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-m", "consilience", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path, "NO_COLOR": "1"}
+    )
+
+
+def test_the_doctor_names_every_broken_plugin_and_nothing_else_is_hurt(ruins: Path, small_fusion: Path) -> None:
+    done = run(ruins, "plugins", "doctor")
+    assert done.returncode == 1
+    rows = {row.split()[0]: row.split()[-1] for row in done.stdout.splitlines()[1:]}
+    assert {namespace: rows[namespace] for namespace in BROKEN} == {
+        namespace: code for namespace, (_, code) in BROKEN.items()
+    }
+    assert {rows[namespace] for namespace in ("fine", *OWN)} == {"well"}
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("  fix  ") == len(BROKEN)
+    assert "ends the process with exit code 3" in done.stderr
+    for command in (["--help"], ["check", str(small_fusion)], ["explain", "CN301"]):
+        well = run(ruins, *command)
+        assert well.returncode == 0, well.stderr
+        assert well.stderr == ""
+
+
+def test_the_doctor_speaks_to_machines(ruins: Path) -> None:
+    found = {one["namespace"]: one for one in json.loads(run(ruins, "plugins", "doctor", "--json").stdout)}
+    assert found["lacks"]["diagnostics"] == [
+        {
+            "code": "CN218",
+            "found": "ruin-lacks 1.0 requires no-such-distribution>=2, which is not installed",
+            "expected": "every package that the plugin requires",
+            "fix": 'pip install "no-such-distribution>=2"',
+            "severity": "error",
+        }
+    ]
+    assert found["slow"]["diagnostics"][0]["severity"] == "warning"
+
+
+def test_the_doctor_tells_what_is_heavy_and_what_turns_nothing_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "heavy", "ruin-heavy", "import torch", "")
+    monkeypatch.setenv("CONSILIENCE_DISABLE", "psychology,psycholgy")
+    done = run(tmp_path, "plugins", "doctor")
+    assert done.returncode == 0
+    assert (
+        "warning CN216 at environment.CONSILIENCE_DISABLE\n"
+        "  found     psycholgy in CONSILIENCE_DISABLE, which is no plugin\n"
+        "  expected  one of complexity, heavy, knowledge, linguistics, psychology, standard\n"
+        "  fix       export CONSILIENCE_DISABLE=psychology\n"
+    ) in done.stderr
+    assert (
+        "warning CN217 at plugins.heavy\n"
+        "  found     ruin-heavy 1.0 imports torch when it is declared\n"
+        "  expected  declarations that import no torch\n"
+        "  fix       import torch  # inside build, open and apply alone\n"
+    ) in done.stderr
