@@ -304,7 +304,7 @@ def test_what_is_not_unicode_breaks_no_form() -> None:
 
 
 def test_what_a_plugin_prints_stands_in_no_report(monkeypatch: pytest.MonkeyPatch, small_fusion: Path) -> None:
-    from consilience.cli import _check, _schema
+    from consilience.cli import _check, _plugins, _schema
 
     def noisy(called: Any) -> Any:
         def call(*given: Any) -> Any:
@@ -314,7 +314,7 @@ def test_what_a_plugin_prints_stands_in_no_report(monkeypatch: pytest.MonkeyPatc
         return call
 
     monkeypatch.setattr(_check, "survey", noisy(_check.survey))
-    monkeypatch.setattr(_plugins, "default_registry", noisy(_check.default_registry))
+    monkeypatch.setattr(_plugins, "default_registry", noisy(_plugins.default_registry))
     monkeypatch.setattr(_schema, "default_registry", noisy(_schema.default_registry))
     for arguments in (["check", str(small_fusion), "--format", "json"], ["plugins", "--json"], ["schema"]):
         result = CliRunner().invoke(main, arguments)

@@ -13,7 +13,7 @@ import click
 
 from consilience.cli._tell import tell
 from consilience.errors import Diagnostic, Severity
-from consilience.host import PluginInfo, default_registry
+from consilience.host import PluginInfo, Registry, default_registry
 
 __all__ = ["at_plugin", "doctor", "list_plugins"]
 
@@ -21,8 +21,9 @@ __all__ = ["at_plugin", "doctor", "list_plugins"]
 def list_plugins(as_json: bool) -> None:
     """Lists the installed plugins; exits with 1 when one is at fault."""
     with redirect_stdout(sys.stderr):
-        found = default_registry().plugins()
-    click.echo(json.dumps([_written(info) for info in found], indent=2) if as_json else _listing(found))
+        registry = default_registry()
+        found = registry.plugins()
+    click.echo(json.dumps([_written(registry, info) for info in found], indent=2) if as_json else _listing(found))
     _end([at_plugin(info.fault, info.namespace) for info in found if info.fault and not info.is_disabled])
 
 
@@ -30,9 +31,10 @@ def doctor(as_json: bool) -> None:
     """Examines each plugin in a process of its own, and tells all that is wrong; exits with 1 when something is."""
     from consilience.cli._examined import examined, of_the_environment
 
-    found = examined(default_registry())
+    registry = default_registry()
+    found = examined(registry)
     told = [at_plugin(fault, one.info.namespace) for one in found for fault in one.faults]
-    told = [*of_the_environment(default_registry()), *told]
+    told = [*of_the_environment(registry), *told]
     if as_json:
         click.echo(json.dumps([one.to_dict() for one in found], indent=2, ensure_ascii=False))
     else:
@@ -53,8 +55,7 @@ def _end(faults: Sequence[Diagnostic]) -> None:
         click.get_current_context().exit(1)
 
 
-def _written(info: PluginInfo) -> dict[str, Any]:
-    registry = default_registry()
+def _written(registry: Registry, info: PluginInfo) -> dict[str, Any]:
     offers = [offer for name in info.components if (offer := registry.component(name)) is not None]
     return {
         "namespace": info.namespace,
