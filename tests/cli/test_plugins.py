@@ -16,9 +16,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from consilience.cli import main
+from consilience.cli import _main, main
 from consilience.declare import hookimpl
 from consilience.host import Registry, _registry
+from consilience.host._discovery import GROUP
 
 Call = Callable[..., Result]
 OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology")
@@ -111,7 +112,8 @@ def test_a_plugin_offers_commands_under_its_namespace(call: Call) -> None:
     plugins: dict[str, object] = {"manners": plugin_with(greet)}
     assert call("manners", "greet", "Ada", plugins=plugins).stdout == "good day, Ada\n"
     assert "Greets WHO." in call("manners", "--help", plugins=plugins).stdout
-    assert "manners" in call("--help", plugins=plugins).stdout
+    assert "knowledge, linguistics, psychology" in call("--help").stdout
+    assert _main._GROUP == GROUP
     assert call("manners", "great", plugins=plugins).exit_code == 2
     assert call("manner", plugins=plugins).exit_code == 2
 
@@ -223,6 +225,7 @@ def test_the_doctor_names_every_broken_plugin_and_nothing_else_is_hurt(ruins: Pa
 
 def test_the_doctor_speaks_to_machines(ruins: Path) -> None:
     found = {one["namespace"]: one for one in json.loads(run(ruins, "plugins", "doctor", "--json").stdout)}
+    assert "error CN218 at plugins.lacks\n" in run(ruins, "plugins", "doctor").stderr
     assert found["lacks"]["diagnostics"] == [
         {
             "code": "CN218",

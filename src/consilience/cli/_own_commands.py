@@ -7,12 +7,7 @@ import click
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.host import STANDARD, default_registry
 
-__all__ = ["commands_of", "namespaces"]
-
-
-def namespaces() -> list[str]:
-    """Lists the installed plugins, as their distributions say; none is imported."""
-    return [name for name in default_registry().namespaces() if name != STANDARD]
+__all__ = ["commands_of"]
 
 
 def commands_of(namespace: str) -> click.Command | None:
@@ -21,7 +16,7 @@ def commands_of(namespace: str) -> click.Command | None:
     Raises `DeclarationError` for a plugin that cannot be loaded, or that offers what is no command.
     """
     registry = default_registry()
-    if namespace not in namespaces():
+    if namespace == STANDARD or namespace not in registry.namespaces():
         return None
     offered = registry.commands(namespace)
     owner = registry.installed(namespace).distribution
