@@ -291,11 +291,13 @@ def test_plugins_are_told_of_each_step_and_keep_a_state_with_the_model(fusion: F
     ("state", "found"),
     [
         ({"tensor": torch.ones(2)}, "Object of type Tensor is not JSON serializable"),
-        ({"endless": float("nan")}, "Out of range float values are not JSON compliant: nan"),
+        ({"endless": float("nan")}, "Out of range float values are not JSON compliant"),
         (3, "a value of type int, and no mapping"),
     ],
 )
-def test_a_state_that_cannot_be_written_is_told_before_training(fusion: Fusion, tmp_path: Path, state: object) -> None:
+def test_a_state_that_cannot_be_written_is_told_before_training(
+    fusion: Fusion, tmp_path: Path, state: object, found: str
+) -> None:
     class Careless:
         @hookimpl
         def consilience_components(self) -> list[type[Module]]:
@@ -327,13 +329,10 @@ def test_a_state_that_cannot_be_written_is_told_before_training(fusion: Fusion, 
     with pytest.raises(RunError) as told:
         train(check(Fusion(base=fusion.base, **written), registry), tmp_path / "runs", progress=False)
     [fault] = told.value.diagnostics
-    assert (
-        str(fault).partition(": nan")[0]
-        == (
-            "error CN712 at the file\n"
-            f"  found     the state of the plugin careless: {found}\n"
-            "  expected  a mapping that JSON can write\n"
-            "  fix       # mend consilience_state in the plugin careless: numbers, texts, lists and mappings alone"
-        ).partition(": nan")[0]
+    assert str(fault).replace(": nan", "") == (  # newer Pythons say which number
+        "error CN712 at the file\n"
+        f"  found     the state of the plugin careless: {found}\n"
+        "  expected  a mapping that JSON can write\n"
+        "  fix       # mend consilience_state in the plugin careless: numbers, texts, lists and mappings alone"
     )
     assert not (tmp_path / "runs").exists()
