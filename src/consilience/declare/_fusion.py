@@ -30,7 +30,7 @@ from consilience.declare._reader import Document, read_file, read_text
 from consilience.declare._salvage import salvage
 from consilience.declare._training import TrainSettings
 from consilience.declare._validation import diagnostics_of, refuse
-from consilience.errors import DeclarationError, Diagnostic, Part
+from consilience.errors import DeclarationError, Diagnostic, Part, Place
 from consilience.errors import Path as KeyPath
 
 __all__ = ["SECTIONS", "Draft", "Fusion"]
@@ -198,6 +198,11 @@ class Fusion(Declared, BaseModel):
     def locate(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Gives the diagnostics with their places in the file, or in the Python that declared the fusion."""
         return _located(self._document or self._origin, diagnostics)
+
+    def place(self, path: KeyPath) -> Place | None:
+        """Gives the place of a key in the file, or in the Python that declared the fusion, where it is known."""
+        places = self._document or self._origin
+        return places.place(path, Part.KEY) if places else None
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the fusion as the file writes it, without what was left at its default."""

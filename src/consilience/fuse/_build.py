@@ -130,9 +130,11 @@ def _expected_kind(plan: Plan, node: PlanNode, made: Any) -> Any:
 
 
 def attribute(error: BaseException, plan: Plan, node: PlanNode, doing: str) -> None:
-    """Notes on a plugin's exception whose code it is: node, component, distribution."""
+    """Notes on a plugin's exception whose code it is: node, component, distribution, and where the file says it."""
     offer = plan.registry.component(node.component)
     owner = f"{offer.distribution} {offer.version}".strip() if offer else "its plugin"
-    note = f"in the {doing} of node {node.name} ({node.component}, from {owner})"
+    place = plan.fusion.place((node.section, node.name))
+    at = f", at {place}" if place else ""
+    note = f"in the {doing} of node {node.name} ({node.component}, from {owner}{at})"
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
