@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from inspect import signature
 from json import dumps as quoted
@@ -40,9 +40,9 @@ class PluginInfo:
     namespace: str
     distribution: str
     version: str
-    components: tuple[str, ...]
-    label_spaces: tuple[str, ...]
-    fault: Diagnostic | None
+    components: tuple[str, ...] = ()
+    label_spaces: tuple[str, ...] = ()
+    fault: Diagnostic | None = None
 
 
 class Registry:
@@ -122,16 +122,22 @@ class Registry:
                 sections[namespace] = implementation.function(*(measured[name] for name in implementation.argnames))
         return sections
 
-    def _info(self, namespace: str) -> PluginInfo:
-        fault = self.load(namespace)
+    def installed(self, namespace: str) -> PluginInfo:
+        """Tells of a plugin what its distribution says, without importing it."""
         claimed = self._claims.get(namespace, [])
         return PluginInfo(
             namespace,
             ", ".join(claim.distribution for claim in claimed) or "registered in this process",
             ", ".join(claim.version for claim in claimed),
-            tuple(offer.name for offer in self.components() if offer.namespace == namespace),
-            tuple(name for name in self.label_spaces() if name.partition(".")[0] == namespace),
-            fault,
+        )
+
+    def _info(self, namespace: str) -> PluginInfo:
+        fault = self.load(namespace)
+        return replace(
+            self.installed(namespace),
+            fault=fault,
+            components=tuple(offer.name for offer in self.components() if offer.namespace == namespace),
+            label_spaces=tuple(name for name in self.label_spaces() if name.partition(".")[0] == namespace),
         )
 
     def _load(self, namespace: str) -> Diagnostic | None:
