@@ -10,6 +10,7 @@ from functools import lru_cache
 
 __all__ = [
     "ConsilienceError",
+    "ConsilienceWarning",
     "DataError",
     "DeclarationError",
     "Diagnostic",
@@ -138,6 +139,17 @@ class DataError(ConsilienceError):
 
 class RunError(ConsilienceError):
     """A run, a checkpoint or a request to a trained model is at fault (CN7xx, CN8xx)."""
+
+
+class ConsilienceWarning(UserWarning):
+    """Carries a diagnostic that stops nothing to where Python's warnings are told."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(str(diagnostic))
+
+    def __reduce__(self) -> tuple[type[ConsilienceWarning], tuple[Diagnostic]]:
+        return type(self), (self.diagnostic,)
 
 
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

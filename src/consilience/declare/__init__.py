@@ -21,6 +21,7 @@ from consilience.declare._component import (
     Use,
     upstream,
 )
+from consilience.declare._deprecated import ConsilienceDeprecationWarning, Deprecation, deprecated
 from consilience.declare._dim import Dim, Size
 from consilience.declare._fields import FIELD_TYPES, FieldType
 from consilience.declare._fusion import SECTIONS, Draft, Fusion
@@ -68,8 +69,10 @@ __all__ = [
     "Checkpoint",
     "ColumnMap",
     "Component",
+    "ConsilienceDeprecationWarning",
     "DataError",
     "DeclarationError",
+    "Deprecation",
     "Diagnostic",
     "Dim",
     "Dims",
@@ -117,6 +120,7 @@ __all__ = [
     "UnfitFaultError",
     "Unsolved",
     "Use",
+    "deprecated",
     "diagnostics_of",
     "hookimpl",
     "nearest",

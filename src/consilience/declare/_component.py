@@ -212,9 +212,13 @@ class Component(Documented):
     component: ClassVar[str] = ""
     """The name in the file, without the plugin's namespace: the class's name in snake case, or what `name=` says."""
 
-    def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+    deprecated: ClassVar[str | None] = None
+    """What `deprecated=` says of a component that goes: `since 0.2, until 0.4: use lab.other` (CN230)."""
+
+    def __init_subclass__(cls, name: str | None = None, deprecated: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.component = name or _WORD_START.sub("_", cls.__name__).lower()
+        cls.deprecated = deprecated
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

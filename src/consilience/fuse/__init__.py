@@ -6,6 +6,7 @@ from consilience.fuse._count import count_parameters
 from consilience.fuse._files import check_savable
 from consilience.fuse._model import FusedModel, FusedOutput, fuse
 from consilience.fuse._provenance import fingerprints, provenance
+from consilience.fuse._recorded import check_as_saved
 
 __all__ = [
     "FusedConfig",
@@ -13,6 +14,7 @@ __all__ = [
     "FusedOutput",
     "attribute",
     "build_collator",
+    "check_as_saved",
     "check_savable",
     "count_parameters",
     "fingerprints",

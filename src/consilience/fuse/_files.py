@@ -19,15 +19,14 @@ from consilience.declare import Location, Resource, show
 from consilience.errors import DeclarationError, Diagnostic, RunError
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._provenance import fingerprints, provenance
+from consilience.fuse._recorded import PLAN, RECORD, check_as_saved
 from consilience.fuse._states import restore_states, states_of, write_states
-from consilience.plan import Plan, Purpose, check
+from consilience.plan import Plan, Purpose
 
 if TYPE_CHECKING:
     from consilience.fuse._model import FusedModel
 
 __all__ = ["check_savable", "load", "relocated", "write_companions"]
-
-PLAN = "plan.json"
 
 _HUB_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
 _PASSED_BY_AUTO_CLASSES = ("_from_auto", "adapter_kwargs", "trust_remote_code", "code_revision", "_commit_hash")
@@ -45,7 +44,7 @@ def write_companions(model: FusedModel, fusion: Mapping[str, Any], folder: Path)
     """Writes beside the weights what they were made from, and what the plugins keep."""
     _write_json(folder / "fusion.yaml", fusion)  # JSON is YAML 1.2
     _write_json(folder / PLAN, model.plan.to_dict())
-    _write_json(folder / "record.json", provenance(model.plan))
+    _write_json(folder / RECORD, provenance(model.plan))
     write_states(model, folder)
 
 
@@ -86,7 +85,7 @@ def load(path: Any, options: dict[str, Any]) -> FusedModel:
     config.name_or_path = str(folder)
     if folder != Path(path):
         _refuse_outside(config)
-    plan = check(config.to_fusion(), options.pop("registry", None), Purpose.USE)
+    plan = check_as_saved(config.to_fusion(), folder, options.pop("registry", None), Purpose.USE)
     _compare_labels(plan, folder)
     model = FusedModel(config, plan)
     _fill(model, _read_weights(folder), folder)

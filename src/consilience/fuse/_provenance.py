@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +40,10 @@ def _hash(path: Path) -> str:
 
 
 def _plugin(plan: Plan, namespace: str) -> dict[str, str]:
+    info = plan.registry.installed(namespace)
     offer = next((offer for offer in plan.registry.components() if offer.namespace == namespace), None)
-    if offer is None:  # a plugin of label spaces alone
-        return {"distribution": "", "version": "", "sha256": ""}
-    try:
-        installed = version(offer.distribution)
-    except (PackageNotFoundError, ValueError):
-        installed = ""
-    return {"distribution": offer.distribution, "version": installed, "sha256": _code_hash(offer)}
+    code = _code_hash(offer) if offer else ""  # a plugin of label spaces alone
+    return {"distribution": info.distribution, "version": info.version, "sha256": code}
 
 
 def _code_hash(offer: Offer) -> str:

@@ -120,7 +120,8 @@ def _told(offer: Offer) -> str:
     component = offer.component
     docs = (base.__doc__ for base in component.__mro__ if _is_declared(base) and base.__doc__)
     lines = [f"- {word} `{name}`: {_typed(port)}" for word, name, port in _ports(component)]
-    return _joined(paragraphs(next(docs, "")), "\n".join(lines), f"From {offer.distribution}.")
+    goes = f"Deprecated {component.deprecated}." if component.deprecated else ""
+    return _joined(goes, paragraphs(next(docs, "")), "\n".join(lines), f"From {offer.distribution}.")
 
 
 def _is_declared(base: type) -> bool:

@@ -15,6 +15,7 @@ from consilience.declare import (
 )
 from consilience.errors import Diagnostic, Path, is_slip, nearest, with_article
 from consilience.host import PLUGIN_ERRORS, Offer, failure
+from consilience.plan._deprecated import tell_deprecated
 from consilience.plan._names import namespace_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._stand_ins import Ask, with_stand_in
@@ -66,6 +67,7 @@ def declaration_of(resolved: Resolved, offer: Offer, settings: Mapping[str, Any]
         resolved.faults.extend(_naming_nodes(resolved, offer.component, fault, path) for fault in salvaged.faults)
         resolved.lost.update(salvaged.lost)
         resolved.salvaged.add(str(path[1]))
+    tell_deprecated(resolved, offer, settings, path)
     if salvaged.model is not None and not offer.component.uses():
         tell_own_faults(resolved, salvaged.model, offer.name, path)
     return salvaged.model

@@ -1,7 +1,7 @@
 """Trains a plan: the objective, the trainer, the run that is left behind."""
 
-from consilience.fuse import fingerprints
 from consilience.train._device import describe_device
+from consilience.train._fingerprints import fingerprints
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._run import Run

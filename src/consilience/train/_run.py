@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Fusion
 from consilience.errors import Diagnostic, RunError
+from consilience.fuse import check_as_saved
 from consilience.host import Registry
-from consilience.plan import Plan, check
+from consilience.plan import Plan
 
 if TYPE_CHECKING:
     from consilience.fuse import FusedModel
@@ -53,7 +54,8 @@ class Run:
     @cached_property
     def plan(self) -> Plan:
         """The checked fusion of the run, its paths relative to where the file lay."""
-        return check(Fusion.load(self.path / "fusion.yaml", base=self.record.get("base")), self.registry)
+        fusion = Fusion.load(self.path / "fusion.yaml", base=self.record.get("base"))
+        return check_as_saved(fusion, self.path, self.registry)
 
     def model(self) -> FusedModel:
         """Loads the trained model."""
