@@ -210,14 +210,23 @@ class Component(Documented):
 
     kind: ClassVar[str] = ""
     component: ClassVar[str] = ""
-    """The name in the file, without the plugin's namespace: the class's name in snake case, or what `name=` says."""
+    """The name in the file, without the plugin's namespace: the class's name in snake case, or what `name=` says.
+
+    `version=2` is another behaviour under a name that was there before: files say `name@2`, and those that say `name`
+    alone mean the first, as they did when they were written.
+    """
 
     deprecated: ClassVar[str | None] = None
     """What `deprecated=` says of a component that goes: `since 0.2, until 0.4: use lab.other` (CN230)."""
 
-    def __init_subclass__(cls, name: str | None = None, deprecated: str | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, name: str | None = None, version: int = 1, deprecated: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
-        cls.component = name or _WORD_START.sub("_", cls.__name__).lower()
+        if not (isinstance(version, int) and version >= 1):
+            raise TypeError(f"{cls.__name__}: version={version!r} is no whole number from 1 on")
+        named = name or _WORD_START.sub("_", cls.__name__).lower()
+        cls.component = named if version == 1 else f"{named}@{version}"
         cls.deprecated = deprecated
 
     @classmethod

@@ -161,7 +161,7 @@ def _example(offer: Offer, keys: tuple[Key, ...], section: str) -> tuple[str, st
     if component.kind in _PLACES:
         section, line = _PLACES[component.kind]
         return section, line.format(written=written)
-    return section, f"{component.component}: {written}"
+    return section, f"{component.component.partition("@")[0]}: {written}"
 
 
 def _sample(key: Key) -> str:

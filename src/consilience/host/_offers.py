@@ -93,7 +93,7 @@ def _wrong(component: type[Component], has: str, expected: str, fix: str) -> Wro
 
 def _name(component: type[Component]) -> Iterator[WrongOffer]:
     name: object = component.component
-    if not (isinstance(name, str) and name.isidentifier()):
+    if not (isinstance(name, str) and name.partition("@")[0].isidentifier()):
         expected = "a name of letters, digits and underscores that starts with a letter"
         fix = f'class {component.__name__}({component.__base__.__name__}, name="another_name"):'  # type: ignore[union-attr]
         yield _wrong(component, f"named {_shown(name)}", expected, fix)

@@ -100,8 +100,8 @@ class Registry:
         return self._faults[namespace]
 
     def component(self, name: str) -> Offer | None:
-        """Finds a component of a loaded namespace by the name that a file uses."""
-        return self._offers.get(name)
+        """Finds a component of a loaded namespace by the name that a file uses; `name@1` is `name`."""
+        return self._offers.get(name.removesuffix("@1"))
 
     def components(self, kind: str | None = None) -> list[Offer]:
         """Lists the components of the loaded namespaces, of one kind or all."""
