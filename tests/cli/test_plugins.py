@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import click
 import pytest
@@ -18,8 +19,7 @@ from click.testing import CliRunner, Result
 
 from consilience.cli import _main, main
 from consilience.declare import hookimpl
-from consilience.host import Registry, _registry
-from consilience.host._discovery import GROUP
+from consilience.host import GROUP, Registry, _registry
 
 Call = Callable[..., Result]
 OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology")
@@ -257,3 +257,49 @@ def test_the_doctor_tells_what_is_heavy_and_what_turns_nothing_off(
         "  expected  declarations that import no torch\n"
         "  fix       import torch  # inside build, open and apply alone\n"
     ) in done.stderr
+
+
+# A clean environment
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("nothing", None, "neither a wheel nor a folder with a pyproject.toml"),
+        ("folder", {}, "neither a wheel nor a folder with a pyproject.toml"),
+        ("damaged-1.0-py3-none-any.whl", b"no zip", "File is not a zip file"),
+        ("plain-1.0-py3-none-any.whl", "", "no entry point in the group consilience.plugins"),
+        (
+            "other-1.0-py3-none-any.whl",
+            "[console_scripts]\nx = y:z\n",
+            "no entry point in the group consilience.plugins",
+        ),
+    ],
+)
+def test_what_is_no_plugin_is_told_before_anything_is_installed(
+    call: Call, tmp_path: Path, name: str, content: object, found: str
+) -> None:
+    path = tmp_path / name
+    if isinstance(content, dict):
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, str):
+        with ZipFile(path, "w") as wheel:
+            wheel.writestr(f"{name.split('-')[0]}-1.0.dist-info/entry_points.txt", content)
+    result = call("plugins", "check", path)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error CN219 at plugins.check\n"
+        f"  found     {path}: {found}\n"
+        "  expected  the source tree of a plugin, or its wheel\n"
+        "  fix       consilience plugins check PATH\n"
+        "\n1 error\n"
+    )
+
+
+def test_a_folder_to_keep_is_a_new_one(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "plugin.whl").write_bytes(b"")
+    result = call("plugins", "check", tmp_path / "plugin.whl", "--keep", tmp_path)
+    assert result.exit_code == 1
+    assert "CN709" in result.stderr

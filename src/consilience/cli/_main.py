@@ -163,6 +163,21 @@ def doctor(as_json: bool) -> None:
     doctor(as_json)
 
 
+@plugins.command("check", epilog=_EPILOG)
+@click.argument("path", type=click.Path())
+@click.option(
+    "--keep", type=click.Path(file_okay=False), help="Makes the environment in this new folder, and keeps it."
+)
+def check_plugin(path: str, keep: str | None) -> None:
+    """Tries the plugin at PATH, a source tree or a wheel, in a clean environment, with the conformance kit.
+
+    The environment has the plugin, what its distribution requires, and nothing else: an undeclared dependency fails.
+    """
+    from consilience.cli._clean import check_clean
+
+    check_clean(path, keep)
+
+
 @main.command(epilog=_EPILOG)
 @click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="Lists those of one kind alone.")

@@ -6,7 +6,7 @@ The JSON Schema is written by a part that is imported when it is asked for, so t
 from typing import TYPE_CHECKING, Any
 
 from consilience.host._disabled import DISABLE, disabled_names, safe_mode
-from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, claims, consilience_version, failure, innermost
+from consilience.host._discovery import GROUP, PLUGIN_ERRORS, STANDARD, claims, consilience_version, failure, innermost
 from consilience.host._registry import Offer, PluginInfo, Registry, default_registry, register
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DISABLE",
+    "GROUP",
     "PLUGIN_ERRORS",
     "STANDARD",
     "Offer",

@@ -161,7 +161,8 @@ def _example(offer: Offer, keys: tuple[Key, ...], section: str) -> tuple[str, st
     if component.kind in _PLACES:
         section, line = _PLACES[component.kind]
         return section, line.format(written=written)
-    return section, f"{component.component.partition("@")[0]}: {written}"
+    name = component.component.partition("@")[0]
+    return section, f"{name}: {written}"
 
 
 def _sample(key: Key) -> str:
