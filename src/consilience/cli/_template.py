@@ -96,7 +96,6 @@ def _has_example(discipline: Discipline) -> bool:
 def _values(discipline: Discipline) -> Mapping[str, Any]:
     """Gives what the templates speak of."""
     kinds = [KINDS[kind] for kind in discipline.kinds]
-    names = [kind.declares for kind in kinds]
     return {
         "namespace": discipline.namespace,
         "package": discipline.package,
@@ -108,7 +107,6 @@ def _values(discipline: Discipline) -> Mapping[str, Any]:
         "has_example": _has_example(discipline),
         "needs_torch": any("nn" in kind.typing for kind in kinds),
         "packages": _ordered(package for kind in kinds for package in kind.packages),
-        "exported": [*sorted(names), "consilience_components"],
         "declare_imports": [
             *_ordered(["Component", *(name for kind in kinds for name in kind.imports)]),
             "hookimpl",
