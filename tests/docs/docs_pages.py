@@ -24,12 +24,13 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 READER = Path(__file__).parent / "reader"
 """The files that a reader of the pages has: small tables, and the fusion that fragments add to."""
 
-MARKS = {"file", "fragment", "after", "output", "commands", "slow", "sketch"}
+MARKS = {"file", "change", "hand", "fragment", "after", "output", "commands", "slow", "sketch"}
 """What a comment above a block can say.
 
-`file: name` writes the block into the reader's folder; `fragment: base` adds it to another fusion; `after: folder`
-installs the plugin there first; `output` is what the Python above prints; `commands` are not run, since they install or
-build; `slow` is tried in another test; a `sketch` is for the eye.
+`file: name` writes the block into the reader's folder; `change: name` changes a file there by the lines of a diff;
+`hand: purpose` says that the block is written by hand for that purpose, and its lines are counted; `fragment: base`
+adds it to another fusion; `after: folder` installs the plugin there first; `output` is what the Python above prints;
+`commands` are not run, since they install or build; `slow` is tried in another test; a `sketch` is for the eye.
 """
 
 _MARK = re.compile(r"<!-- *(\w+)(?:: *(.*?))? *-->")
@@ -146,6 +147,17 @@ class Reader:
             exec(code, self.scope)  # noqa: S102 - the page's own snippet
         self.printed = told.getvalue()
 
+    def try_diff(self, block: Block) -> None:
+        """Changes a file by the lines of a diff."""
+        path = self.folder / block.marks["change"]
+        path.write_text(changed(path.read_text(encoding="utf-8"), block), encoding="utf-8")
+
+    def try_csv(self, block: Block) -> None:
+        """Leaves a table to the fusion that reads it."""
+        assert "file" in block.marks, f"{block}: a table that nothing reads"
+
+    try_turtle = try_csv
+
     def try_text(self, block: Block) -> None:
         """Compares what the page says that the Python above it prints."""
         assert "output" in block.marks, f"{block}: text that no test compares"
@@ -158,6 +170,25 @@ class Reader:
             assert plain(told) == plain(shown), f"{block}: $ {command}\n{told}"
 
 
+def changed(text: str, block: Block) -> str:
+    """Gives a text as the hunks of a diff change it; a line `@@` stands between two hunks."""
+    for hunk in re.split(r"^@@.*\n", block.text, flags=re.MULTILINE):
+        lines = hunk.splitlines(keepends=True)
+        before = "".join(line[1:] for line in lines if line[0] in " -")
+        after = "".join(line[1:] for line in lines if line[0] in " +")
+        assert text.count(before) == 1, f"{block}: {text.count(before)} times in the file:\n{before}"
+        text = text.replace(before, after)
+    return text
+
+
+def by_hand(block: Block) -> int:
+    """Counts the lines that somebody writes: those that are not blank, of a diff those that it adds."""
+    lines = block.text.splitlines()
+    if "change" in block.marks:
+        lines = [line[1:] for line in lines if line.startswith("+")]
+    return sum(bool(line.strip()) for line in lines)
+
+
 def commands_of(block: Block) -> list[tuple[str, str]]:
     """Gives each command of a console block, with what is shown below it."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)
@@ -167,7 +198,8 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
 
 def run(command: str, folder: Path, *paths: Path) -> str:
     """Runs a command as a reader's shell would, and gives what it tells on both streams."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    searched = [*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(searched)}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr

@@ -191,6 +191,21 @@ def components(name: str | None, kind: str | None, as_json: bool) -> None:
 
 
 @main.command(epilog=_EPILOG)
+@click.argument("discipline")
+@click.option(
+    "--kind",
+    type=click.Choice(["module", "loss", "input", "metric", "source", "tuner", "balancer"]),
+    help="One component alone, of this kind, instead of a module, a loss, an input and a metric.",
+)
+@click.option("--output", "-o", type=click.Path(), help="The directory to make.  [default: consilience-DISCIPLINE]")
+def new(discipline: str, kind: str | None, output: str | None) -> None:
+    """Makes the repository of a new DISCIPLINE, which passes its own tests: declarations, plain PyTorch, an example."""
+    from consilience.cli._new import make_discipline
+
+    make_discipline(discipline, kind, output)
+
+
+@main.command(epilog=_EPILOG)
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="Where to write it, instead of standard output.")
 def schema(output: str | None) -> None:
     """Writes the JSON Schema of the fusion file, with all that is installed, for editors to complete and check by."""

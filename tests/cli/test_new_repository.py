@@ -1,0 +1,65 @@
+"""What `consilience new` makes passes the linters, the types, its own tests and the kit, unchanged."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from consilience.cli import main
+from consilience.cli._kinds import KINDS
+
+ROOT = Path(__file__).parents[2]
+WHOLE = "whole"
+"""The repository of `consilience new` without `--kind`."""
+
+Make = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def invoke(name: str, kind: str) -> Path:
+        folder = tmp_path / name
+        options = [] if kind == WHOLE else ["--kind", kind]
+        result = CliRunner().invoke(main, ["new", name, *options, "--output", str(folder)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return folder
+
+    return invoke
+
+
+def run(folder: Path, *command: str, path: Path | None = None) -> None:
+    """Runs a module of Python in the repository; what it prints is told where it fails."""
+    found = [str(path)] if path else []
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([*found, *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("kind", [WHOLE, *KINDS])
+@pytest.mark.parametrize("name", ["a", "x" * 30])
+def test_the_linters_find_nothing_whatever_its_name(name: str, kind: str, make: Make) -> None:
+    folder = make(name, kind)
+    run(folder, "ruff", "format", "--check", "--no-cache", ".")
+    run(folder, "ruff", "check", "--no-cache", ".")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [WHOLE, *KINDS])
+def test_the_types_and_its_own_tests_hold(kind: str, make: Make, tmp_path: Path) -> None:
+    pytest.importorskip("consilience.testing", reason="the kit is not there")
+    folder, site = make("folklore", kind), tmp_path / "site"
+    run(folder, "mypy")
+    offline = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
+    run(folder, "pip", "install", *offline, "--target", str(site), ".")
+    run(folder, "pytest", "-q", path=site)
