@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,9 +45,7 @@ def masks_respected(subject: Subject) -> None:
         raise NotApplicable("its masks rule over dims whose size is fixed")
     for dim in tried:
         masks = [name for name, kind in subject.reads.items() if is_mask(kind) and port_of(kind).dims[1].name == dim]
-        longer = _extended(
-            subject, values, str(dim), lambda name, pad, masks=masks: pad & False if name in masks else pad
-        )
+        longer = _extended(subject, values, str(dim), partial(_ruled_out, masks))
         before, after = _results(subject, built, values), _results(subject, built, longer)
         for name, tensor in before.items():
             port = subject.gives.get(name)
@@ -146,6 +145,10 @@ def _with_rows(subject: Subject, values: Feed, rows: Tensor) -> Feed:
 
 def _is_open(kind: Port | Many, name: str) -> bool:
     return any(dim.is_open and dim.name == name for dim in port_of(kind).dims)
+
+
+def _ruled_out(masks: list[str], name: str, pad: Tensor) -> Tensor:
+    return pad & False if name in masks else pad
 
 
 def _extended(subject: Subject, values: Feed, dim: str, fill: Callable[[str, Tensor], Tensor]) -> Feed:

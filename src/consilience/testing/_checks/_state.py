@@ -103,7 +103,7 @@ def _train(subject: Subject, built: Built, values: Feed, steps: int) -> None:
             given = [one.sum() for one in subject.call(module, values).values() if one.is_floating_point()]
             total = torch.stack(given).sum() if given else torch.zeros(())
             if total.requires_grad:
-                total.backward()  # type: ignore[no-untyped-call]
+                total.backward()
             optimizer.step()
     module.eval()
 
