@@ -16,7 +16,7 @@ help:
 	@echo "make test      run the whole suite"
 	@echo "make check     format, lint, types, import contract"
 	@echo "make format    put into format what 'make check' finds"
-	@echo "make bench     measure the check, the graph's page, the list of plugins, and a training step against PyTorch by hand"
+	@echo "make bench     measure the check, the graph's page, the list of plugins, and a training step"
 	@echo "make soak      try 10,000 mutants of valid fusions against the check's promise (MUTANTS=..., SEED=...)"
 	@echo "make install   the environment alone, in $(VENV)"
 	@echo
