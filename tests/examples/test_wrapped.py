@@ -18,6 +18,7 @@ from consilience.declare import Fusion
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan, check, survey
+from consilience.testing import Status, run_conformance
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "wrapped"
@@ -95,6 +96,12 @@ def test_a_saved_model_is_loaded_as_it_was(
     model.save_pretrained(tmp_path / "model")
     loaded = FusedModel.from_pretrained(tmp_path / "model")
     torch.testing.assert_close(loaded(batch).tensors, model(batch).tensors)
+
+
+def test_the_conformance_kit_finds_nothing(plugin: ModuleType) -> None:
+    result = run_conformance(plugin, "wrapped")
+    assert result.is_green, [f"{one.component} {one.check}: {one.detail}" for one in result.of(Status.FAILED)]
+    assert {one.component for one in result.of(Status.PASSED)} >= {"wrapped.graph_sage", "wrapped.audio_transformer"}
 
 
 def test_padding_changes_no_neighbour(plugin: ModuleType) -> None:
