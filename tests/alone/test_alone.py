@@ -11,8 +11,11 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from environments import MissingRequirement, build_wheel, link_files, make_environment, metadata_of, run
 from standing import Outcome, list_plugins, stand_alone, undeclared_imports
+
+from consilience.cli import main
 
 ROOT = Path(__file__).parents[2]
 DISCIPLINES = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
@@ -68,6 +71,19 @@ def test_a_discipline_stands_alone(name: str, wheels: Mapping[str, Path], alone:
     assert (plugin["namespace"], plugin["distribution"], plugin["fault"]) == (name, f"consilience-{name}", None)
     assert plugin["components"]
     assert plugin["version"] == metadata_of(wheels[name])["Version"]
+
+
+@pytest.mark.skipif("new" not in main.commands, reason="there is no command that makes a discipline")
+@pytest.mark.parametrize("options", [()], ids=["every kind"])
+def test_a_discipline_that_is_made_afresh_stands_alone(options: tuple[str, ...], alone: Alone, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    done = CliRunner().invoke(main, ["new", "folklore", "--output", str(made), *options])
+    assert done.exit_code == 0, done.output
+    wheel = build_wheel(made, tmp_path / "wheel")
+    assert undeclared_imports(wheel) == set()
+    outcome = alone(wheel, made / "tests")
+    assert (outcome.exit_code, outcome.passed > 0) == (0, True), outcome.told
+    assert [(plugin["namespace"], plugin["fault"]) for plugin in outcome.plugins] == [("folklore", None)]
 
 
 @pytest.mark.parametrize("name", [CORE, *DISCIPLINES])
