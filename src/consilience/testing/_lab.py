@@ -21,11 +21,11 @@ Settings = Mapping[str, Any]
 Examples = Mapping[str, Sequence[Settings | Callable[[Path], Settings]]]
 """Further settings to build with, by component: keys and values as a file has them, or what makes them in a folder."""
 
-STAND_INS: tuple[tuple[type[Component], str], ...] = (
-    (Checkpoint, "checkpoint"),
-    (Module, "text_encoder"),
-    (Input, "tokens"),
-)
+STAND_INS: Mapping[type[Component], tuple[str, Settings]] = {
+    Checkpoint: ("checkpoint", {}),
+    Module: ("text_encoder", {}),
+    Input: ("tokens", {"words": "whitespace"}),
+}
 """What stands where a key may name any node of its kind."""
 
 
@@ -83,12 +83,12 @@ class Lab:
 
     def stand_in(self, wanted: type[Component], chosen: str | None = None) -> Subject:
         """Gives a component that stands where a key names one of this class."""
-        name = chosen or next((name for kind, name in STAND_INS if kind is wanted), None)
+        name, more = STAND_INS.get(wanted, (None, {})) if chosen is None else (chosen, {})
         known = [*self.offers, *self.registry.components()]
         fitting = [offer for offer in known if issubclass(offer.component, wanted) and name in (None, offer.name)]
         for offer in fitting:
             try:
-                return Subject(offer, self, next(iter(self.settings_of(offer))))
+                return Subject(offer, self, {**next(iter(self.settings_of(offer))), **more})
             except NoExample:
                 continue
         names = ", ".join(dict.fromkeys(offer.name for offer in fitting)) or f"none offers a {wanted.__name__}"

@@ -126,7 +126,7 @@ class Subject:
         names = set(_names((*self.reads.values(), *self.gives.values()))) - {"batch"}
         parts = self._parts(draw)
         keys = {name: value for name in names if isinstance(value := getattr(self.declaration, name, None), int)}
-        sizes = {**draw_sizes(names, draw), **keys, **self._beside(), **self.lab.sizes.get(self.name, {})}
+        sizes = {**draw_sizes(names, draw), **keys, **self.beside(), **self.lab.sizes.get(self.name, {})}
         sizes = {name: size for name, size in sizes.items() if name in names and name not in parts}
         spaces = dict(_spaces(sizes, getattr(self.component, "mapped", {})))
         sizes |= {name: len(space) for name, space in spaces.items()}
@@ -182,7 +182,7 @@ class Subject:
 
     def varying(self, built: Built) -> list[str]:
         """Lists the dims whose size is another from batch to batch: those of sequences that the build asks not for."""
-        fixed = {"batch", *built.asked, *built.solved.stated, *built.solved.parts, *self._beside()}
+        fixed = {"batch", *built.asked, *built.solved.stated, *built.solved.parts, *self.beside()}
         found = (port.dims[1] for port in map(port_of, self.reads.values()) if _is_sequence(port))
         return sorted({dim.name for dim in found if dim.name and not dim.terms and dim.size is None} - fixed)
 
@@ -190,7 +190,7 @@ class Subject:
         """Calls what was built, and names what it gives."""
         return by_port(module(**values), tuple(self.gives))
 
-    def _beside(self) -> dict[str, int]:
+    def beside(self) -> dict[str, int]:
         """Gives the sizes that nodes beside it have: those that its keys name, and the one that makes the ids it reads.
 
         Equal names are taken for equal sizes, as they are in a fusion that wires the two.
@@ -199,7 +199,7 @@ class Subject:
         for subject in self.uses.values():
             if isinstance(subject.declaration, Module):
                 sizes |= {name: subject.solve().sizes[name] for name in subject.solve().stated}
-        if any(port_of(kind).bound for kind in self.reads.values()) and not issubclass(self.component, Input):
+        if any(port_of(kind).bound for kind in self.reads.values()):
             tokens = self.lab.tokens()
             for name, kind in self.reads.items():
                 given = tokens.gives.get(name)

@@ -28,6 +28,7 @@ def scratch() -> Path:
 def write_encoder() -> Path:
     """Writes a BERT of width 16 with its tokenizer, once a process; gives its folder. Downloads nothing."""
     import torch
+    from safetensors.torch import save_file
     from transformers import BertConfig, BertModel, BertTokenizer
 
     folder = scratch() / "tiny-encoder"
@@ -42,7 +43,9 @@ def write_encoder() -> Path:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        BertModel(config).save_pretrained(str(folder))
+        weights = BertModel(config).state_dict()
+    config.save_pretrained(str(folder))
+    save_file({name: one.contiguous() for name, one in weights.items()}, folder / "model.safetensors", {"format": "pt"})
     BertTokenizer(vocab={word: index for index, word in enumerate(words)}).save_pretrained(str(folder))
     return folder
 

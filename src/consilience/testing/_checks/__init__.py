@@ -1,11 +1,28 @@
 """The checks, in the order in which they are told."""
 
 from consilience.testing._check import Check
-from consilience.testing._checks import _declarations, _ports
+from consilience.testing._checks import (
+    _compiled,
+    _declarations,
+    _gradients,
+    _inputs,
+    _others,
+    _plugin,
+    _ports,
+    _rows,
+    _state,
+)
 
 __all__ = ["CHECKS"]
 
 CHECKS: tuple[Check, ...] = (
+    *_plugin.LEDGER.checks,
     *_declarations.LEDGER.checks,
     *_ports.LEDGER.checks,
+    *_rows.LEDGER.checks,
+    *_gradients.LEDGER.checks,
+    *_state.LEDGER.checks,
+    *_inputs.LEDGER.checks,
+    *_others.LEDGER.checks,
+    *_compiled.LEDGER.checks,
 )

@@ -1,0 +1,174 @@
+"""Checks that what is built can learn, and leaves alone what shall not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from consilience.declare import Component, Dtype, Loss
+from consilience.testing._check import Broken, Ledger, NotApplicable
+from consilience.testing._draw import Shape, port_of
+from consilience.testing._subject import Built, Feed, Subject
+
+LEDGER = Ledger()
+_TRIES = 3
+_LARGE = 1000.0
+
+
+def _reads_floats(component: type[Component]) -> bool:
+    return any(port_of(kind).dtype in _FLOATS for kind in getattr(component, "inputs", {}).values())
+
+
+def _scores(component: type[Component]) -> list[str]:
+    ranges = {name: port_of(kind).range for name, kind in getattr(component, "inputs", {}).items()}
+    return [name for name, one in ranges.items() if one is not None and one.is_logits]
+
+
+_FLOATS = (Dtype.FLOAT, Dtype.NUMBER)
+
+
+@LEDGER.component("module", "loss", when=_reads_floats)
+def gradients_reach_inputs(subject: Subject) -> None:
+    """A gradient that is finite, and somewhere not zero, reaches every Float that it reads."""
+    dead: set[str] = set()
+    for attempt in range(_TRIES):
+        built = subject.build(attempt)
+        _disturb(built.module, attempt)
+        values = subject.feed(built, Shape(4, seed=attempt))
+        leaves = dict(_leaves(subject, values))
+        gradients = torch.autograd.grad(_total(subject, built, values), [*leaves.values()], allow_unused=True)
+        for name, gradient in zip(leaves, gradients, strict=True):
+            if gradient is None:
+                raise Broken(f"no gradient reaches {name}", "a way back to it", "detach nothing, and use it")
+            if not gradient.isfinite().all():
+                raise Broken(f"the gradient of {name} is not finite", "finite ones", "guard roots, logs and divisions")
+        zero = {name for name, one in zip(leaves, gradients, strict=True) if one is not None and not one.any()}
+        dead = zero if attempt == 0 else dead & zero
+    if dead:
+        raise Broken(f"the gradient of {min(dead)} is zero", "one that is not", "multiply it by nothing that is zero")
+
+
+@LEDGER.component("module", "loss")
+def parameters_learn(subject: Subject) -> None:
+    """It has trained parameters if it says so and none else, and a finite gradient reaches each of them."""
+    built = subject.build()
+    trained = {name: one for name, one in built.module.named_parameters() if one.requires_grad}
+    if bool(trained) != subject.component.has_parameters:  # type: ignore[attr-defined]
+        found = f"{len(trained)} trained parameters, and has_parameters = {not trained}"
+        raise Broken(found, "the two to agree", f"has_parameters = {bool(trained)}")
+    if not trained:
+        return
+    _disturb(built.module, 0)
+    total = _total(subject, built, subject.feed(built, Shape(4, seed=1)))
+    gradients = torch.autograd.grad(total, [*trained.values()], allow_unused=True)
+    for name, gradient in zip(trained, gradients, strict=True):
+        if gradient is None:
+            raise Broken(f"no gradient reaches {name}", "one for each trained parameter", f"use {name}, or drop it")
+        if not gradient.isfinite().all():
+            raise Broken(f"the gradient of {name} is not finite", "finite ones", "guard roots, logs and divisions")
+
+
+@LEDGER.component("module", "loss", when=_reads_floats)
+def gradients_right(subject: Subject) -> None:
+    """In float64 its gradients are those that finite differences give."""
+    built = subject.build()
+    module = built.module.double()
+    for used in built.used.values():
+        if isinstance(used, nn.Module):
+            used.double()
+    _disturb(module, 0)
+    shape = Shape(2, 3, dtype=torch.float64, seed=2)
+    values = subject.feed(built, shape)
+    if "target" in values and values["target"].is_floating_point():
+        values["target"] = values["target"].double()
+    leaves = dict(_leaves(subject, values))
+
+    def call(*tensors: Tensor) -> Tensor:
+        given = subject.call(module, _replaced(values, dict(zip(leaves, tensors, strict=True))))
+        return torch.cat([one.double().flatten() for one in given.values() if one.is_floating_point()])
+
+    try:
+        torch.autograd.gradcheck(call, tuple(leaves.values()), fast_mode=True, eps=1e-6, atol=1e-4, rtol=1e-3)
+    except RuntimeError as error:
+        found = str(error).strip().partition("\n")[0]
+        raise Broken(found, "gradients that are right in float64", "mend backward, or keep to one dtype") from error
+
+
+@LEDGER.component("loss", when=lambda component: bool(_scores(component)))
+def large_scores_finite(subject: Subject) -> None:
+    """Scores of a thousand, either way, give finite values and finite gradients."""
+    built = subject.build()
+    values = subject.feed(built, Shape(4, seed=3))
+    for name in _scores(subject.component):
+        if isinstance(values[name], Tensor):
+            values[name] = values[name].sign() * _LARGE
+    leaves = dict(_leaves(subject, values))
+    total = _total(subject, built, values)
+    gradients = torch.autograd.grad(total, [*leaves.values()], allow_unused=True)
+    if not all(one.isfinite().all() for one in (total, *gradients) if one is not None):
+        fix = "take torch's functions of logits: log_softmax, binary_cross_entropy_with_logits"
+        raise Broken("a value or gradient that is not finite for scores of 1000", "finite ones", fix)
+
+
+@LEDGER.component("module")
+def frozen_stays(subject: Subject) -> None:
+    """Frozen, it is the same to the last bit after a forward, a backward and an optimizer's step."""
+    built = subject.build()
+    module = built.module.requires_grad_(False)
+    before = {name: one.clone() for name, one in module.state_dict().items()}
+    optimizer = torch.optim.SGD([*module.parameters(), nn.Parameter(torch.zeros(()))], lr=1.0)
+    values = subject.feed(built, Shape(4, seed=4))
+    leaves = dict(_leaves(subject, values))
+    total = _total(subject, built, values)
+    if leaves and total.requires_grad:
+        total.backward()
+    optimizer.step()
+    for name, one in module.state_dict().items():
+        if not torch.equal(before[name], one):
+            raise Broken(f"{name} changes while it is frozen", "no change", "write to no parameter or buffer by hand")
+    loose = [name for name, one in module.named_parameters() if one.requires_grad]
+    if loose:
+        raise Broken(
+            f"{loose[0]} is trained again after a forward", "what is frozen to stay so", "set no requires_grad"
+        )
+
+
+def _leaves(subject: Subject, values: Feed) -> Iterator[tuple[str, Tensor]]:
+    """Makes every Float that it reads, but the target, a leaf that takes a gradient."""
+    for name, value in values.items():
+        if name == "target":
+            continue
+        for place, one in enumerate(value if isinstance(value, list) else [value]):
+            if one.is_floating_point():
+                yield f"{name}[{place}]" if isinstance(value, list) else name, one.requires_grad_()
+
+
+def _replaced(values: Feed, leaves: dict[str, Tensor]) -> Feed:
+    return {
+        name: [leaves.get(f"{name}[{place}]", one) for place, one in enumerate(value)]
+        if isinstance(value, list)
+        else leaves.get(name, value)
+        for name, value in values.items()
+    }
+
+
+def _total(subject: Subject, built: Built, values: Feed) -> Tensor:
+    """Sums what it gives, each number weighed at random so that none cancels another."""
+    generator = torch.Generator().manual_seed(0)
+    given = subject.call(built.module, values).values()
+    floats = [one for one in given if one.is_floating_point()]
+    if not floats:
+        raise NotApplicable("it gives no Float")
+    is_loss = issubclass(subject.component, Loss)
+    weights = [torch.ones(one.shape) if is_loss else torch.randn(one.shape, generator=generator) for one in floats]
+    return torch.stack([(one * weight).sum() for one, weight in zip(floats, weights, strict=True)]).sum()
+
+
+def _disturb(module: nn.Module, seed: int) -> None:
+    """Moves every parameter a little, so that a gate that starts closed is open."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))

@@ -1,0 +1,189 @@
+"""Checks of what neither reads a batch nor is a layer: metrics, tuners, balancers, sources and resources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sized
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from consilience.declare import Module
+from consilience.testing._check import Broken, Ledger
+from consilience.testing._draw import Shape
+from consilience.testing._subject import Feed, Subject
+from consilience.testing._tiny import scratch
+
+LEDGER = Ledger()
+_LOSSES = ("first", "second")
+
+
+@LEDGER.component("metric")
+def halves_add_up(subject: Subject) -> None:
+    """Two updates with the halves of a batch give what one update with the whole does."""
+    for shape in (Shape(6, seed=1), Shape(6, axes=(4,), seed=2)):
+        built = subject.build()
+        values = subject.feed(built, shape)
+        whole, halves = built.made, subject.build().made
+        whole.update(**values)
+        for part in (slice(0, 3), slice(3, 6)):
+            halves.update(**{name: _rows(value, part) for name, value in values.items()})
+        _alike(_computed(whole), _computed(halves), "two halves of a batch give something else than the whole")
+
+
+@LEDGER.component("metric")
+def reset_forgets(subject: Subject) -> None:
+    """After `reset` it gives what a fresh one does."""
+    built = subject.build()
+    first, second = (subject.feed(built, Shape(5, seed=seed)) for seed in (3, 4))
+    used, fresh = built.made, subject.build().made
+    used.update(**first)
+    used.compute()
+    used.reset()
+    used.update(**second)
+    fresh.update(**second)
+    _alike(_computed(used), _computed(fresh), "it remembers what was before reset")
+
+
+@LEDGER.component("tuner")
+def tunes_in_place(subject: Subject) -> None:
+    """It changes the module that it is given, in place, keeps its parameters, and trains what `trains` says."""
+    module, values, other = _tuned(subject)
+    given: object = subject.declaration.apply(module)
+    if given is not None:
+        raise Broken(f"apply gives a {type(given).__name__}", "a module changed in place", "return nothing from apply")
+    trained = [one for one in module.parameters() if one.requires_grad]
+    if bool(trained) != subject.component.trains:  # type: ignore[attr-defined]
+        found = f"{len(trained)} trained parameters, and trains = {not trained}"
+        raise Broken(found, "the two to agree", f"trains = {bool(trained)}")
+    if trained:
+        total = torch.stack([one.sum() for one in other.call(module, values).values()]).sum()
+        gradients = torch.autograd.grad(total, trained, allow_unused=True)
+        if all(one is None for one in gradients):
+            raise Broken("no gradient reaches what it trains", "one that does", "use what is added in the forward")
+
+
+@LEDGER.component("tuner")
+def tuning_keeps_outputs(subject: Subject) -> None:
+    """A module that was just tuned gives what it gave before: tuning changes what is learnt, not what is known."""
+    module, values, other = _tuned(subject)
+    with torch.no_grad():
+        before = other.call(module, values)
+        subject.declaration.apply(module)
+        after = other.call(module.eval(), values)
+    for name, one in before.items():
+        if not torch.allclose(one, after[name], rtol=1e-4, atol=1e-5):
+            raise Broken(f"{name} changes with tuning alone", "no change", "let what is added start at zero")
+
+
+@LEDGER.component("balancer")
+def factors_finite(subject: Subject) -> None:
+    """It gives a finite factor for every loss, and penalties of losses alone, for small losses and for large ones."""
+    for size in (1e-6, 1.0, 1e6):
+        balancer, values = _balanced(subject, size)
+        given = balancer(values)
+        is_pair = isinstance(given, tuple) and len(given) == 2 and all(isinstance(one, Mapping) for one in given)
+        if not is_pair or set(given[0]) != set(_LOSSES) or not set(given[1]) <= set(_LOSSES):
+            expected = "({loss: factor}, {loss: penalty}), with a factor for every loss"
+            raise Broken(f"a {type(given).__name__}", expected, "mend what the forward returns")
+        for one in (*given[0].values(), *given[1].values()):
+            if not isinstance(one, Tensor) or one.dim() or not one.isfinite():
+                raise Broken(f"{one} for losses of {size:g}", "one finite number a loss", "guard divisions and roots")
+
+
+@LEDGER.component("balancer")
+def balance_resumes(subject: Subject) -> None:
+    """Its state_dict holds all that it learnt: another one that loads it gives the same factors."""
+    first, values = _balanced(subject, 1.0)
+    parameters = [*first.parameters(), nn.Parameter(torch.zeros(()))]
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    for _ in range(2):
+        factors, penalties = first(values)
+        total = torch.stack([factors[name] * values[name] for name in values] + [*penalties.values()]).sum()
+        total.backward(retain_graph=True)
+        optimizer.step()
+    second, _ = _balanced(subject, 1.0)
+    second.load_state_dict(first.state_dict())
+    pairs = zip((*first.eval()(values)[0].values(),), (*second.eval()(values)[0].values(),), strict=True)
+    if not all(torch.equal(one, other) for one, other in pairs):
+        fix = "keep what it learns in parameters or buffers"
+        raise Broken("another one with its state gives other factors", "the same", fix)
+
+
+@LEDGER.component("source")
+def splits_told(subject: Subject) -> None:
+    """`open` gives the splits that `splits` tells, each with rows, and the files that it lists exist."""
+    told = subject.declaration.splits()
+    opened = subject.declaration.open()
+    if told is not None and set(opened) != set(told):
+        found = f"splits tells {', '.join(sorted(told))}, and open gives {', '.join(sorted(opened))}"
+        raise Broken(found, "the same splits", "mend splits")
+    for name, rows in opened.items():
+        if not isinstance(rows, Sized) or not len(rows):
+            raise Broken(f"the split {name} without rows", "rows", "leave out what is empty")
+    _files(subject)
+
+
+@LEDGER.component("resource")
+def files_exist(subject: Subject) -> None:
+    """The files that it lists for the record of a run exist."""
+    _files(subject)
+
+
+@LEDGER.component("resource")
+def saves_what_it_needs(subject: Subject) -> None:
+    """What it copies beside a saved model is enough to make it again, without a fault."""
+    folder = scratch() / f"resource-{subject.name}"
+    folder.mkdir(exist_ok=True)
+    changed = subject.declaration.save(folder)
+    settings = {**json.loads(subject.declaration.model_dump_json()), **changed}
+    again = subject.component.model_validate_json(
+        json.dumps({key: value for key, value in settings.items() if value is not None}, default=str),
+        strict=True,
+        context={"base": folder},
+    )
+    faults = [*again.faults()]
+    if faults:
+        found = f"made again from what it saved: {faults[0].found}"
+        raise Broken(found, "a resource without a fault", "copy all that it needs in save")
+
+
+def _files(subject: Subject) -> None:
+    lost = [str(path) for path in subject.declaration.files() if not Path(path).is_file()]
+    if lost:
+        raise Broken(f"{lost[0]}, which files lists, is no file", "files that exist", "mend files")
+
+
+def _tuned(subject: Subject) -> tuple[nn.Module, Feed, Subject]:
+    """Gives a module to tune, what it is fed, and whose it is."""
+    other = subject.lab.stand_in(Module)
+    built = other.build()
+    return built.module, other.feed(built, Shape(2, seed=1)), other
+
+
+def _balanced(subject: Subject, size: float) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Gives a balancer, and two losses that share a parameter."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        balancer: nn.Module = subject.declaration.build(_LOSSES)
+    shared = torch.full((4,), 0.5, requires_grad=True)
+    return balancer, {name: size * (place + 1) * shared.square().mean() for place, name in enumerate(_LOSSES)}
+
+
+def _rows(value: Any, part: slice) -> Any:
+    return [one[part] for one in value] if isinstance(value, list) else value[part]
+
+
+def _computed(metric: Any) -> dict[str, Tensor]:
+    computed = metric.compute()
+    if isinstance(computed, Mapping):
+        return {str(name): torch.as_tensor(one) for name, one in computed.items()}
+    return {"value": torch.as_tensor(computed)}
+
+
+def _alike(first: Mapping[str, Tensor], second: Mapping[str, Tensor], found: str) -> None:
+    for name, one in first.items():
+        if not torch.allclose(one.double(), second[name].double(), rtol=1e-4, atol=1e-5, equal_nan=True):
+            raise Broken(f"{found}: {second[name].tolist()}", str(one.tolist()), "keep sums, in add_state")
