@@ -24,7 +24,7 @@ _FIELDS = {Dtype.TEXT: "text", Dtype.LABELS: "token_labels"}
 
 @dataclass(frozen=True)
 class Drawn:
-    """Stands for an input that nothing here offers: gives each text its own drawn tensors, whatever stands beside it."""
+    """Stands for an input that nothing here offers: gives drawn tensors, to each text always the same."""
 
     port: Port
     shapes: Mapping[str, int]
