@@ -16,7 +16,7 @@ help:
 	@echo "make test      run the whole suite"
 	@echo "make check     format, lint, types, import contract"
 	@echo "make format    put into format what 'make check' finds"
-	@echo "make bench     measure the check, the graph's page, and a training step against hand-written PyTorch"
+	@echo "make bench     measure the check, the graph's page, the list of plugins, and a training step"
 	@echo "make soak      try 10,000 mutants of valid fusions against the check's promise (MUTANTS=..., SEED=...)"
 	@echo "make install   the environment alone, in $(VENV)"
 	@echo
@@ -51,6 +51,7 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/plugins.py
 	$(BIN)/python benchmarks/step.py
 
 soak: $(INSTALLED)

@@ -1,6 +1,6 @@
 import pytest
 
-from consilience.declare import Module, Use, upstream
+from consilience.declare import Input, Loss, Metric, Module, Use, upstream
 
 
 def test_a_component_is_named_by_its_class_in_snake_case():
@@ -38,3 +38,9 @@ def test_a_key_that_would_name_several_nodes_is_refused_where_it_is_written():
         third: Use[Module] = upstream()
 
     assert Pair.uses() == {"first": Module, "second": Module, "third": Module}
+
+
+def test_the_class_variables_of_a_base_class_are_not_read_anew_for_every_subclass():
+    for base in (*Loss.__mro__, *Module.__mro__, *Input.__mro__, *Metric.__mro__):
+        if base.__module__ == Module.__module__:
+            assert not any(isinstance(annotation, str) for annotation in base.__annotations__.values()), base

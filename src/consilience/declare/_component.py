@@ -1,14 +1,13 @@
 """Components: the declared, reusable parts that plugins offer, one base class a kind."""
 
-from __future__ import annotations
-
+# Not under `from __future__ import annotations`: pydantic would read the class variables' anew for every subclass.
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import core_schema
@@ -17,9 +16,6 @@ from consilience.declare._documented import Documented
 from consilience.declare._labels import LabelSpace
 from consilience.declare._ports import Float, Port, Ports
 from consilience.errors import Diagnostic, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "Balancer",
@@ -93,7 +89,7 @@ class Dims(Mapping[str, int]):
     spaces: Mapping[str, LabelSpace] = field(default_factory=dict)
     parts: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     nodes: Mapping[str, Any] = field(default_factory=dict)
-    used: Mapping[str, Dims] = field(default_factory=dict)
+    used: Mapping[str, "Dims"] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> int:
         if name not in self.sizes:
@@ -119,13 +115,13 @@ class Dims(Mapping[str, int]):
             raise Unsolved(f"the size of dim {name!r} is not known in every tensor")
         return cast("tuple[int, ...]", sizes)
 
-    def of(self, use: Use[Any]) -> Dims:
+    def of(self, use: "Use[Any]") -> "Dims":
         """Gives what was solved for the node that a key of this declaration names; raises `Unsolved` elsewhere."""
         if use.name is None or use.name not in self.used:
             raise Unsolved(f"what was solved for {use.name!r} is not known here")
         return self.used[use.name]
 
-    def built(self, use: Use[Any]) -> Any:
+    def built(self, use: "Use[Any]") -> Any:
         """Gives the built node that a `Use[Module]` or `Use[Input]` of this declaration points at."""
         if use.name is None or use.name not in self.nodes:
             raise Unsolved(
@@ -178,7 +174,7 @@ def upstream() -> Any:
     return Field(default_factory=lambda: Use(None), validate_default=False)
 
 
-def _uses_of(component: type[Component]) -> Mapping[str, type[Component]]:
+def _uses_of(component: type["Component"]) -> Mapping[str, type["Component"]]:
     found = {}
     for key, info in component.model_fields.items():
         is_union = get_origin(info.annotation) in (Union, UnionType)
@@ -241,7 +237,7 @@ class Component(Documented):
                 )
 
     @classmethod
-    def uses(cls) -> Mapping[str, type[Component]]:
+    def uses(cls) -> Mapping[str, type["Component"]]:
         """Lists the keys that name another node, with the class of component each must find there."""
         return _uses_kept(cls) if cls.__pydantic_complete__ else _uses_of(cls)
 

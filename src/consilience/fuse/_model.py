@@ -201,7 +201,8 @@ class FusedModel(PreTrainedModel):
         original, folder = self.config.fusion, Path(save_directory)
         self.config.fusion = relocated(self.plan, folder)
         try:
-            super().save_pretrained(save_directory, **arguments)
+            # transformers would write the weights of some of its models under the names of older versions.
+            super().save_pretrained(save_directory, **{"save_original_format": False, **arguments})
             write_companions(self, self.config.fusion, folder)
         finally:
             self.config.fusion = original
