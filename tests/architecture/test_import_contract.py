@@ -87,9 +87,7 @@ def test_no_room_imports_one_above_or_beside_it(tree: Tree, lower: str, upper: s
     assert "rooms" in tree.broken()
 
 
-def test_a_room_that_may_be_absent_is_held_once_it_is_there(tree: Tree) -> None:
-    tree.plant("consilience.testing", "import consilience.plan")
-    assert tree.broken() == set()
+def test_the_kit_stands_beside_the_command_and_neither_imports_the_other(tree: Tree) -> None:
     tree.plant("consilience.cli", "import consilience.testing")
     assert tree.broken() == {"rooms"}
 

@@ -16,14 +16,14 @@ from consilience.host import Registry
 from consilience.testing._project import Project
 from consilience.testing._rules import RULES, Rule, Tier
 
-__all__ = ["Quality", "Status", "Verdict", "quality"]
+__all__ = ["Quality", "Standing", "Verdict", "quality"]
 
 _FILE = "quality.yaml"
 _FORMAT = 1
 _FORMS = "`done`, `todo`, or one of {done: where it can be seen}, {todo: what is wanting}, {exempt: why}"
 
 
-class Status(StrEnum):
+class Standing(StrEnum):
     """What a plugin says of a rule."""
 
     DONE = "done"
@@ -36,14 +36,14 @@ class Verdict:
     """What is said of one rule, the reason that is given, and what a machine finds wanting."""
 
     rule: Rule
-    status: Status
+    standing: Standing
     reason: str = ""
     wanting: tuple[str, ...] = ()
 
     @property
     def is_met(self) -> bool:
         """Whether the rule is kept, or does not apply."""
-        return self.status is Status.EXEMPT or (self.status is Status.DONE and not self.wanting)
+        return self.standing is Standing.EXEMPT or (self.standing is Standing.DONE and not self.wanting)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Quality:
         """What is not as the file says, one line each; none is as it should be."""
         found = [*self.misread]
         for verdict in self.verdicts:
-            if verdict.status is Status.DONE:
+            if verdict.standing is Standing.DONE:
                 found += [f"{verdict.rule.name}: {text}" for text in verdict.wanting]
         if self.tier is not self.claimed:
             found.append(f"tier: {self.claimed} is said, and {self.tier} is reached")
@@ -80,7 +80,7 @@ class Quality:
             mark = "+" if verdict.is_met else "-"
             reason = verdict.reason or "; ".join(verdict.wanting)
             lines.append(
-                f"  {mark} {verdict.rule.tier!s:<9}{verdict.rule.name:<13}{verdict.status:<7}{reason}".rstrip()
+                f"  {mark} {verdict.rule.tier!s:<9}{verdict.rule.name:<13}{verdict.standing:<7}{reason}".rstrip()
             )
         return "\n".join(lines)
 
@@ -101,7 +101,7 @@ def quality(path: str | os.PathLike[str], registry: Registry | None = None) -> Q
     project = Project(folder, registry or Registry())
     rules = written.get("rules", {})
     said = dict(_said(rules if isinstance(rules, Mapping) else {}, misread))
-    verdicts = tuple(_verdict(rule, *said.get(rule.name, (Status.TODO, "")), project) for rule in RULES)
+    verdicts = tuple(_verdict(rule, *said.get(rule.name, (Standing.TODO, "")), project) for rule in RULES)
     return Quality(folder, _claimed(written, misread), verdicts, tuple(misread))
 
 
@@ -124,7 +124,7 @@ def _claimed(written: Mapping[str, Any], misread: list[str]) -> Tier:
     return names.get(str(claimed), Tier.NONE)
 
 
-def _said(rules: Mapping[Any, Any], misread: list[str]) -> Iterator[tuple[str, tuple[Status, str]]]:
+def _said(rules: Mapping[Any, Any], misread: list[str]) -> Iterator[tuple[str, tuple[Standing, str]]]:
     """Gives what is said of each rule, and its reason; notes what is not of the form."""
     known = {rule.name: rule for rule in RULES}
     for name, given in rules.items():
@@ -134,16 +134,16 @@ def _said(rules: Mapping[Any, Any], misread: list[str]) -> Iterator[tuple[str, t
             continue
         pairs = list(given.items()) if isinstance(given, Mapping) else [(given, "")]
         word, reason = pairs[0] if len(pairs) == 1 else ("", "")
-        if word not in list(Status) or not isinstance(reason, str):
+        if word not in list(Standing) or not isinstance(reason, str):
             misread.append(f"{name}: write {_FORMS}")
-        elif not reason.strip() and (word == Status.EXEMPT or (word == Status.DONE and known[name].is_stated)):
+        elif not reason.strip() and (word == Standing.EXEMPT or (word == Standing.DONE and known[name].is_stated)):
             misread.append(f"{name}: {word} needs a reason; write {{{word}: ...}}")
         else:
-            yield name, (Status(word), reason.strip())
+            yield name, (Standing(word), reason.strip())
     misread += [f"{name}: nothing is said of it; write {_FORMS}" for name in known if name not in rules]
 
 
-def _verdict(rule: Rule, status: Status, reason: str, project: Project) -> Verdict:
-    if rule.proof is None or status is Status.EXEMPT:
-        return Verdict(rule, status, reason)
-    return Verdict(rule, status, reason, tuple(rule.proof(project)))
+def _verdict(rule: Rule, standing: Standing, reason: str, project: Project) -> Verdict:
+    if rule.proof is None or standing is Standing.EXEMPT:
+        return Verdict(rule, standing, reason)
+    return Verdict(rule, standing, reason, tuple(rule.proof(project)))

@@ -1,0 +1,5 @@
+"""The conformance kit on every component of complexity."""
+
+from consilience.testing import conformance
+
+test_complexity = conformance("complexity")

@@ -1,0 +1,76 @@
+"""One line makes a suite: what it refuses, what it counts, and that nothing is green for want of anything to check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from consilience.declare import Float, Module, Ports, hookimpl
+from consilience.testing import Status, conformance, run_conformance
+
+
+class Silent(Module):
+    has_parameters = False
+    inputs = Ports(features=Float["batch hidden"])
+    outputs = Ports(features=Float["batch hidden"])
+
+    def build(self, dims: Any) -> Any:
+        from torch import nn
+
+        return nn.Identity()
+
+
+class Lab:
+    @hookimpl
+    def consilience_components(self) -> list[type[Module]]:
+        return [Silent]
+
+
+class Empty:
+    """Offers nothing."""
+
+
+def test_a_wrong_namespace_fails_and_says_what_is_there() -> None:
+    result = run_conformance("psycology")
+    assert not result.is_green
+    [outcome] = result.outcomes
+    assert outcome.status is Status.FAILED
+    assert "CN202" in outcome.detail
+    assert "psychology" in outcome.detail
+
+
+def test_a_plugin_that_offers_nothing_fails() -> None:
+    result = run_conformance(Empty(), "empty")
+    assert [outcome.status for outcome in result.outcomes] == [Status.FAILED]
+    assert "offers no component" in result.outcomes[0].detail
+
+
+def test_a_plugin_that_is_handed_over_needs_a_namespace() -> None:
+    with pytest.raises(TypeError, match="needs a namespace"):
+        conformance(Lab())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"lab.silnt": {"documented": "why"}}, "did you mean lab.silent"),
+        ({"lab.silent": {"documentd": "why"}}, "did you mean documented"),
+        ({"lab.silent": {"documented": "  "}}, "write why it cannot pass"),
+        ({"lab.silent": {}}, r"write \{check: reason\}"),
+        ({"documented": "why"}, "is no check of the plugin"),
+    ],
+)
+def test_an_expected_failure_is_of_something_and_has_a_reason(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        conformance(Lab(), "lab", expected_failures=given)
+
+
+def test_an_expected_failure_is_counted_and_one_that_passes_fails() -> None:
+    given = {"lab.silent": {"documented": "it says nothing on purpose", "bounded": "no reason at all"}}
+    result = run_conformance(Lab(), "lab", expected_failures=given)
+    by_check = {outcome.check: outcome for outcome in result.outcomes if outcome.component}
+    assert by_check["documented"].status is Status.EXPECTED
+    assert by_check["documented"].detail == "it says nothing on purpose"
+    assert by_check["bounded"].status is Status.FAILED
+    assert "take bounded out of expected_failures" in by_check["bounded"].detail
