@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:
         parser.error(f"no discipline {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    show([*rows_of(given.names, range(given.seeds), given.rows), *machine()], given.json)
+    show(chain(rows_of(given.names, range(given.seeds), given.rows), machine()), given.json)
 
 
 if __name__ == "__main__":

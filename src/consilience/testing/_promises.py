@@ -12,7 +12,7 @@ from consilience.declare import Deprecation
 
 __all__ = ["Promise", "promises"]
 
-_FORM = re.compile(r"since \d+\.\d+, until \d+\.\d+: use .*", re.DOTALL)
+_FORM = re.compile(r"(?:.*\bdeprecated )?(since \d+\.\d+, until \d+\.\d+: use .*)", re.DOTALL)
 _CALLED = ("deprecated", "Deprecation")
 
 
@@ -43,8 +43,8 @@ def _of_file(file: Path) -> Iterator[Promise]:
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            if match := _FORM.search(node.value):
-                yield Promise(file, node.lineno, Deprecation.parse(match[0]), node.value)
+            if match := _FORM.fullmatch(node.value):
+                yield Promise(file, node.lineno, Deprecation.parse(match[1]), node.value)
         elif isinstance(node, ast.Call) and _name(node.func) in _CALLED:
             yield from _of_call(file, node)
         elif isinstance(node, ast.keyword) and node.arg == "deprecated":
