@@ -254,6 +254,18 @@ def test_a_fault_that_no_version_explains_is_told_as_it_is(tmp_path: Path, tiny:
         FusedModel.from_pretrained(model, registry=registry("1.0", AS_IT_WAS))
 
 
+def test_a_broken_plugin_and_a_lost_file_are_told_as_they_are(saved: Path) -> None:
+    class Twice(Odd, name="odd"):
+        """Stands twice."""
+
+    with pytest.raises(ConsilienceError, match="CN207"):
+        FusedModel.from_pretrained(saved, registry=registry("2.0", AS_IT_WAS, Twice))
+    (saved / "resources" / "tiny" / "config.json").unlink()
+    with pytest.raises(ConsilienceError) as raised:
+        FusedModel.from_pretrained(saved, registry=registry("2.0", AS_IT_WAS))
+    assert {item.code for item in raised.value.diagnostics} == {"CN606"}
+
+
 def test_a_model_without_a_record_is_loaded(saved: Path) -> None:
     (saved / "record.json").unlink()
     assert FusedModel.from_pretrained(saved, registry=registry("2.0", AS_IT_WAS)).plan.warnings == ()

@@ -20,6 +20,8 @@ PLAN, RECORD = "plan.json", "record.json"
 _SAME = ("component", "settings", "in", "dims", "share", "tune")
 """What of a node decides what its weights mean; its labels are compared by themselves (CN711)."""
 
+_OF_FILES = ("CN5", "CN6")
+
 
 @dataclass(frozen=True)
 class _Made:
@@ -106,12 +108,19 @@ def _with_versions(
             was = made[namespace]
             found = f"the plugin {namespace}, which is not installed; the model was saved with {was}"
             told.append(replace(fault, code="CN720", found=found, expected=str(was), fix=was.fix(namespace)))
-        elif fault.severity is Severity.ERROR and others and fault.code != "CN202":
+        elif others and _may_be_of_a_version(fault, namespace, registry):
             concerned = {namespace: others[namespace]} if namespace in others else others
             told.append(_differing(fault.path, f"{fault.found} ({fault.code})", concerned, registry, fault))
         else:
             told.append(fault)
     return tuple(told)
+
+
+def _may_be_of_a_version(fault: Diagnostic, namespace: str, registry: Registry) -> bool:
+    """Tells whether another version may explain a fault: not one of files, nor of a plugin that is broken."""
+    if fault.severity is not Severity.ERROR or fault.code.startswith(_OF_FILES):
+        return False
+    return fault.code != "CN202" and not (namespace in registry.namespaces() and registry.load(namespace))
 
 
 def _namespace(written: Mapping[str, Any], fault: Diagnostic) -> str:
