@@ -33,6 +33,12 @@ def make(tmp_path: Path) -> Make:
     return invoke
 
 
+@pytest.fixture(scope="session")
+def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where mypy keeps what it knows of torch: to read that anew for each kind would take most of the time."""
+    return tmp_path_factory.mktemp("types")
+
+
 def run(folder: Path, *command: str, path: Path | None = None) -> None:
     """Runs a module of Python in the repository; what it prints is told where it fails."""
     found = [str(path)] if path else []
@@ -56,10 +62,10 @@ def test_the_linters_find_nothing_whatever_its_name(name: str, kind: str, make: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [WHOLE, *KINDS])
-def test_the_types_and_its_own_tests_hold(kind: str, make: Make, tmp_path: Path) -> None:
+def test_the_types_and_its_own_tests_hold(kind: str, make: Make, types: Path, tmp_path: Path) -> None:
     pytest.importorskip("consilience.testing", reason="the kit is not there")
     folder, site = make("folklore", kind), tmp_path / "site"
-    run(folder, "mypy")
+    run(folder, "mypy", "--cache-dir", str(types))
     offline = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
     run(folder, "pip", "install", *offline, "--target", str(site), ".")
     run(folder, "pytest", "-q", path=site)
