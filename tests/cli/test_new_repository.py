@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +70,13 @@ def test_the_types_and_its_own_tests_hold(kind: str, make: Make, types: Path, tm
     offline = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
     run(folder, "pip", "install", *offline, "--target", str(site), ".")
     run(folder, "pytest", "-q", path=site)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_template(tmp_path: Path) -> None:
+    run(ROOT, "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), ".")
+    [wheel] = tmp_path.glob("*.whl")
+    template = ROOT / "src/consilience/cli/templates"
+    wanted = {str(file.relative_to(ROOT / "src")) for file in template.rglob("*") if file.is_file()}
+    assert wanted
+    assert wanted <= set(zipfile.ZipFile(wheel).namelist())
