@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def make(tmp_path: Path) -> Make:
     return invoke
 
 
+@pytest.fixture(scope="session")
+def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where mypy keeps what it knows of torch: to read that anew for each kind would take most of the time."""
+    return tmp_path_factory.mktemp("types")
+
+
 def run(folder: Path, *command: str, path: Path | None = None) -> None:
     """Runs a module of Python in the repository; what it prints is told where it fails."""
     found = [str(path)] if path else []
@@ -56,10 +63,20 @@ def test_the_linters_find_nothing_whatever_its_name(name: str, kind: str, make: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [WHOLE, *KINDS])
-def test_the_types_and_its_own_tests_hold(kind: str, make: Make, tmp_path: Path) -> None:
+def test_the_types_and_its_own_tests_hold(kind: str, make: Make, types: Path, tmp_path: Path) -> None:
     pytest.importorskip("consilience.testing", reason="the kit is not there")
     folder, site = make("folklore", kind), tmp_path / "site"
-    run(folder, "mypy")
+    run(folder, "mypy", "--cache-dir", str(types))
     offline = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
     run(folder, "pip", "install", *offline, "--target", str(site), ".")
     run(folder, "pytest", "-q", path=site)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_template(tmp_path: Path) -> None:
+    run(ROOT, "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), ".")
+    [wheel] = tmp_path.glob("*.whl")
+    template = ROOT / "src/consilience/cli/templates"
+    wanted = {str(file.relative_to(ROOT / "src")) for file in template.rglob("*") if file.is_file()}
+    assert wanted
+    assert wanted <= set(zipfile.ZipFile(wheel).namelist())

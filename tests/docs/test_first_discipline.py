@@ -54,7 +54,7 @@ def test_the_commands_that_take_long_do_what_the_page_says(blocks: list[Block], 
     commands = [pair for block in blocks if "slow" in block.marks for pair in commands_of(block)]
     assert len(commands) == 4
     for command, shown in commands:
-        told = run(f"({command}) && echo it ended well", reader.folder, site)
+        told = run(f"({command}) 2>&1 && echo it ended well", reader.folder, site)
         assert told.splitlines()[-1] == "it ended well", f"$ {command}\n{told}"
         assert set(shown.splitlines()) <= set(told.splitlines()), f"$ {command}\n{told}"
     assert list((reader.folder / "runs").glob("tales-*/model"))
