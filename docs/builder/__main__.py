@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from sphinx.cmd.build import main as sphinx
-
 from docs.builder import _components, _interface, _pages
+from sphinx.cmd.build import main as sphinx
 
 DOCS = Path(__file__).parents[1]
 
@@ -24,7 +24,7 @@ def main() -> int:
     strict = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--fresh-env"]
     done = sphinx([*strict, "-c", str(DOCS), "-d", str(doctrees), str(chosen.pages), str(html)])
     if not done:
-        print(f"the site begins at {html / 'index.html'}")
+        sys.stdout.write(f"the site begins at {html / 'index.html'}\n")
     return done
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-from consilience.declare import SECTIONS, LabelSpace, Many, Port
-from consilience.host import STANDARD, Offer, default_registry, schema
 from docs.builder._examples import Example, examples
 from docs.builder._navigation import KINDS, toctree
 from docs.builder._offers import home, offers, says, summary
+
+from consilience.declare import SECTIONS, LabelSpace, Many, Port
+from consilience.host import STANDARD, Offer, default_registry, schema
 
 __all__ = ["pages"]
 
@@ -49,9 +49,9 @@ def _index() -> str:
     lines = [
         "# Components",
         "",
-        "What is installed here, by kind, as each declares it: the standard components and those of the four disciplines.",
-        "`consilience plugins` lists what is installed where you are. The [label spaces](label-spaces.md) that fields can",
-        "name stand on a page of their own.",
+        "What is installed here, by kind, as each declares it: the standard components and those of the four",
+        "disciplines. `consilience plugins` lists what is installed where you are. The [label spaces](label-spaces.md)",
+        "that fields can name stand on a page of their own.",
     ]
     for kind in KINDS:
         lines += [
@@ -99,7 +99,7 @@ def _ports(component: Any) -> Iterator[str]:
         yield from ("", "## Ports", "", "| | port | type |", "|---|---|---|", *rows)
         yield from ("", "[What these types mean](../../concepts.md#the-types-of-ports).")
     if getattr(component, "static", ()):
-        yield from ("", f"It is built when the sizes of {_listed(component.static)} are known.")
+        yield from ("", f"Sizes that are known before it is built: {_listed(component.static)}.")
 
 
 def _rows(component: Any) -> Iterator[str]:

@@ -27,7 +27,8 @@ def rewritten(lines: list[str]) -> list[str]:
     """Gives the lines of a docstring with each table as reStructuredText."""
     written: list[str] = []
     for is_table, group in groupby(lines, lambda line: line.startswith("|")):
-        written += _table(list(group)) if is_table else group
+        together = list(group)
+        written += _table(together) if is_table else together
     return written
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from docs.builder import _pages
 
 __all__ = ["Example", "examples"]

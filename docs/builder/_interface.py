@@ -13,8 +13,9 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
-from consilience.declare import Component
 from docs.builder._navigation import toctree
+
+from consilience.declare import Component
 
 __all__ = ["PACKAGES", "pages"]
 
@@ -47,8 +48,8 @@ def _index(packages: list[ModuleType]) -> str:
     lines = [
         "# Public Python",
         "",
-        "Every name that a package lists in its `__all__`; nothing else is public. [Python](../python-api.md) shows how they",
-        "are used together.",
+        "Every name that a package lists in its `__all__`; nothing else is public. [Python](../python-api.md) shows",
+        "how they are used together.",
         "",
         "| package | |",
         "|---|---|",
@@ -66,13 +67,13 @@ def _page(package: ModuleType, owners: dict[str, str]) -> Iterator[str]:
         full = f"{package.__name__}.{name}"
         home = _home(value, name, package)
         if home in owners:
-            yield from _entry("py:data", full, f"Is :py:obj:`{owners[home]}`.")
+            yield from _entry("py:data", name, f"Is :py:obj:`{owners[home]}`.")
         elif inspect.isclass(value) and value.__module__.startswith("consilience"):
             yield from (f".. autoclass:: {full}", *_options(value), "")
         elif inspect.isfunction(value) and value.__module__.startswith("consilience"):
             yield from (f".. autofunction:: {full}", "")
         else:
-            yield from _entry("py:data", full, _says(value, name, package))
+            yield from _entry("py:data", name, _says(value, name, package))
         owners.setdefault(home, full)
     yield "```"
 
@@ -86,7 +87,7 @@ def _options(value: type) -> Iterator[str]:
         own = dict.fromkeys(name for name in names if not name.startswith(("_", "model_")))
         yield f"   :members: {', '.join(name for name in own if name not in ('component', 'kind'))}"
     else:
-        yield from ("   :members:", "   :exclude-members: model_config")
+        yield from ("   :members:", "   :exclude-members: model_config, model_post_init")
 
 
 def _home(value: Any, name: str, package: ModuleType) -> str:

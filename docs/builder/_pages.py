@@ -73,7 +73,8 @@ def _files() -> dict[Path, str]:
 
 
 def _kept(path: Path) -> str:
-    return f"files/{path.relative_to(ROOT)}"
+    # Markdown that is no page is shown as it is written.
+    return f"files/{path.relative_to(ROOT)}" + (".txt" if path.suffix == ".md" else "")
 
 
 def _rewritten(page: Path, name: str, places: Mapping[Path, str]) -> str:
