@@ -24,6 +24,9 @@ python_maximum_signature_line_length = 88
 
 myst_heading_anchors = 6
 
+# A language that Pygments does not know is shown as plain text.
+suppress_warnings = ["misc.highlighting_failure"]
+
 html_theme = "furo"
 html_title = f"Consilience {release}"
 html_favicon = "_static/favicon.svg"

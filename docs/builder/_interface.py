@@ -63,7 +63,7 @@ def _page(package: ModuleType, owners: dict[str, str]) -> Iterator[str]:
     yield from (f"# `{package.__name__}`", "", cleandoc(package.__doc__ or ""), "")
     yield from ("```{eval-rst}", f".. py:module:: {package.__name__}", "")
     for name in package.__all__:
-        value = getattr(package, name)
+        value = inspect.unwrap(getattr(package, name))
         full = f"{package.__name__}.{name}"
         home = _home(value, name, package)
         if home in owners:
@@ -102,17 +102,26 @@ def _entry(directive: str, name: str, text: str) -> Iterator[str]:
 
 
 def _says(value: Any, name: str, package: ModuleType) -> str:
-    """Gives the literal that stands under a constant, or else the first line of its type's docstring."""
-    literal = _literals(_origin(package, name)).get(name)
-    return literal or cleandoc(value.__doc__ or "").partition("\n\n")[0]
+    """Gives the literal that stands under a constant; else where it comes from, or what its type says of itself."""
+    if literal := _literals(_origin(package, name)).get(name):
+        return literal
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return f"Is `{value.__module__}.{value.__qualname__}`, of another package."
+    own = type(value).__module__.startswith("consilience")
+    return cleandoc(value.__doc__ or "").partition("\n\n")[0] if own else ""
 
 
 def _origin(package: ModuleType, name: str) -> str:
-    """Names the module of a package from which it imports a name: the package itself where it makes it."""
-    for node in ast.walk(_tree(package.__name__)):
+    """Names the module that makes a name which a package offers, perhaps by way of others."""
+    return _maker(package.__name__, name)
+
+
+@cache
+def _maker(module: str, name: str) -> str:
+    for node in ast.walk(_tree(module)):
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
-            return node.module or package.__name__
-    return package.__name__
+            return _maker(node.module, name) if (node.module or "").startswith("consilience") else module
+    return module
 
 
 @cache

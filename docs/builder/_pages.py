@@ -30,6 +30,7 @@ def homes() -> dict[Path, str]:
     found = {ROOT / "README.md": "index", ROOT / "docs/index.md": "pages"}
     found |= {ROOT / f"{name}.md": name.lower() for name in ("CONTRIBUTING", "CHANGELOG")}
     found |= {page: f"disciplines/{page.parent.name}" for page in sorted(ROOT.glob("plugins/*/README.md"))}
+    found |= {page: f"examples/{page.parent.name}" for page in sorted(ROOT.glob("examples/*/README.md"))}
     for page in sorted((ROOT / "docs").rglob("*.md")):
         inside = page.relative_to(ROOT / "docs")
         if not inside.parts[0].startswith("_"):
@@ -85,6 +86,8 @@ def _rewritten(page: Path, name: str, places: Mapping[Path, str]) -> str:
         if link[1].startswith("https://") or not file:
             return link[1]
         path = (page.parent / file).resolve()
+        if not path.exists():
+            return link[1]  # for Sphinx to tell of
         home = f"{places[path]}.md" if path in places else _kept(path)
         return os.path.relpath(home, Path(name).parent) + mark + anchor
 

@@ -204,8 +204,13 @@ def test_every_label_space_is_there(site: Site, html: Path) -> None:
 @pytest.mark.parametrize("package", PUBLIC)
 def test_every_public_name_has_an_entry(package: str, site: Site, html: Path) -> None:
     page = site[(html / "api" / f"{package}.html").resolve()]
-    missing = [name for name in import_module(package).__all__ if f"{package}.{name}" not in page.ids]
+    names = import_module(package).__all__
+    missing = [name for name in names if f"{package}.{name}" not in page.ids]
     assert not missing
+    entries = {
+        name: re.search(rf'id="{re.escape(package)}\.{name}">.*?<dd>(.*?)<', page.source, re.S) for name in names
+    }
+    assert not [name for name, entry in entries.items() if not entry or page.source[entry.end() :].startswith("/dd")]
 
 
 @pytest.mark.slow
