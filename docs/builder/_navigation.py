@@ -23,6 +23,7 @@ SECTIONS = {
         "hooks",
         "conformance",
         "contract",
+        "quality",
         "examples/*",
     ),
     "Reference": ("components/index", "api/index", "diagnostics", "fault-classes", "glossary"),
