@@ -9,13 +9,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check check-format check-lint check-types check-imports format bench soak
+.PHONY: help install demo test check check-format check-lint check-types check-imports format docs bench soak
 
 help:
 	@echo "make demo      fuse four disciplines on real film reviews, and compare with one alone"
 	@echo "make test      run the whole suite"
 	@echo "make check     format, lint, types, import contract"
 	@echo "make format    put into format what 'make check' finds"
+	@echo "make docs      build the documentation site into docs/_build/html; a warning is an error"
 	@echo "make bench     measure the check, the graph's page, the list of plugins, and a training step"
 	@echo "make soak      try 10,000 mutants of valid fusions against the check's promise (MUTANTS=..., SEED=...)"
 	@echo "make install   the environment alone, in $(VENV)"
@@ -48,6 +49,9 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(INSTALLED)
+	$(BIN)/python -m docs.builder
+
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/page.py
@@ -67,5 +71,5 @@ $(BIN)/python:
 $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml) | $(BIN)/python
 	@echo "Installing Consilience and its four disciplines into $(VENV) (a few minutes the first time)"
 	@$(PIP) install -qq --upgrade pip
-	@$(PIP) install -qq --constraint constraints.txt --editable '.[demo,dev]' $(PLUGINS:%=--editable ./%)
+	@$(PIP) install -qq --constraint constraints.txt --editable '.[demo,dev,docs]' $(PLUGINS:%=--editable ./%)
 	@touch $@

@@ -20,7 +20,13 @@ from consilience.data import examine, prepare
 from consilience.host import Registry
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").glob("[!_]*.md")),
+    *sorted((ROOT / "docs").glob("[!_]*/*.md")),
+]
+"""The pages that people write: what begins with `_` below docs/ is built."""
+
 READER = Path(__file__).parent / "reader"
 """The files that a reader of the pages has: small tables, and the fusion that fragments add to."""
 
@@ -139,7 +145,7 @@ class Reader:
 
     def try_python(self, block: Block) -> None:
         """Runs Python in one scope for the whole page; a module that stands in a file is only compiled here."""
-        code = compile("\n" * block.line + block.text, str(ROOT / block.page), "exec")
+        code = compile("\n" * block.line + block.text, str(ROOT / block.page), "exec", dont_inherit=True)
         if "file" in block.marks:
             return
         told = io.StringIO()

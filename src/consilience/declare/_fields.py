@@ -154,3 +154,4 @@ class TokenLabelsField(FieldType):
 FIELD_TYPES: dict[str, type[FieldType]] = {
     kind.word: kind for kind in (TextField, CategoryField, CategoriesField, NumberField, NumbersField, TokenLabelsField)
 }
+"""The types of a field, by the word under which a file writes them."""

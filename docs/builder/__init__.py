@@ -1,0 +1,1 @@
+"""Builds the documentation site: gathers the pages, writes the reference from the declarations, runs Sphinx."""
