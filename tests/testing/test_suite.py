@@ -74,3 +74,10 @@ def test_an_expected_failure_is_counted_and_one_that_passes_fails() -> None:
     assert by_check["documented"].detail == "it says nothing on purpose"
     assert by_check["bounded"].status is Status.FAILED
     assert "take bounded out of expected_failures" in by_check["bounded"].detail
+
+
+@pytest.mark.parametrize("keyword", ["examples", "build_with", "sizes"])
+def test_what_is_told_of_a_component_that_is_not_there_is_refused(keyword: str) -> None:
+    given: dict[str, Any] = {keyword: {"lab.silnt": {}}}
+    with pytest.raises(ValueError, match=f"{keyword}: lab.silnt is no component; did you mean lab.silent"):
+        conformance(Lab(), "lab", **given)

@@ -12,7 +12,7 @@ from consilience.errors import DeclarationError
 from consilience.host import PLUGIN_ERRORS, Offer, Registry, default_registry
 from consilience.testing._check import Broken, Check, NotApplicable, Outcome, Status
 from consilience.testing._checks import CHECKS
-from consilience.testing._expectations import Expected, expected_of
+from consilience.testing._expectations import Expected, expected_of, require_known
 from consilience.testing._lab import Examples, Lab
 from consilience.testing._subject import Subject
 
@@ -76,6 +76,9 @@ class Suite:
         if not self.fault:
             names = {(case.component, case.check.name) for case in self.cases if not case.check.is_reported}
             self.expected = expected_of(expected_failures or {}, names)
+            known = {offer.name for offer in self.lab.offers}
+            for keyword in ("examples", "build_with", "sizes"):
+                require_known(keyword, getattr(self.lab, keyword), known)
 
     def run(self, case: Case) -> Outcome:
         """Tries one check; never raises."""

@@ -19,6 +19,7 @@ import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -101,14 +102,16 @@ def train_elsewhere(namespace: str = "", plugin: object = None) -> dict[str, str
     either, there is none. Raises `Unreachable` where an object does not arrive there.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "sent"
+        file, module = Path(folder) / "sent", ""
+        if isinstance(plugin, ModuleType):
+            module, plugin = plugin.__name__, None
         if plugin is not None:
             try:
                 file.write_bytes(pickle.dumps(plugin))
             except Exception as error:
                 raise Unreachable(f"{type(error).__name__}: {error}") from error
         sent = str(file) if plugin is not None else ""
-        found: dict[str, str] = _WITNESS.ask(do="train", namespace=namespace, file=sent)
+        found: dict[str, str] = _WITNESS.ask(do="train", namespace=namespace, file=sent, module=module)
     return found
 
 
@@ -136,15 +139,17 @@ def _collate(file: str) -> dict[str, str]:
     return digests(collator(examples))
 
 
-def _train(namespace: str, file: str) -> dict[str, str]:
+def _train(namespace: str, file: str, module: str) -> dict[str, str]:
     from consilience.testing._reference import trained
 
     registry = Registry()
     registry.load(STANDARD)
     if file:
         registry.register(pickle.loads(Path(file).read_bytes()), namespace)  # noqa: S301 - the kit has just written it
-    elif namespace:
-        registry.load(namespace)
+    elif module:
+        registry.register(importlib.import_module(module), namespace)
+    elif namespace and (fault := registry.load(namespace)):
+        raise Unreachable(str(fault))
     for offer in registry.components():
         if offer.namespace == namespace and namespace != STANDARD:
             _import(offer.component.__module__.partition(".")[0])
@@ -175,7 +180,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
                 sys.path.insert(0, question["first"])
                 return {"value": _import(question["module"])}
             case _:
-                return {"value": _train(question["namespace"], question["file"])}
+                return {"value": _train(question["namespace"], question["file"], question["module"])}
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return {"error": f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"}

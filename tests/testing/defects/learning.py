@@ -1,0 +1,202 @@
+"""Modules and losses that learn wrongly, or that do not stay as they are."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from consilience.declare import Bool, Float, Ports
+from defects.defect import Defect
+from defects.mixed import MadeLoss
+from defects.shaped import Layer, Made
+
+
+class Detaches(Made):
+    """Cuts off what feeds it."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features.detach())
+
+
+class Zeroes(Made):
+    """Multiplies what feeds it by zero."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features * 0)
+
+
+class Unused(Made):
+    """Has a layer that its forward does not use."""
+
+    class layer(Layer):  # noqa: N801
+        def __init__(self, hidden: int) -> None:
+            super().__init__(hidden)
+            self.spare = nn.Linear(hidden, hidden)
+
+
+class Denies(Made):
+    """Says that it has no parameters."""
+
+    has_parameters = False
+    layer = Layer
+
+
+class _WrongSquare(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(features)
+        return features.square()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        (features,) = ctx.saved_tensors
+        return gradient * features
+
+
+class WrongBackward(Made):
+    """Has a backward of its own, which forgets a factor of two."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(_WrongSquare.apply(features))
+
+
+class ByHand(MadeLoss):
+    """Takes the logarithm of a sigmoid by hand."""
+
+    inputs = Ports(scores=Float["batch classes"].logits())
+    target = Bool["batch classes"]
+
+    class layer(nn.Module):  # noqa: N801
+        def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+            share = scores.sigmoid()
+            hot = target.to(scores.dtype)
+            return -(hot * share.log() + (1 - hot) * (1 - share).log()).mean(dim=1)
+
+
+class Averages(Made):
+    """Keeps a running mean in evaluation too."""
+
+    class layer(Layer):  # noqa: N801
+        def __init__(self, hidden: int) -> None:
+            super().__init__(hidden)
+            self.register_buffer("mean", torch.zeros(hidden))
+
+        def forward(self, features: Tensor) -> Tensor:
+            with torch.no_grad():
+                self.mean.copy_(0.9 * self.mean + 0.1 * features.mean(dim=0))
+            return super().forward(features)
+
+
+class Thaws(Made):
+    """Lets its parameters be trained again in its forward."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            self.linear.weight.requires_grad_(True)
+            return super().forward(features)
+
+
+class OtherDice(Made):
+    """Draws its start from Python's generator, which no seed of the run reaches."""
+
+    class layer(Layer):  # noqa: N801
+        def __init__(self, hidden: int) -> None:
+            super().__init__(hidden)
+            nn.init.constant_(self.linear.bias, random.random())
+
+
+class AlwaysDrops(Made):
+    """Drops values in evaluation too."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(F.dropout(features, 0.5))
+
+
+class Unregistered(Made):
+    """Keeps a drawn weight outside its state."""
+
+    class layer(Layer):  # noqa: N801
+        def __init__(self, hidden: int) -> None:
+            super().__init__(hidden)
+            self.scale = 1 + torch.rand(1).item()
+
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features) * self.scale
+
+
+class Passing(Made):
+    """Keeps a drawn weight in a buffer that is not saved."""
+
+    class layer(Layer):  # noqa: N801
+        def __init__(self, hidden: int) -> None:
+            super().__init__(hidden)
+            self.register_buffer("scale", 1 + torch.rand(hidden), persistent=False)
+
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features) * self.scale
+
+
+class Uncopied(Made):
+    """Is its own deep copy."""
+
+    class layer(Layer):  # noqa: N801
+        def __deepcopy__(self, memo: object) -> Any:
+            twin = copy.copy(self)
+            twin._parameters, twin._modules = self._parameters, self._modules
+            return twin
+
+
+class CountsCalls(Made):
+    """Counts its calls in Python."""
+
+    class layer(Layer):  # noqa: N801
+        def __init__(self, hidden: int) -> None:
+            super().__init__(hidden)
+            self.calls = 0
+
+        def forward(self, features: Tensor) -> Tensor:
+            if self.training:
+                self.calls += 1
+            return super().forward(features)
+
+
+class KeepsLast(Made):
+    """Keeps what it was fed last."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            self.last = features.detach()
+            return super().forward(features)
+
+
+DEFECTS = (
+    Defect("features that are detached", Detaches, "gradients_reach_inputs", ("gradients_right",)),
+    Defect("features that are multiplied by zero", Zeroes, "gradients_reach_inputs"),
+    Defect("a layer that the forward does not use", Unused, "parameters_learn"),
+    Defect("parameters that `has_parameters` denies", Denies, "parameters_learn"),
+    Defect("a backward of its own that is wrong", WrongBackward, "gradients_right"),
+    Defect("the logarithm of a sigmoid by hand", ByHand, "large_scores_finite"),
+    Defect("a running mean that moves in evaluation", Averages, "frozen_stays"),
+    Defect("`requires_grad` set in the forward", Thaws, "frozen_stays"),
+    Defect("a start drawn from Python's `random`", OtherDice, "seeded"),
+    Defect(
+        "dropout in evaluation",
+        AlwaysDrops,
+        "seeded",
+        ("rows_permute", "rows_independent", "gradients_right", "state_whole", "copied"),
+    ),
+    Defect("a drawn number outside the state", Unregistered, "state_whole"),
+    Defect("a drawn buffer that is not saved", Passing, "state_whole"),
+    Defect("a deep copy that shares its weights", Uncopied, "copied"),
+    Defect("a counter in Python", CountsCalls, "no_hidden_state"),
+    Defect("the last batch kept as an attribute", KeepsLast, "no_hidden_state"),
+)
