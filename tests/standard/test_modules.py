@@ -297,3 +297,14 @@ def test_a_fresh_encoder_can_stand_on_the_meta_device(tiny: Path) -> None:
     with torch.device("meta"):
         model = encoder(checkpoint)
     assert all(parameter.is_meta for parameter in model.parameters())
+
+
+def test_a_mean_keeps_the_bits_of_what_it_averages(attention: nn.Module) -> None:
+    from consilience.standard.built.encoder import POOLINGS
+
+    hidden, mask = torch.full((1, 3, 16), 1 / 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.bool)
+    assert POOLINGS["mean"](hidden, mask)[0, 0].item() == pytest.approx(1 / 3, abs=1e-15)
+    states = torch.randn(1, 4, 6, dtype=torch.float64)
+    _, pooled = attention.double()(queries=hidden, states=states, query_mask=mask)
+    assert pooled[0, 0].item() == pytest.approx(1 / 3, abs=1e-15)
+    assert POOLINGS["mean"](hidden.bfloat16(), mask).dtype == torch.bfloat16

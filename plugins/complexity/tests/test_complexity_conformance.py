@@ -2,4 +2,4 @@
 
 from consilience.testing import conformance
 
-test_complexity = conformance("complexity")
+test_complexity = conformance("complexity", examples={"complexity.sparsity": [{"keep": 0.5, "openness": 0.6}]})

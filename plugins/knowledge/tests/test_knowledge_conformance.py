@@ -18,4 +18,12 @@ def a_graph(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "film.ttl")}
 
 
-test_knowledge = conformance("knowledge", examples={"knowledge.graph": [a_graph]})
+test_knowledge = conformance(
+    "knowledge",
+    examples={
+        "knowledge.graph": [a_graph],
+        "knowledge.mentions": [{"inflection": "none"}],
+        "knowledge.injection": [{"vectors": "fixed"}, {"vectors": "none"}],
+        "knowledge.rgcn": [{"bases": 2, "layers": 3}, {"width": 1, "layers": 1}],
+    },
+)

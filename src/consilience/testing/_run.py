@@ -96,14 +96,16 @@ class Suite:
     def _tried(self, case: Case) -> tuple[Status, str]:
         if self.fault:
             return Status.FAILED, self.fault
+        reports, tried = [], None
         try:
-            reports = [case.check.run(subject) for subject in self._subjects(case)]
+            for tried in self._subjects(case):
+                reports.append(case.check.run(tried))
         except NotApplicable as error:
             return Status.SKIPPED, str(error)
         except PLUGIN_ERRORS as error:
             if case.check.is_reported:
                 return Status.REPORTED, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            return Status.FAILED, _why(case, error)
+            return Status.FAILED, _why(case, tried, error)
         if case.check.is_reported:
             return Status.REPORTED, "; ".join(dict.fromkeys(report for report in reports if report))
         return Status.PASSED, ""
@@ -185,13 +187,15 @@ def told(namespace: str, outcomes: tuple[Outcome, ...]) -> str:
     return "\n".join([line, *(f"  reported  {one.component} {one.check}: {one.detail}" for one in reports)])
 
 
-def _why(case: Case, error: BaseException) -> str:
+def _why(case: Case, tried: object, error: BaseException) -> str:
     """Writes why a check failed: a broken promise in its own words, anything else with the plugin's traceback."""
+    settings = f"\n  of        {tried}" if isinstance(tried, Subject) and tried.settings else ""
+    head = f"{case}: {case.check.promise}{settings}"
     if isinstance(error, Broken):
-        return f"{case}: {case.check.promise}\n  found     {error}"
+        return f"{head}\n  found     {error}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _OWN not in frame.filename]
     trace = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
-    return f"{case}: {case.check.promise}\n  found     an exception\n{trace}"
+    return f"{head}\n  found     an exception\n{trace}"
 
 
 def _loads(lab: Lab) -> str | None:

@@ -17,9 +17,9 @@ def pool_first(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def pool_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Averages the states that the mask admits, in float32; nothing admitted gives zeros."""
+    """Averages the states that the mask admits, in 32 bits at least; nothing admitted gives zeros."""
     admitted = mask.unsqueeze(-1)
-    total = hidden.masked_fill(~admitted, 0).sum(dim=1, dtype=torch.float32)
+    total = hidden.masked_fill(~admitted, 0).sum(dim=1, dtype=torch.promote_types(hidden.dtype, torch.float32))
     return (total / admitted.sum(dim=1).clamp(min=1)).to(hidden.dtype)
 
 

@@ -71,7 +71,7 @@ class CrossAttention(nn.Module):
         if query_mask is None:
             return hidden, hidden.mean(dim=1)
         admitted = query_mask.unsqueeze(-1)
-        total = hidden.masked_fill(~admitted, 0).sum(dim=1, dtype=torch.float32)
+        total = hidden.masked_fill(~admitted, 0).sum(dim=1, dtype=torch.promote_types(hidden.dtype, torch.float32))
         return hidden, (total / admitted.sum(dim=1).clamp(min=1)).to(hidden.dtype)
 
     def read(self, queries: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
