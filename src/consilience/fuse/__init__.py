@@ -1,6 +1,6 @@
 """Builds a plan as one transformers model; saves and loads it."""
 
-from consilience.fuse._build import attribute, build_collator, node_seed
+from consilience.fuse._build import attribute, build_collator, misnamed, node_seed
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._count import count_parameters
 from consilience.fuse._files import check_savable
@@ -19,6 +19,7 @@ __all__ = [
     "count_parameters",
     "fingerprints",
     "fuse",
+    "misnamed",
     "node_seed",
     "provenance",
 ]

@@ -11,10 +11,21 @@ from functools import cache, cached_property
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
-from consilience.declare import UnfitFaultError
+from consilience.declare import UnfitFaultError, UnknownDimError
+from consilience.errors import Diagnostic, Path, nearest
 from consilience.host._requirement import own_requirement, unmet_others, unmet_requirement
 
-__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "failure", "innermost"]
+__all__ = [
+    "GROUP",
+    "PLUGIN_ERRORS",
+    "STANDARD",
+    "Claim",
+    "claims",
+    "consilience_version",
+    "failure",
+    "innermost",
+    "unknown_dim",
+]
 
 GROUP = "consilience.plugins"
 STANDARD = "standard"
@@ -91,6 +102,14 @@ def failure(distribution: str, doing: str, component: str, error: BaseException)
     if isinstance(error, UnfitFaultError):
         return f"{distribution} gives {error}, of {component}"
     return f"{distribution} fails to {doing} {component}: {innermost(error)}"
+
+
+def unknown_dim(distribution: str, asked: str, error: UnknownDimError, path: Path) -> Diagnostic:
+    """Tells that a plugin's component asks for, or states, a dim that none of its ports speaks of."""
+    near = nearest(error.name, error.known)
+    fix = f"# mend {distribution}" + (f': "{near}"' if near else f", or let a port of it speak of {error.name}")
+    expected = f"one of its dims: {', '.join(error.known) or 'it has none'}"
+    return Diagnostic("CN207", path, f"{distribution} {asked}, which has no such dim", expected, fix)
 
 
 def innermost(error: BaseException) -> str:
