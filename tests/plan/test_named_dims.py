@@ -114,6 +114,13 @@ def test_a_misspelt_dim_of_a_module_is_told_where_its_size_comes_from_elsewhere(
     assert (fault.code, fault.where, fault.fix) == ("CN207", "modules.head", f'# mend {OWNER}: "measure"')
 
 
+@pytest.mark.parametrize("given", [[2], None, "measure"])
+def test_dims_that_are_no_mapping_are_told_without_a_line_of_the_core(toy: Toy, given: Any) -> None:
+    [fault] = told(toy, other(Measures, dims=lambda self, known: given))
+    error = f"TypeError: dims gives a value of type {type(given).__name__}, and not a mapping of dims to sizes"
+    assert fault.found == f"{OWNER} fails to state the dims of toy.measures: {error}"
+
+
 def test_what_asks_for_a_misspelt_dim_while_it_is_judged_is_told(toy: Toy) -> None:
     def faults_with(self: Any, dims: Dims) -> Iterable[Fault]:
         return [FAULT] if dims["measuer"] > 1 else []

@@ -12,10 +12,8 @@ from consilience.host._discovery import (
     STANDARD,
     claims,
     consilience_version,
-    failure,
-    innermost,
-    unknown_dim,
 )
+from consilience.host._failures import failure, innermost, unknown_dim
 from consilience.host._registry import Offer, PluginInfo, Registry, default_registry, register
 
 if TYPE_CHECKING:

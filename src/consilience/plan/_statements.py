@@ -231,8 +231,10 @@ def _sizes(stated: Mapping[str, object], names: tuple[str, ...]) -> dict[str, in
 
     Raises `_Misnamed` for a dim that is none of `names`.
     """
+    if not isinstance(stated, Mapping):
+        raise TypeError(f"dims gives a value of type {type(stated).__qualname__}, and not a mapping of dims to sizes")
     found: dict[str, int | LabelSpace | str] = {}
-    for name, size in dict(stated).items():
+    for name, size in stated.items():
         is_name = isinstance(size, str) and size and not size[0].isdigit()  # "8" is a size that was not converted
         if not (is_name or isinstance(size, LabelSpace) or (type(size) in (int, Size) and cast("int", size) > 0)):
             raise ValueError(f"{size!r} for {name}: a size is a whole number above 0, an identity is a name")
