@@ -13,6 +13,7 @@ from torch import nn
 from consilience.data import Collator, InputStep
 from consilience.declare import Dims, Input, Loss, Many, Module, Port, Tuner, UnknownDimError, Unsolved
 from consilience.errors import DeclarationError, Diagnostic
+from consilience.fuse._called import check_called
 from consilience.host import unknown_dim
 from consilience.plan import Plan, PlanNode
 
@@ -35,6 +36,7 @@ def build_nodes(plan: Plan, seed: int) -> dict[str, nn.Module]:
     for node in (*plan.of("modules"), *plan.of("losses")):
         if node.share:
             built[node.name] = built[node.share]
+            check_called(plan, node, built[node.name])
             continue
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(node_seed(seed, node.name))
@@ -75,6 +77,7 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
     dims: Dims = replace(plan.solved[node.name], nodes=built)
     try:
         made = _expected_kind(plan, node, declaration.build(dims))
+        check_called(plan, node, made)
     except DeclarationError as error:
         raise DeclarationError(plan.fusion.locate([_placed(item, node) for item in error.diagnostics])) from error
     except UnknownDimError as error:
