@@ -39,7 +39,7 @@ def build(self: Any, dims: Any) -> Any:
 
 def made(kind: type[Component], /, name: str | None = None, **attributes: Any) -> type[Component]:
     """Makes a component class `Own` that is right but for what is given."""
-    own: dict[str, Any] = {"__module__": __name__, "build": build, "open": build, "apply": build}
+    own: dict[str, Any] = {"__module__": __name__, "build": build, "open": lambda self: None, "apply": build}
     if kind in (Input, Module):
         own |= {"inputs": Ports(x=ONE), "outputs": Ports(y=ONE)}
     own = {key: value for key, value in (own | attributes).items() if value is not ...}
@@ -49,6 +49,10 @@ def made(kind: type[Component], /, name: str | None = None, **attributes: Any) -
 
 def key(annotation: Any, *default: Any, named: str = "size") -> dict[str, Any]:
     return {"__annotations__": {named: annotation}, **({named: default[0]} if default else {})}
+
+
+def classvar(name: str) -> dict[str, Any]:
+    return {"__annotations__": {name: ClassVar[Any]}}
 
 
 WRONG = {
@@ -114,6 +118,29 @@ WRONG = {
         f"{kind.kind} that does not build": (made(kind, build=...), "build", "the method build")
         for kind in (Input, Module, Loss, Metric, Balancer)
     },
+    "dims that are told nothing": (made(Module, dims=lambda self: {}), "dims takes (self)", "dims(self, known)"),
+    "dims that are a property": (
+        made(Module, dims=property(lambda self: {})),
+        "dims is a property",
+        "dims(self, known)",
+    ),
+    "dims that are a mapping": (made(Module, dims={}, **classvar("dims")), "dims is no method", "dims(self, known)"),
+    "an input that examines no sample": (
+        made(Input, examine=lambda self: []),
+        "examine takes (self)",
+        "the method examine(self, sample)",
+    ),
+    "a resource that asks for a sample": (
+        made(Resource, examine=lambda self, sample: []),
+        "examine takes (self, sample)",
+        "the method examine(self)",
+    ),
+    "splits of something": (made(Source, splits=lambda self, rows: None), "splits takes", "splits(self)"),
+    "layers without sizes": (made(Module, linear_layers=lambda self: []), "linear_layers takes", "(self, dims)"),
+    "a tuner's faults without sizes": (made(Tuner, faults_on=lambda self, module: []), "takes", "(self, module, dims)"),
+    "a static method too many": (made(Input, dims=staticmethod(lambda self, known: {})), "takes", "dims(self, known)"),
+    "a build of names": (made(Module, build=lambda self, *, dims: None), "takes (self, *, dims)", "build(self, dims)"),
+    "a build of a balancer": (made(Balancer, build=lambda self: None), "build takes (self)", "build(self, losses)"),
     "another kind": (made(Module, kind="gadget"), "no component of a kind", "a subclass of one of"),
 }
 
@@ -153,6 +180,13 @@ RIGHT = {
     ),
     "static and mapped dims": made(
         Module, outputs=Ports(y=Float["batch wide"]), static=("width",), mapped={"wide": "width"}
+    ),
+    "methods that take what they are given": made(
+        Module,
+        dims=staticmethod(lambda known: {}),
+        faults_with=classmethod(lambda own, dims: ()),
+        linear_layers=lambda self, *sizes: [],
+        build=lambda self, sizes, dropout=0.1: None,
     ),
     "one number": made(Loss, value=Float[""]),
     "a stated bound": made(Input, outputs=Ports(y=Int["batch"].below("vocab")), dims=lambda self, known: {"vocab": 3}),

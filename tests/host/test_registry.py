@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
 
@@ -149,7 +151,7 @@ def test_a_syntax_error_is_placed(install: Install, registry: Make, site: Path) 
     install("own", "def broken(:\n")
     text = told(registry().load("own"), site)
     assert "error CN204" in text
-    assert "SyntaxError: invalid syntax (consilience_own_own_own.py, line 1)" in text
+    assert "SyntaxError: invalid syntax (SITE/consilience_own_own_own.py:1)" in text
 
 
 def test_a_hook_is_misspelt(install: Install, registry: Make, site: Path) -> None:
@@ -262,8 +264,10 @@ def test_a_label_space_that_cannot_be_is_told_with_its_distribution(
     fault = registry().load("own")
     assert fault is not None
     assert fault.code == "CN207"
-    assert fault.found.startswith("own-own fails to tell what it offers: ValidationError")
+    assert fault.found.startswith("own-own fails to tell what it offers: LabelSpace")
     assert says in fault.found
+    assert re.search(r"consilience_own_own_own\.py:\d+\)$", fault.found)  # the plugin's line, and none of pydantic's
+    assert "type=" not in fault.found
 
 
 @pytest.mark.parametrize(
@@ -271,7 +275,6 @@ def test_a_label_space_that_cannot_be_is_told_with_its_distribution(
     [
         ("raise KeyError('lost')", "KeyError: 'lost' (SITE/consilience_own_own_own.py:13)"),
         ("import sys; sys.exit('gone')", "SystemExit: gone (SITE/consilience_own_own_own.py:13)"),
-        ("return None", "TypeError: 'NoneType' object is not iterable"),
     ],
 )
 def test_a_hook_fails(install: Install, registry: Make, site: Path, code: str, error: str) -> None:
@@ -282,6 +285,53 @@ def test_a_hook_fails(install: Install, registry: Make, site: Path, code: str, e
     assert text.endswith("\n  expected  hooks that return lists\n  fix       # mend own-own, or upgrade it")
     assert host.components() == []
     assert host.label_spaces() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "fix"),
+    [
+        ("return None", "nothing", "..."),
+        ("return Doubler", "Doubler", "Doubler"),
+        ("return {'doubler': Doubler}", "a value of type dict", "..."),
+        ("return 'Doubler'", "a value of type str", "..."),
+    ],
+)
+def test_a_hook_that_gives_no_list(
+    install: Install, registry: Make, site: Path, code: str, shown: str, fix: str
+) -> None:
+    install("own", GOOD.replace("return [Doubler]", code))
+    assert told(registry().load("own"), site) == (
+        "error CN207 at the file\n"
+        f"  found     own-own gives {shown} from consilience_components\n"
+        "  expected  hooks that return lists\n"
+        f"  fix       # mend own-own: return [{fix}]"
+    )
+
+
+WRONG_LINES = {
+    "dims in several texts": (
+        'OUT = Float["batch", 2]',
+        'TypeError: the dims of a port are one text: write Float["batch 2"]',
+    ),
+    "a dim that is none": ('OUT = Float["batch, classes"]', "ValueError: 'batch,' is not a dim: write a name"),
+    "a key without a type": (
+        'class Own(Doubler, name="own"):\n    dropout = 0.1',
+        "PydanticUserError: A non-annotated attribute was detected: `dropout = 0.1`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "error"), WRONG_LINES.values(), ids=WRONG_LINES)
+def test_the_line_that_is_told_is_the_plugins(
+    install: Install, registry: Make, site: Path, code: str, error: str
+) -> None:
+    install("own", dedent(GOOD) + code + "\n")
+    found = told(registry().load("own"), site).splitlines()[1]
+    written = (site / "consilience_own_own_own.py").read_text().splitlines()
+    starts = [number for number, line in enumerate(written, 1) if line == code.splitlines()[0]]
+    assert found.startswith(f"  found     own-own 1.2 fails to import: {error}")
+    assert found.endswith(f" (SITE/consilience_own_own_own.py:{starts[-1]})")
+    assert "https://" not in found
 
 
 def test_two_entry_points_of_one_module_are_two_claims_to_one_plugin(install: Install, registry: Make) -> None:

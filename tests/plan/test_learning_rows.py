@@ -15,7 +15,7 @@ from consilience.host import Registry
 from consilience.plan import survey
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests of learning share a plugin
-from toy_learning import ALL, HEAD, KINDS, LOSS, METRIC, TEXTS, codes, declared
+from toy_learning import ALL, HEAD, KINDS, LOSS, METRIC, TEXTS, Unsure, codes, declared
 
 Tell = Callable[..., list[Diagnostic]]
 
@@ -100,6 +100,13 @@ def test_a_source_that_fails_to_tell_its_splits_is_its_plugin_s_fault(tell: Tell
     [fault] = tell(sources={"rows": {"use": "toy.unsure", "map": ALL["map"]}})
     assert (fault.code, fault.where) == ("CN207", "sources.rows")
     assert "fails to tell the splits of toy.unsure: ZeroDivisionError: nobody knows" in fault.found
+
+
+def test_splits_that_are_one_text_are_not_taken_letter_by_letter(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Unsure, "splits", lambda self: "train")
+    [fault] = tell(sources={"rows": {"use": "toy.unsure", "map": ALL["map"]}})
+    assert (fault.code, fault.where) == ("CN207", "sources.rows")
+    assert fault.found.endswith('of toy.unsure: TypeError: splits gives the text "train": return frozenset({"train"})')
 
 
 def test_what_could_not_be_understood_is_not_missed(kinds: Registry) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "Source",
     "Tuner",
     "UnfitFaultError",
+    "UnknownDimError",
     "Unsolved",
     "Use",
     "upstream",
@@ -81,18 +82,36 @@ class Unsolved(KeyError):
         return str(self.args[0])
 
 
+class UnknownDimError(KeyError):
+    """A component asks for a dim that none of its ports speaks of: a slip of the pen, and nothing that gets known."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no dim {name!r}: the ports speak of {', '.join(known) or 'none'}")
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 @dataclass(frozen=True)
 class Dims(Mapping[str, int]):
-    """What the plan solved for one node: `dims["hidden"]` is a size; asking for an unknown one raises `Unsolved`."""
+    """What the plan solved for one node: `dims["hidden"]` is a size; asking for an unknown one raises `Unsolved`.
+
+    `names` are the dims that the node's ports speak of, where they are known: asking for any other raises
+    `UnknownDimError`.
+    """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     spaces: Mapping[str, LabelSpace] = field(default_factory=dict)
     parts: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     nodes: Mapping[str, Any] = field(default_factory=dict)
     used: Mapping[str, "Dims"] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
 
     def __getitem__(self, name: str) -> int:
         if name not in self.sizes:
+            self._expect(name)
             raise Unsolved(f"the size of dim {name!r} is not known here; known are {sorted(self.sizes)}")
         return self.sizes[name]
 
@@ -105,6 +124,7 @@ class Dims(Mapping[str, int]):
     def labels(self, name: str) -> LabelSpace:
         """Gives the label space behind a dim; raises `Unsolved` when it has none."""
         if name not in self.spaces:
+            self._expect(name)
             raise Unsolved(f"dim {name!r} has no label space")
         return self.spaces[name]
 
@@ -112,6 +132,7 @@ class Dims(Mapping[str, int]):
         """Gives the size of a variadic port's dim in every tensor, in order; raises `Unsolved` when one is unknown."""
         sizes = self.parts.get(name, (None,))
         if any(size is None for size in sizes):
+            self._expect(name)
             raise Unsolved(f"the size of dim {name!r} is not known in every tensor")
         return cast("tuple[int, ...]", sizes)
 
@@ -128,6 +149,10 @@ class Dims(Mapping[str, int]):
                 f"{use.name!r} is not built here: resources are read by `.declared`, modules and inputs are built"
             )
         return self.nodes[use.name]
+
+    def _expect(self, name: str) -> None:
+        if self.names is not None and name not in self.names:
+            raise UnknownDimError(name, self.names)
 
 
 class Use(Generic[ComponentT]):

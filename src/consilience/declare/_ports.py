@@ -184,6 +184,9 @@ class _PortOf:
         self._dtype = dtype
 
     def __getitem__(self, dims: str) -> Port:
+        if not isinstance(dims, str):
+            words = " ".join(map(str, dims if isinstance(dims, tuple) else (dims,)))
+            raise TypeError(f'the dims of a port are one text: write {self._dtype}["{words}"]')
         parsed = tuple(Dim.parse(word) for word in dims.split())
         if sum(dim.is_open for dim in parsed) > 1:
             raise ValueError(f"{dims!r} has two dims of an open number of axes (*name, ?name, ...): one at most")

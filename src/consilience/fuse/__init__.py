@@ -1,6 +1,7 @@
 """Builds a plan as one transformers model; saves and loads it."""
 
-from consilience.fuse._build import attribute, build_collator, node_seed
+from consilience.fuse._build import attribute, build_collator, misnamed, node_seed
+from consilience.fuse._called import check_called
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._count import count_parameters
 from consilience.fuse._files import check_savable
@@ -15,10 +16,12 @@ __all__ = [
     "attribute",
     "build_collator",
     "check_as_saved",
+    "check_called",
     "check_savable",
     "count_parameters",
     "fingerprints",
     "fuse",
+    "misnamed",
     "node_seed",
     "provenance",
 ]

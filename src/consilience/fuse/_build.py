@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from consilience.data import Collator, InputStep
-from consilience.declare import Dims, Input, Loss, Many, Module, Port, Tuner, Unsolved
+from consilience.declare import Dims, Input, Loss, Many, Module, Port, Tuner, UnknownDimError, Unsolved
 from consilience.errors import DeclarationError, Diagnostic
+from consilience.fuse._called import check_called
+from consilience.host import unknown_dim
 from consilience.plan import Plan, PlanNode
 
-__all__ = ["WrongOutputs", "attribute", "build_collator", "build_nodes", "node_seed"]
+__all__ = ["WrongOutputs", "attribute", "build_collator", "build_nodes", "misnamed", "node_seed"]
 
 
 class WrongOutputs(TypeError):
@@ -34,6 +36,7 @@ def build_nodes(plan: Plan, seed: int) -> dict[str, nn.Module]:
     for node in (*plan.of("modules"), *plan.of("losses")):
         if node.share:
             built[node.name] = built[node.share]
+            check_called(plan, node, built[node.name])
             continue
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(node_seed(seed, node.name))
@@ -74,8 +77,11 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
     dims: Dims = replace(plan.solved[node.name], nodes=built)
     try:
         made = _expected_kind(plan, node, declaration.build(dims))
+        check_called(plan, node, made)
     except DeclarationError as error:
         raise DeclarationError(plan.fusion.locate([_placed(item, node) for item in error.diagnostics])) from error
+    except UnknownDimError as error:
+        raise DeclarationError(plan.fusion.locate([misnamed(error, plan, node)])) from error
     except Unsolved as error:
         fix = f"# give {node.name} something whose size is known before training"
         fault = Diagnostic("CN306", (node.section, node.name), str(error), "a size known when the model is built", fix)
@@ -127,6 +133,14 @@ def _expected_kind(plan: Plan, node: PlanNode, made: Any) -> Any:
     found = f"{type(made).__name__}, from the build of {node.component}"
     fix = f"# return {word} from {type(node.declaration).__name__}.build"
     raise DeclarationError(plan.fusion.locate([Diagnostic("CN311", (node.section, node.name), found, word, fix)]))
+
+
+def misnamed(error: UnknownDimError, plan: Plan, node: PlanNode) -> Diagnostic:
+    """Tells that a component's `build` asks for a dim that none of its ports speaks of."""
+    offer = plan.registry.component(node.component)
+    distribution = offer.distribution if offer else node.component
+    asked = f"asks for {error.name} in the build of {node.component}"
+    return unknown_dim(distribution, asked, error, (node.section, node.name))
 
 
 def attribute(error: BaseException, plan: Plan, node: PlanNode, doing: str) -> None:

@@ -6,7 +6,14 @@ The JSON Schema is written by a part that is imported when it is asked for, so t
 from typing import TYPE_CHECKING, Any
 
 from consilience.host._disabled import DISABLE, disabled_names, safe_mode
-from consilience.host._discovery import GROUP, PLUGIN_ERRORS, STANDARD, claims, consilience_version, failure, innermost
+from consilience.host._discovery import (
+    GROUP,
+    PLUGIN_ERRORS,
+    STANDARD,
+    claims,
+    consilience_version,
+)
+from consilience.host._failures import failure, innermost, unknown_dim
 from consilience.host._registry import Offer, PluginInfo, Registry, default_registry, register
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ __all__ = [
     "register",
     "safe_mode",
     "schema",
+    "unknown_dim",
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from functools import cache, cached_property
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
-from consilience.declare import UnfitFaultError
 from consilience.host._requirement import own_requirement, unmet_others, unmet_requirement
 
-__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version", "failure", "innermost"]
+__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version"]
 
 GROUP = "consilience.plugins"
 STANDARD = "standard"
@@ -84,18 +82,3 @@ def claims(found: Iterable[EntryPoint] | None = None) -> dict[str, list[Claim]]:
     for entry_point in entry_points(group=GROUP) if found is None else found:
         by_namespace[entry_point.name].append(Claim(entry_point))
     return dict(by_namespace)
-
-
-def failure(distribution: str, doing: str, component: str, error: BaseException) -> str:
-    """Writes in one line what a plugin did that it must not, while it was asked to do something."""
-    if isinstance(error, UnfitFaultError):
-        return f"{distribution} gives {error}, of {component}"
-    return f"{distribution} fails to {doing} {component}: {innermost(error)}"
-
-
-def innermost(error: BaseException) -> str:
-    """Writes an exception in one line, with the file and line that raised it."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    text = " ".join(str(error).split()) or "no message"
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {text}{place}"

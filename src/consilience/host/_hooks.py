@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
 import pluggy
 
-from consilience.errors import Diagnostic, nearest
+from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import _hookspecs
 
-__all__ = ["called", "hook_names", "misspelt", "unmarked"]
+__all__ = ["called", "hook_names", "listed", "misspelt", "unmarked"]
 
 
 def hook_names() -> list[str]:
@@ -53,6 +54,18 @@ def called(hook: str, implementation: Any, owner: str, given: dict[str, Any]) ->
     except Exception as error:
         error.add_note(f"in the hook {hook} of {owner}")
         raise
+
+
+def listed(hook: str, implementation: Any, distribution: str) -> Sequence[Any]:
+    """Calls one implementation of a hook that offers things; raises `DeclarationError` where it gives no list."""
+    given: object = implementation.function()
+    if isinstance(given, list | tuple):
+        return given
+    name = given.__qualname__ if isinstance(given, type) else ""
+    shown = name or ("nothing" if given is None else f"a value of type {type(given).__qualname__}")
+    fix = f"# mend {distribution}: return [{name or '...'}]"
+    found = f"{distribution} gives {shown} from {hook}"
+    raise DeclarationError(Diagnostic("CN207", (), found, "hooks that return lists", fix))
 
 
 def _signatures() -> str:

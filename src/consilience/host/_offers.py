@@ -28,6 +28,7 @@ from consilience.declare import (
     Source,
     Tuner,
 )
+from consilience.host._offered_methods import method_faults
 from consilience.host._offered_ports import port_faults, written
 
 __all__ = ["WrongOffer", "first_wrong"]
@@ -84,6 +85,7 @@ def _faults(component: object) -> Iterator[WrongOffer]:
     yield from _keys(component, base)
     yield from _attributes(component, base)
     yield from _methods(component)
+    yield from (_wrong(component, *fault) for fault in method_faults(component))
     yield from _defaults(component)
 
 

@@ -14,8 +14,9 @@ from consilience.declare import Component, LabelSpace
 from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import _hookspecs
 from consilience.host._disabled import tell_disabled
-from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, Claim, claims, consilience_version, innermost
-from consilience.host._hooks import called, misspelt, unmarked
+from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, Claim, claims, consilience_version
+from consilience.host._failures import innermost
+from consilience.host._hooks import called, listed, misspelt, unmarked
 from consilience.host._offers import first_wrong
 
 __all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
@@ -243,8 +244,9 @@ class Registry:
 
     def _offers_of(self, plugin: object, namespace: str, distribution: str, plugin_version: str) -> dict[str, Offer]:
         offers: dict[str, Offer] = {}
-        for implementation in self._implementations("consilience_components", plugin):
-            for component in implementation.function():
+        hook = "consilience_components"
+        for implementation in self._implementations(hook, plugin):
+            for component in listed(hook, implementation, distribution):
                 wrong = first_wrong(component)
                 if wrong:
                     fix = f"# mend {distribution}: {wrong.fix}"
@@ -258,8 +260,9 @@ class Registry:
 
     def _spaces_of(self, plugin: object, namespace: str, distribution: str) -> dict[str, LabelSpace]:
         spaces: dict[str, LabelSpace] = {}
-        for implementation in self._implementations("consilience_label_spaces", plugin):
-            for space in implementation.function():
+        hook = "consilience_label_spaces"
+        for implementation in self._implementations(hook, plugin):
+            for space in listed(hook, implementation, distribution):
                 if not isinstance(space, LabelSpace):
                     raise _bad_offer(distribution, f"{_shown(space)}, which is no LabelSpace")
                 name = f"{namespace}.{space.name}"

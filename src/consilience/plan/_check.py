@@ -131,7 +131,7 @@ def _plan(
         tuple(links),
         nodes,
         (*order, *(name for name in nodes if name not in known)),
-        {name: solution.dims.get(name) or Dims() for name in nodes},
+        {name: solution.dims.get(name, Dims()) for name in nodes},
         solution.varying,
         resolved.others["resources"],
         resolved.others["sources"],

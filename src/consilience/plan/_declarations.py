@@ -10,11 +10,12 @@ from typing import Any
 from consilience.declare import (
     Component,
     Fault,
+    UnknownDimError,
     Use,
     salvage,
 )
 from consilience.errors import Diagnostic, Path, is_slip, nearest, with_article
-from consilience.host import PLUGIN_ERRORS, Offer, failure
+from consilience.host import PLUGIN_ERRORS, Offer, failure, unknown_dim
 from consilience.plan._deprecated import tell_deprecated
 from consilience.plan._names import namespace_of
 from consilience.plan._resolved import Resolved
@@ -114,6 +115,10 @@ def tell_own_faults(
 def _tell_failure(
     resolved: Resolved, distribution: str, component: type[Component], path: Path, error: BaseException
 ) -> None:
+    if isinstance(error, UnknownDimError):
+        asked = f"asks for {error.name} of {component.component}"
+        resolved.faults.append(unknown_dim(distribution, asked, error, path))
+        return
     found = failure(distribution, "check", component.component, error)
     fix = f"# mend {distribution}, or upgrade it"
     resolved.fault("CN207", path, found, "a component that can be checked", fix)

@@ -48,6 +48,8 @@ class Spoken:
     """The sums and products, each once."""
     sized: tuple[tuple[str, int], ...]
     """The sizes that a port writes itself, as in `classes=3`."""
+    all_names: tuple[str, ...]
+    """Every name that they speak of, also of an open number of axes: no other can the component ask for or state."""
 
     @classmethod
     def of(cls, node: PlanNode) -> Spoken:
@@ -64,7 +66,9 @@ class Spoken:
         dims = [dim for port in ports for dim in (*port.dims, port.bound_dim) if dim is not None]
         written = [(dim.name, dim.size) for dim in dims if dim.name and dim.size is not None and not dim.is_open]
         sized = tuple((name, size) for name, size in written if not names[name])
-        return cls(names, tuple(dict.fromkeys(dim for dim in dims if dim.terms)), sized)
+        value = node.declaration.value.names if isinstance(node.declaration, Loss) else ()
+        all_names = tuple(dict.fromkeys((*(name for _, kind in kinds for name in kind.names), *value)))
+        return cls(names, tuple(dict.fromkeys(dim for dim in dims if dim.terms)), sized, all_names)
 
 
 def keys_of(node: PlanNode, sums: Sequence[Dim]) -> Iterator[tuple[str, int]]:

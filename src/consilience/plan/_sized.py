@@ -37,7 +37,7 @@ def tell_faults_with_sizes(resolved: Resolved, solved: Mapping[str, Dims]) -> No
         declaration = node.declaration
         if node.share or name in resolved.salvaged or not isinstance(declaration, Input | Module | Loss | Metric):
             continue
-        dims = solved.get(name) or Dims()
+        dims = solved.get(name, Dims())
         if path not in at_fault:
             tell_own_faults(resolved, declaration, node.component, path, _with_sizes(dims, solved))
         if node.tuner is not None and isinstance(declaration, Module) and (*path, "tune") not in at_fault:
@@ -52,7 +52,8 @@ def tell_faults_with_sizes(resolved: Resolved, solved: Mapping[str, Dims]) -> No
 def _with_sizes(dims: Dims, solved: Mapping[str, Dims]) -> Ask:
     def ask(component: Component) -> Iterable[Fault]:
         assert isinstance(component, Input | Module | Loss | Metric)
-        used = {other: solved.get(other) or Dims() for _, other in uses_of(component)}
+        # Of another node any dim may be asked for: what stands there has it or not.
+        used = {other: replace(solved.get(other, Dims()), names=None) for _, other in uses_of(component)}
         return _known(component.faults_with, replace(dims, used=used) if used else dims)
 
     return ask
@@ -79,7 +80,7 @@ def _layers_asked(module: Module, dims: Dims) -> Iterable[Fault]:
 def _on_module(module: Module, dims: Dims) -> Ask:
     def ask(component: Component) -> Iterable[Fault]:
         assert isinstance(component, Tuner)
-        return _known(component.faults_on, module, dims)
+        return _known(component.faults_on, module, replace(dims, names=None))
 
     return ask
 

@@ -22,6 +22,8 @@ _POOL = frozenset({"all", "train"})
 def own_splits(resolved: Resolved, name: str, source: Source) -> frozenset[str] | None:
     try:
         own = source.splits()
+        if isinstance(own, str):  # its letters would be taken for names
+            raise TypeError(f'splits gives the text "{own}": return frozenset({{"{own}"}})')
         return None if own is None else frozenset(own) & (SPLITS | {"all"})
     except PLUGIN_ERRORS as error:
         component = resolved.fusion.sources[name].use

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import cast
 
-from consilience.declare import Dim, Dims, LabelSpace, Size, Unsolved
+from consilience.declare import Dim, Dims, LabelSpace, Size, UnknownDimError, Unsolved
 from consilience.errors import Path
-from consilience.host import PLUGIN_ERRORS, innermost
+from consilience.host import PLUGIN_ERRORS, innermost, unknown_dim
 from consilience.plan._dims import LARGEST, Conflict, DimClass, DimVariables, Fact, Varying
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._ports import Dimmed, Spoken, keys_of, port_of
@@ -78,7 +78,8 @@ class Statements:
                 sizes[name] = known.static
             if known.space is not None and isinstance(known.space.value, LabelSpace):
                 spaces[name] = known.space.value
-        return Dims(sizes, spaces, parts)
+        known_names = self._spoken[node.name].all_names if node.declaration is not None else None
+        return Dims(sizes, spaces, parts, names=known_names)
 
     def input_path(self, node: PlanNode) -> Path:
         return (node.section, node.name, "in") if self._into[node.name] else (node.section, node.name)
@@ -102,8 +103,8 @@ class Statements:
             name = cast("str", dim.name)
             if dim.terms:
                 self.derive(node)
-            if self.known(node, name).size is not None:
-                continue
+            if self.known(node, name).size is not None or (name != "batch" and (node.name, "dims") in self._failed):
+                continue  # what it would have stated is not known, and that is told
             if name == "batch":
                 fact = Fact(Varying.of("batch"), "the rows of each batch", node.name)
             elif node.section == "fields":
@@ -153,17 +154,11 @@ class Statements:
         if not isinstance(declaration, Dimmed) or (node.name, "dims") in self._failed:
             return False
         try:
-            stated = _sizes(declaration.dims(self.dims_of(node)))
+            stated = _sizes(declaration.dims(self.dims_of(node)), self._spoken[node.name].all_names)
         except Unsolved:
             return False
         except PLUGIN_ERRORS as error:
-            self._failed.add((node.name, "dims"))
-            if node.name not in self._doubtful:
-                offer = self._resolved.registry.component(node.component)
-                distribution = offer.distribution if offer else node.component
-                found = f"{distribution} fails to state the dims of {node.component}: {innermost(error)}"
-                fix = f"# mend {distribution}, or upgrade it"
-                self._resolved.fault("CN207", (node.section, node.name), found, "a mapping of dims to sizes", fix)
+            self._tell_failed(node, error)
             return False
         own = f"from {node.name}" + "".join(f", by its {key} {name}" for key, name in uses_of(declaration))
         if node.name in self._doubtful:  # what it counts may be what a key names wrongly, and that is told already
@@ -174,6 +169,23 @@ class Statements:
             value = int(size) if isinstance(size, Size) else size
             news |= self._restate(node, name, Fact(value, reason, node.name))
         return news
+
+    def _tell_failed(self, node: PlanNode, error: BaseException) -> None:
+        self._failed.add((node.name, "dims"))
+        if node.name in self._doubtful:
+            return
+        path: Path = (node.section, node.name)
+        offer = self._resolved.registry.component(node.component)
+        distribution = offer.distribution if offer else node.component
+        if isinstance(error, UnknownDimError):
+            verb = "states" if isinstance(error, _Misnamed) else "asks for"
+            asked = f"{verb} {error.name} in dims of {node.component}"
+            self._resolved.faults.append(unknown_dim(distribution, asked, error, path))
+            return
+        found = f"{distribution} fails to state the dims of {node.component}: {innermost(error)}"
+        self._resolved.fault(
+            "CN207", path, found, "a mapping of dims to sizes", f"# mend {distribution}, or upgrade it"
+        )
 
     def _state(self, node: PlanNode, name: str, fact: Fact, index: int | None = None) -> bool:
         if (node.name, name) in self._failed:
@@ -210,13 +222,24 @@ class Statements:
         return news
 
 
-def _sizes(stated: Mapping[str, object]) -> dict[str, int | LabelSpace | str]:
-    """Takes what a component's `dims` states; raises ValueError for what is neither a size nor a name."""
+class _Misnamed(UnknownDimError):
+    """A component states a dim that none of its ports speaks of."""
+
+
+def _sizes(stated: Mapping[str, object], names: tuple[str, ...]) -> dict[str, int | LabelSpace | str]:
+    """Takes what a component's `dims` states; raises ValueError for what is neither a size nor a name.
+
+    Raises `_Misnamed` for a dim that is none of `names`.
+    """
+    if not isinstance(stated, Mapping):
+        raise TypeError(f"dims gives a value of type {type(stated).__qualname__}, and not a mapping of dims to sizes")
     found: dict[str, int | LabelSpace | str] = {}
-    for name, size in dict(stated).items():
+    for name, size in stated.items():
         is_name = isinstance(size, str) and size and not size[0].isdigit()  # "8" is a size that was not converted
         if not (is_name or isinstance(size, LabelSpace) or (type(size) in (int, Size) and cast("int", size) > 0)):
             raise ValueError(f"{size!r} for {name}: a size is a whole number above 0, an identity is a name")
+        if name not in names:
+            raise _Misnamed(str(name), names)
         found[str(name)] = cast("int | LabelSpace | str", size)
     return found
 

@@ -9,9 +9,9 @@ import torch
 import torchmetrics
 from torch import Tensor
 
-from consilience.declare import Many, Metric, Port
+from consilience.declare import Many, Metric, Port, UnknownDimError
 from consilience.errors import DeclarationError, Diagnostic
-from consilience.fuse import FusedModel, attribute
+from consilience.fuse import FusedModel, attribute, check_called, misnamed
 from consilience.plan import TARGET, Plan, PlanNode
 
 __all__ = ["build_metrics", "measure", "to_device"]
@@ -62,6 +62,8 @@ def _built(plan: Plan, node: PlanNode) -> torchmetrics.Metric:
     assert isinstance(node.declaration, Metric)
     try:
         built = node.declaration.build(plan.solved[node.name])
+    except UnknownDimError as error:
+        raise DeclarationError(plan.fusion.locate([misnamed(error, plan, node)])) from error
     except Exception as error:
         attribute(error, plan, node, "build")
         raise
@@ -70,6 +72,7 @@ def _built(plan: Plan, node: PlanNode) -> torchmetrics.Metric:
         fix = f"# return a torchmetrics Metric from {type(node.declaration).__name__}.build"
         fault = Diagnostic("CN311", (node.section, node.name), found, "a torchmetrics Metric", fix)
         raise DeclarationError(plan.fusion.locate([fault]))
+    check_called(plan, node, built, "update")
     return built
 
 
