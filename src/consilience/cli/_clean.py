@@ -20,19 +20,6 @@ from consilience.errors import Diagnostic, RunError
 
 __all__ = ["check_clean"]
 
-_PROGRAM = """\
-import sys
-from consilience.testing import run_conformance
-results = [run_conformance(name) for name in sys.argv[1:]]
-for result in results:
-    for outcome in result.outcomes:
-        if outcome.status == "failed":
-            print(outcome.detail, end="\\n\\n")
-    print(result)
-sys.exit(not all(result.is_green for result in results))
-"""
-
-
 def check_clean(path: str, keep: str | None) -> None:
     """Builds, installs and tries a plugin; ends with 1 when something is wrong with it."""
     given = Path(path)
@@ -50,7 +37,7 @@ def check_clean(path: str, keep: str | None) -> None:
         _say("examining it")
         examined = _run(python, "-m", "consilience", "plugins", "doctor")
         _say(f"running the conformance kit on {', '.join(namespaces)}")
-        tried = _run(python, "-c", _PROGRAM, *namespaces)
+        tried = _run(python, "-m", "consilience.testing", *namespaces)
     if examined or tried:
         click.get_current_context().exit(1)
 
