@@ -372,6 +372,24 @@ def test_cn508_numbers_and_shapes(write, fault) -> None:
     assert "found     column label holds values of several types" in told
 
 
+def test_cn508_json_of_several_types_names_the_rows_of_each(write, fault) -> None:
+    write("a.jsonl", '{"text": "a", "label": "bad"}', '{"text": "b", "label": null}', '{"text": "c", "label": 1}')
+    text = FIELDS + ONE.replace("csv", "jsonl")
+    assert fault(text) == (
+        "error CN508 at sources.a.map.mood (<text>:4)\n"
+        "  found     column label holds values of several types: text in row 1, a number in row 3\n"
+        "  expected  what a category field can hold\n"
+        "  fix       # write the odd values as the others are, or read mood from another column"
+    )
+    assert "found     a column of values of several types" in fault(text.replace("}}}", "}, where: {label: 1}}}"))
+    write("a.jsonl", '{"text": "a", "label": 1}', '{"text": "b", "label": "2"}')
+    assert "holds values of several types: a number, with quotes and without\n" in fault(text)
+    write("a.jsonl", '{"text": "a", "label": [1, "bad"]}', '{"text": "b", "label": ["good"]}')
+    assert "holds values of several types\n" in fault(text.replace("category", "categories"))
+    write("a.jsonl", '{"text": "a", "label": "bad"}', '{"text": 1, "label": "good"}')
+    assert "CN508 at sources.a.map.text" in fault(text)
+
+
 def test_cn509_a_label_without_a_training_row_is_a_warning(write, prepared) -> None:
     write("a.csv", "text,label", "a,good", "b,good", "c,")
     [warning] = prepared("fields: {text: text, mood: {category: [bad, good, fair]}}\n" + ONE).warnings

@@ -19,6 +19,7 @@ from consilience.data._columns import (
     read_token_labels,
     word_counts,
 )
+from consilience.data._kinds import kinds_of_values
 from consilience.data._labels import LabelReader, NoMappingError
 from consilience.data._plan import DataPlan
 from consilience.data._select import unknown_column
@@ -81,11 +82,19 @@ class FieldReader:
         return ("sources", self.source, "map", self.name, *keys)
 
     def check_column(self, tables: Mapping[str, datasets.Dataset]) -> None:
-        """Raises `DataError` when no table has the column."""
+        """Raises `DataError` when no table has the column, or one has values of several types in it."""
         if not any(self.column.column in table.column_names for table in tables.values()):
             keys = () if isinstance(self.plan.fusion.sources[self.source].map[self.name], str) else ("column",)
             fix = f"{keys[0] if keys else self.name}: {{}}"
             raise DataError(unknown_column(self.path(*keys), self.column.column, tables, fix))
+        kinds = kinds_of_values(tables, self.column.column)
+        if kinds:
+            told = ", ".join(f"{kind} in {places}" for kind, places in kinds.items())
+            if len(kinds) == 1:  # the reader takes the quotes from numbers where it can
+                told = f"{next(iter(kinds))}, with quotes and without"
+            found = f"column {self.column.column} holds values of several types: {told}"
+            fix = f"# write the odd values as the others are, or read {self.name} from another column"
+            raise DataError(Diagnostic("CN508", self.path(), found, f"what a {self.kind} field can hold", fix))
 
     def read(self, part: Slice) -> Converted:
         """Reads the rows of a slice; notes what it refuses; raises `DataError` for a column of the wrong form."""
