@@ -74,15 +74,16 @@ def test_there_are_fixes_to_paste() -> None:
 def pasted(text: str, path: list[str], fix: str) -> str:
     """Pastes `key: value` over the key at a path, or into the mapping there."""
     node, start, end = yaml.compose(text), 0, 0
+    fix = fix.partition("  #")[0]
     key = fix.partition(":")[0]
     for part in path:
-        name, node = next(pair for pair in node.value if pair[0].value == part)
+        above_node, (name, node) = node, next(pair for pair in node.value if pair[0].value == part)
         start, end = name.start_mark.index, node.end_mark.index
     if key != path[-1]:
         above = path[:-1] if path[-2] == key else path  # `where: {...}` is told at the value, and pasted over the key
         if above != path:
             return pasted(text, above, fix)
-        start, end = node.start_mark.index + 1, node.start_mark.index + 1
+        start = end = (node if isinstance(node, yaml.MappingNode) else above_node).start_mark.index + 1
         fix += ", "
     return text[:start] + fix + text[end:]
 

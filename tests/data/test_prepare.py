@@ -191,6 +191,37 @@ sources:
 ONE = "sources: {a: {use: table, path: a.csv, map: {text: text, mood: label}}}"
 
 
+@pytest.mark.parametrize(
+    ("lines", "found", "fix"),
+    [
+        (["text;label", "a;1"], 'one column, "text;label"', 'delimiter: ";"'),
+        (["Text\tMood", "a\t1"], r'one column, "Text\tMood"', r'delimiter: "\t"'),
+        (["a|b;c", "a;1"], 'one column, "a|b;c"', 'delimiter: ";"'),
+        (
+            ["so far so good,1", "well,0"],
+            'a first line without names: so far so good, "1"',
+            "columns: [text, label]  # if the file has no header line, and this is their order",
+        ),
+        (
+            [",".join(["a" * 70, *"bcdefghijklmn", "1"])],
+            f"a first line without names: {'a' * 57}..., b, c, d, e, f, g, h, i, j, k, l and 3 more",
+            "# the file has no header line: name its 15 columns in their order under columns",
+        ),
+    ],
+    ids=["semicolons", "tabs", "semicolons or bars", "values", "many values"],
+)
+def test_cn501_another_delimiter_and_no_header_are_told_once(
+    write, fault, lines: list[str], found: str, fix: str
+) -> None:
+    write("a.csv", *lines)
+    assert fault(FIELDS + ONE) == (
+        "error CN501 at sources.a.path (<text>:4)\n"
+        f"  found     {found}\n"
+        "  expected  columns such as text, label\n"
+        f"  fix       {fix}"
+    )
+
+
 def test_cn502_values_that_are_no_labels(write, fault) -> None:
     labels = ["good", "2", "fine", "", "2", "goo", "2", "2", "x", "y"]
     write("a.csv", "text,label", *(f"text {row},{label}" for row, label in enumerate(labels)))

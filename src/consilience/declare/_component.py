@@ -350,6 +350,13 @@ class Source(Component):
         """
         return None
 
+    def explain_columns(self, wanted: Sequence[str], held: Sequence[str]) -> Iterable[Fault]:
+        """Tells why its tables have none of the columns that the fusion reads; nothing where no setting explains it.
+
+        Asked with the columns that are read, and those that `open` gave, before each column is told of by itself.
+        """
+        return ()
+
     def files(self) -> Iterable[Path]:
         """Lists the files that are read: they are fingerprinted in the record of a run."""
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Severity, Source, show
 from consilience.standard._first_bytes import NotThatFormat, see_format
+from consilience.standard._header import explain_header
 from consilience.standard._hub import cache_folder, has_data_set
 from consilience.standard._own_splits import splits_in
 
@@ -103,6 +104,13 @@ class Table(Source):
     def splits(self) -> frozenset[str] | None:
         """Lists the splits whose files exist, or `all`."""
         return frozenset(split for split, _ in self._located()) or None  # that there is none is told already
+
+    def explain_columns(self, wanted: Sequence[str], held: Sequence[str]) -> Iterable[Fault]:
+        """Tells of another delimiter, and of a first line that holds no names."""
+        kind = self._format()
+        if kind not in ("csv", "tsv") or self.columns or not held:
+            return ()
+        return explain_header(held, wanted, self._text_options(kind)["sep"])
 
     def _located(self) -> Iterator[tuple[str, Location]]:
         if _SPLIT not in self.path.text:
