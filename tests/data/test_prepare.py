@@ -278,6 +278,16 @@ def test_cn503_what_is_no_number(write, fault) -> None:
     )
 
 
+def test_cn503_what_is_too_large_for_float32(write, fault) -> None:
+    write("a.csv", "text,label", "a,1.5", "b,1e39", "c,-1e30", "d,1e18")
+    assert fault("fields: {text: text, mood: number}\n" + ONE) == (
+        "error CN503 at sources.a.map.mood (<text>:4)\n"
+        '  found     column label: "1e39" in row 2, "-1e30" in row 3\n'
+        "  expected  a number of at most 1e18, whose square a 32-bit float can hold\n"
+        "  fix       # correct these cells, or write the column in a larger unit"
+    )
+
+
 def test_cn504_texts_that_stand_in_two_splits(write, fault) -> None:
     write("train.csv", "text,label", "one,0", "Two,1", "three,1", "four,0", "five,0")
     write("test.csv", "text,label", "six,1", "two,1", "FIVE,0", "one,1", "thr  ee,0", " four,1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from itertools import islice
 import datasets
 
 from consilience.data._columns import (
+    LARGEST,
     Converted,
     read_categories,
     read_category,
@@ -179,7 +181,11 @@ class FieldReader:
         found = f"column {self.column.column}: " + _listed(self.refused, plain=False, more="more values")
         if self.space is None or self.kind == "numbers":
             fix = "# correct these cells, or empty them: an empty cell is a missing value"
-            return Diagnostic("CN503", self.path(), found, "a finite number", fix)
+            expected = "a finite number"
+            if any(map(_is_too_large, self.refused)):
+                expected = f"a number of at most {LARGEST:.0e}, whose square a 32-bit float can hold".replace("+", "")
+                fix = "# correct these cells, or write the column in a larger unit"
+            return Diagnostic("CN503", self.path(), found, expected, fix)
         fix = self._values_meant(self.space)
         expected = LabelReader(self.space, self.column, self._written_in()).expected
         return Diagnostic("CN502", self.path(), found, expected, fix)
@@ -206,6 +212,13 @@ class FieldReader:
             return self.column.values | {code: space.labels[int(code) - 1] for code in codes}  # counted from 1
         clear = {text: label for text in refused if (label := _clear(text, space))}
         return self.column.values | {code: space.labels[int(code)] for code in codes} | clear
+
+
+def _is_too_large(text: str) -> bool:
+    try:
+        return LARGEST < abs(float(text)) < math.inf
+    except ValueError:
+        return False
 
 
 def _clear(text: str, space: LabelSpace) -> str | None:

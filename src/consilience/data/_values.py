@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 __all__ = ["Rows", "WrongShapeError", "as_text", "encode", "is_extension", "is_list", "is_text", "items", "plain"]
 
 Rows = npt.NDArray[np.int64]
+_EXACT = 2.0**53
+"""From where on a float no longer tells whole numbers apart: its digits would say more than it knows."""
 
 
 class WrongShapeError(ValueError):
@@ -25,7 +27,7 @@ def as_text(value: object) -> str:
         return value.strip()
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
     if isinstance(value, int | float):
         return str(value)
