@@ -82,6 +82,15 @@ def test_a_source_explains_that_none_of_the_columns_is_there(
     assert fault.path[:2] == ("sources", "a")
 
 
+def test_a_source_is_looked_into_once_it_is_open(write, examined: Examine) -> None:
+    write("a.csv", "text,label", "one,bad", "two,good", "three")
+    keys = "map: {text: text, mood: label}"
+    found = examined(f"sources: {{a: {{path: a.csv, {TABLE}}}, b: {{use: toy.sealed, {keys}}}}}")
+    told = [(fault.code, fault.where) for fault in found if fault.code != "CN511"]
+    assert told == [("CN514", "sources.a.path"), ("CN207", "sources.b")]
+    assert "fails to look inside toy.sealed: ZeroDivisionError: nobody knows" in found[1].found + found[2].found
+
+
 def test_what_an_unread_source_may_have_is_not_missed(write, examined: Examine) -> None:
     write("a.csv", "text,label", "one,", "two,")
     alone = examined(f"sources: {{a: {{path: a.csv, {TABLE}}}}}")

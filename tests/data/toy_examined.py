@@ -58,6 +58,14 @@ class Shut(Source):
         sys.exit("no network here")
 
 
+class Sealed(Given):
+    """Cannot be looked into."""
+
+    def examine(self) -> Iterable[Fault]:
+        """Fails."""
+        raise ZeroDivisionError("nobody knows")
+
+
 class Odd(Given):
     """Explains its columns, and fails where it is asked for `riddle`."""
 
@@ -125,7 +133,7 @@ class Right(Metric):
 class Toy:
     @hookimpl
     def consilience_components(self) -> list[Any]:
-        return [Shelf, Broken, Given, Shut, Odd, Words, Encoder, Head, Entropy, Right]
+        return [Shelf, Broken, Given, Shut, Sealed, Odd, Words, Encoder, Head, Entropy, Right]
 
 
 SHAPE = """

@@ -60,6 +60,7 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
         bar.set_postfix_str(name, refresh=False)  # a refresh would not wait for the delay
         try:
             filler = open_source(plan, name)
+            yield from _look_inside(plan, name)
             bar.total = (bar.total or 0) + sum(len(chosen.rows) for chosen in filler.chosen.values())
             tally = filler.tally(bar.update)
             yield from [fault for told in tally.faults.values() for fault in told]
@@ -70,6 +71,14 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
             yield failed(plan, source, plan.fusion.sources[name].use, ("sources", name), "open", error)
     yield from judge(plan, sides)
     yield from _inputs(plan, sides)
+
+
+def _look_inside(plan: Plan, name: str) -> list[Diagnostic]:
+    source, path = plan.sources[name], ("sources", name)
+    try:
+        return [fault.at(*path) for fault in source.examine()]
+    except PLUGIN_ERRORS as error:
+        return [failed(plan, source, plan.fusion.sources[name].use, path, "look inside", error)]
 
 
 def _inputs(plan: Plan, sides: Sequence[Side]) -> Iterator[Diagnostic]:

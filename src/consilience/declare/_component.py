@@ -350,6 +350,10 @@ class Source(Component):
         """
         return None
 
+    def examine(self) -> Iterable[Fault]:
+        """Tells what `open` can read, and yet looks wrong, such as rows that are cut short; may take seconds."""
+        return ()
+
     def explain_columns(self, wanted: Sequence[str], held: Sequence[str]) -> Iterable[Fault]:
         """Tells why its tables have none of the columns that the fusion reads; nothing where no setting explains it.
 
