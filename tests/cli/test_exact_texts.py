@@ -146,6 +146,11 @@ def _other_sizes(folder: Path) -> None:
     config.write_text(config.read_text(encoding="utf-8").replace('"hidden_size": 16', '"hidden_size": 24'))
 
 
+def _short_rows(folder: Path) -> None:
+    with (folder / "reviews.csv").open("a", encoding="utf-8") as rows:
+        rows.write("A film that nobody rated.\nAnother that nobody rated.\n")
+
+
 def _few_texts(folder: Path) -> None:
     rows = [
         "text,label,stars,topics,mood",
@@ -231,6 +236,7 @@ CHANGES: dict[str, tuple[tuple[tuple[str, str], ...], Callable[[Path], None]]] =
         _rare_label,
     ),
     "CN513": ((NO_CHANGE,), _few_texts),
+    "CN514": ((NO_CHANGE,), _short_rows),
     "CN603": ((("resources: {tiny", "resources: {film: {use: knowledge.graph, path: film.tll}, tiny"),), _nothing),
     "CN606": ((NO_CHANGE,), _no_config),
     "CN607": ((("path: reviews.csv", "path: reviews.xls"),), _nothing),

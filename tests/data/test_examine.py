@@ -65,6 +65,32 @@ def test_what_a_plugin_raises_is_told_as_its_own_and_hides_nothing(write, examin
     assert "fails to open toy.shut: SystemExit: no network here" in found[1].found
 
 
+@pytest.mark.parametrize(
+    ("keys", "code", "found"),
+    [
+        ("map: {text: said, mood: heard}, where: {kind: 1}, distinct: said", "TOY2", "no said and heard and kind"),
+        ("map: {text: riddle, mood: heard}", "CN207", "explain the columns of toy.odd: ZeroDivisionError"),
+        ("map: {text: text, mood: heard}", "CN501", "the unknown column heard"),
+    ],
+)
+def test_a_source_explains_that_none_of_the_columns_is_there(
+    examined: Examine, keys: str, code: str, found: str
+) -> None:
+    [fault] = examined(f"sources: {{a: {{use: toy.odd, {keys}}}}}")
+    assert fault.code == code
+    assert found in fault.found
+    assert fault.path[:2] == ("sources", "a")
+
+
+def test_a_source_is_looked_into_once_it_is_open(write, examined: Examine) -> None:
+    write("a.csv", "text,label", "one,bad", "two,good", "three")
+    keys = "map: {text: text, mood: label}"
+    found = examined(f"sources: {{a: {{path: a.csv, {TABLE}}}, b: {{use: toy.sealed, {keys}}}}}")
+    told = [(fault.code, fault.where) for fault in found if fault.code != "CN511"]
+    assert told == [("CN514", "sources.a.path"), ("CN207", "sources.b")]
+    assert "fails to look inside toy.sealed: ZeroDivisionError: nobody knows" in found[1].found + found[2].found
+
+
 def test_what_an_unread_source_may_have_is_not_missed(write, examined: Examine) -> None:
     write("a.csv", "text,label", "one,", "two,")
     alone = examined(f"sources: {{a: {{path: a.csv, {TABLE}}}}}")

@@ -191,6 +191,37 @@ sources:
 ONE = "sources: {a: {use: table, path: a.csv, map: {text: text, mood: label}}}"
 
 
+@pytest.mark.parametrize(
+    ("lines", "found", "fix"),
+    [
+        (["text;label", "a;1"], 'one column, "text;label"', 'delimiter: ";"'),
+        (["Text\tMood", "a\t1"], r'one column, "Text\tMood"', r'delimiter: "\t"'),
+        (["a|b;c", "a;1"], 'one column, "a|b;c"', 'delimiter: ";"'),
+        (
+            ["so far so good,1", "well,0"],
+            'a first line without names: so far so good, "1"',
+            "columns: [text, label]  # if the file has no header line, and this is their order",
+        ),
+        (
+            [",".join(["a" * 70, *"bcdefghijklmn", "1"])],
+            f"a first line without names: {'a' * 57}..., b, c, d, e, f, g, h, i, j, k, l and 3 more",
+            "# the file has no header line: name its 15 columns in their order under columns",
+        ),
+    ],
+    ids=["semicolons", "tabs", "semicolons or bars", "values", "many values"],
+)
+def test_cn501_another_delimiter_and_no_header_are_told_once(
+    write, fault, lines: list[str], found: str, fix: str
+) -> None:
+    write("a.csv", *lines)
+    assert fault(FIELDS + ONE) == (
+        "error CN501 at sources.a.path (<text>:4)\n"
+        f"  found     {found}\n"
+        "  expected  columns such as text, label\n"
+        f"  fix       {fix}"
+    )
+
+
 def test_cn502_values_that_are_no_labels(write, fault) -> None:
     labels = ["good", "2", "fine", "", "2", "goo", "2", "2", "x", "y"]
     write("a.csv", "text,label", *(f"text {row},{label}" for row, label in enumerate(labels)))
@@ -244,6 +275,16 @@ def test_cn503_what_is_no_number(write, fault) -> None:
         '  found     column label: "high" in row 2, "nan" in row 3\n'
         "  expected  a finite number\n"
         "  fix       # correct these cells, or empty them: an empty cell is a missing value"
+    )
+
+
+def test_cn503_what_is_too_large_for_float32(write, fault) -> None:
+    write("a.csv", "text,label", "a,1.5", "b,1e39", "c,-1e30", "d,1e18")
+    assert fault("fields: {text: text, mood: number}\n" + ONE) == (
+        "error CN503 at sources.a.map.mood (<text>:4)\n"
+        '  found     column label: "1e39" in row 2, "-1e30" in row 3\n'
+        "  expected  a number of at most 1e18, whose square a 32-bit float can hold\n"
+        "  fix       # correct these cells, or write the column in a larger unit"
     )
 
 
@@ -370,6 +411,24 @@ def test_cn508_numbers_and_shapes(write, fault) -> None:
     write("test.jsonl", '{"text": "b", "label": 1}')
     told = fault(text.replace("a.csv", "a.jsonl").replace("a.jsonl", "'{split}.jsonl'"))
     assert "found     column label holds values of several types" in told
+
+
+def test_cn508_json_of_several_types_names_the_rows_of_each(write, fault) -> None:
+    write("a.jsonl", '{"text": "a", "label": "bad"}', '{"text": "b", "label": null}', '{"text": "c", "label": 1}')
+    text = FIELDS + ONE.replace("csv", "jsonl")
+    assert fault(text) == (
+        "error CN508 at sources.a.map.mood (<text>:4)\n"
+        "  found     column label holds values of several types: text in row 1, a number in row 3\n"
+        "  expected  what a category field can hold\n"
+        "  fix       # write the odd values as the others are, or read mood from another column"
+    )
+    assert "found     a column of values of several types" in fault(text.replace("}}}", "}, where: {label: 1}}}"))
+    write("a.jsonl", '{"text": "a", "label": 1}', '{"text": "b", "label": "2"}')
+    assert "holds values of several types: a number, with quotes and without\n" in fault(text)
+    write("a.jsonl", '{"text": "a", "label": [1, "bad"]}', '{"text": "b", "label": ["good"]}')
+    assert "holds values of several types\n" in fault(text.replace("category", "categories"))
+    write("a.jsonl", '{"text": "a", "label": "bad"}', '{"text": 1, "label": "good"}')
+    assert "CN508 at sources.a.map.text" in fault(text)
 
 
 def test_cn509_a_label_without_a_training_row_is_a_warning(write, prepared) -> None:

@@ -135,25 +135,136 @@ def test_a_byte_that_is_not_utf8_is_told_with_its_line(tmp_path: Path, capfd: py
     assert capfd.readouterr() == ("", "")
 
 
+QUOTES = ": close its quotation, or put what holds the delimiter in quotes"
+
+
 @pytest.mark.parametrize(
-    ("lines", "found"),
+    ("lines", "key", "found", "fix"),
     [
-        (["a,b", "1,2", "3,4,5"], "Expected 2 fields in line 3, saw 3"),
-        (["a,b", "1,2,3", "4,5,6"], "2 columns are named, and the first row has more cells"),
-        (['a,b"', '"1,2'], "EOF inside string starting at row 1"),
-        ([], "No columns to parse from file"),
+        (["a,b", "1,2", "3,4,5"], "path", "3 cells in line 3, and 2 columns named", f"# correct line 3{QUOTES}"),
+        (
+            ['a,b"', '"x', 'y",2', "3,4,5"],
+            "path",
+            "3 cells in line 4, and 2 columns named",
+            f"# correct line 4{QUOTES}",
+        ),
+        (
+            ["a,b", "1,2,3", "4,5,6"],
+            "path",
+            "3 cells in line 2, and 2 columns named",
+            f"# name all 3 columns in the first line, or correct line 2{QUOTES}",
+        ),
+        (
+            ["a;b", "1;2, or 3"],
+            "path",
+            "2 cells in line 2, and 1 column named",
+            'delimiter: ";"',
+        ),
+        (["a\tb", "1\t2, or 3"], "path", "2 cells in line 2, and 1 column named", r'delimiter: "\t"'),
+        (
+            ['a,b"', '"1,2'],
+            "path",
+            "EOF inside string starting at row 1",
+            'format: tsv\ndelimiter: ","  # reads quotation marks as they stand; or close the quotation',
+        ),
+        ([], "path", "the file is empty", "# write the table into it, or name another file under path"),
+        (["", "  "], "path", "the file is empty", "# write the table into it, or name another file under path"),
+        (
+            ["a,b,a,c,c", "1,2,3,4,5"],
+            "path",
+            "a, c as the name of several columns",
+            "# give each column a name of its own: a stands there more than once",
+        ),
     ],
 )
-def test_broken_rows_are_told(write, tmp_path: Path, lines: list[str], found: str) -> None:
+def test_broken_rows_are_told(write, tmp_path: Path, lines: list[str], key: str, found: str, fix: str) -> None:
     write("a.csv", *lines)
-    assert f"found     a.csv: {found}\n" in unreadable(table(tmp_path, "a.csv"))
+    told = unreadable(table(tmp_path, "a.csv"))
+    assert told.startswith(f"error CN507 at {key}\n  found     a.csv: {found}\n")
+    assert told.replace("\n            ", "\n").endswith(f"\n  fix       {fix}")
 
 
-def test_broken_json_and_gzip_are_told(write, tmp_path: Path) -> None:
-    write("a.jsonl", '{"a": 1}', '{"a":')
-    assert "CN507 at path\n  found     a.jsonl: JSON parse error" in unreadable(table(tmp_path, "a.jsonl"))
+def test_columns_that_are_too_few_or_named_twice_are_told_at_their_key(write, tmp_path: Path) -> None:
+    write("a.csv", "x,1,2", "y,3,4")
+    assert unreadable(table(tmp_path, "a.csv", columns=["text", "mark"])) == (
+        "error CN507 at columns\n"
+        "  found     a.csv: 3 cells in line 1, and 2 columns named\n"
+        "  expected  a csv file that can be read to its end\n"
+        "  fix       # name all 3 columns under columns"
+    )
+    assert "a.csv: b as the name of several columns" in unreadable(table(tmp_path, "a.csv", columns=["a", "b", "b"]))
+    assert list(table(tmp_path, "a.csv").examine()) == []
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_rows_with_too_few_cells_are_counted(tmp_path: Path, suffix: str) -> None:
+    text = b'a,b,c\n"x\ny",2,3\n\n1,2\n1,2,3\n1\n1,2,\n   \n1,2\n1\n'
+    (tmp_path / f"a.csv{suffix}").write_bytes(gzip.compress(text) if suffix else text)
+    [fault] = table(tmp_path, f"a.csv{suffix}").examine()
+    assert (fault.code, fault.key, fault.severity) == ("CN514", "path", Severity.WARNING)
+    assert fault.found == (
+        f"a.csv{suffix}: rows 2, 4, 6 and 1 more have fewer than 3 cells; those that are missing are read as empty"
+    )
+    (tmp_path / f"a.csv{suffix}").write_bytes(gzip.compress(b"a,b\n1\n2,\n") if suffix else b"a,b\n1\n2,\n")
+    [fault] = table(tmp_path, f"a.csv{suffix}").examine()
+    assert f"a.csv{suffix}: row 1 has fewer than 2 cells" in fault.found
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("a.csv", ["a,b,", '"x, ""y""",2,', ",,"]),
+        ("a.csv", ["a", "x", "", "y"]),
+        ("a.tsv", ["a\tb", '"x\t2', 'y"\t']),
+        ("a.jsonl", ['{"a": 1, "b": 2}', '{"a": 1}']),
+    ],
+)
+def test_rows_with_a_cell_for_each_column_are_well(write, tmp_path: Path, name: str, lines: list[str]) -> None:
+    write(name, *lines)
+    assert list(table(tmp_path, name).examine()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "fix"),
+    [
+        ('{"a": 1}\n\n{"a":\n', "JSON parse error", "# correct line 3"),
+        ('{"a": 1}\n[1]\n', "JSON parse error: Column() changed from object to string (line 2)", "# correct line 2"),
+        ('[{"a": 1},\n{"a"}]', "", "# correct line 2"),
+        ("a,b\n1,2\n", "", "format: csv  # if that is what it is, or tsv; or correct the first line"),
+        ("", "the file is empty", "# write the table into it, or name another file under path"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_broken_json_is_told_with_its_line(tmp_path: Path, text: str, found: str, fix: str, suffix: str) -> None:
+    (tmp_path / f"a.jsonl{suffix}").write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
+    told = unreadable(table(tmp_path, f"a.jsonl{suffix}"))
+    assert told.startswith(f"error CN507 at path\n  found     a.jsonl{suffix}: {found}")
+    assert told.endswith(f"\n  fix       {fix}")
+
+
+def test_broken_gzip_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" * 1000)[:-12])
     assert "CN507 at path\n  found     a.csv.gz: " in unreadable(table(tmp_path, "a.csv.gz"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'[{"a": 1}]', "jsonl"),
+        (b'\xef\xbb\xbf\n {"a": 1}', "jsonl"),
+        (b"PAR1...", "parquet"),
+        (b"a\tb\n1\t2", "tsv"),
+        (b"a\tb,c\n", "csv"),
+        (b"a,b\n", "csv"),
+        (b"", "csv"),
+        (gzip.compress(b'{"a": 1}'), "jsonl"),
+    ],
+)
+def test_an_unknown_suffix_is_mended_by_what_the_file_holds(tmp_path: Path, content: bytes, kind: str) -> None:
+    name = "a.data.gz" if content.startswith(b"\x1f") else "a.data"
+    (tmp_path / name).write_bytes(content)
+    [fault] = table(tmp_path, name).faults()
+    assert (fault.code, fault.fix) == ("CN607", f"format: {kind}")
 
 
 def test_hub_reads_a_directory_of_parquet_files(tmp_path: Path) -> None:

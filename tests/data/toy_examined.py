@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -56,6 +56,24 @@ class Shut(Source):
     def open(self) -> Mapping[str, Any]:
         """Ends it."""
         sys.exit("no network here")
+
+
+class Sealed(Given):
+    """Cannot be looked into."""
+
+    def examine(self) -> Iterable[Fault]:
+        """Fails."""
+        raise ZeroDivisionError("nobody knows")
+
+
+class Odd(Given):
+    """Explains its columns, and fails where it is asked for `riddle`."""
+
+    def explain_columns(self, wanted: Sequence[str], held: Sequence[str]) -> Iterable[Fault]:
+        """Tells what it was asked for, and what there is."""
+        if "riddle" in wanted:
+            raise ZeroDivisionError("nobody knows")
+        yield Fault("TOY2", "", f"no {' and '.join(wanted)}", " and ".join(held), "# ask for others")
 
 
 class Words(Input):
@@ -115,7 +133,7 @@ class Right(Metric):
 class Toy:
     @hookimpl
     def consilience_components(self) -> list[Any]:
-        return [Shelf, Broken, Given, Shut, Words, Encoder, Head, Entropy, Right]
+        return [Shelf, Broken, Given, Shut, Sealed, Odd, Words, Encoder, Head, Entropy, Right]
 
 
 SHAPE = """

@@ -144,7 +144,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(fusion: Fusion, tm
     with pytest.raises(RunError) as told:
         train(plan, tmp_path / "runs", progress=False)
     assert told.value.diagnostics[0].code == "CN703"
-    assert told.value.diagnostics[0].found == "not finite from step 1 on: bad_loss (lab.bad, discipline lab)"
+    [fault] = told.value.diagnostics
+    assert fault.found == (
+        "not finite from step 1 on: bad_loss (lab.bad, discipline lab); nothing was learnt yet, so a target or what is "
+        "read is not finite, or too large"
+    )
+    assert fault.fix == "# look for such values in what bad_loss reads; otherwise mend the component"
 
 
 def lab(fusion: Fusion, component: type, **node: object) -> Plan:
@@ -181,6 +186,7 @@ def test_weights_that_are_not_finite_are_never_saved(fusion: Fusion, tmp_path: P
     with pytest.raises(RunError) as told:
         train(plan, tmp_path / "runs", progress=False)
     assert told.value.diagnostics[0].code == "CN703"
+    assert ("learning_rate" in told.value.diagnostics[0].fix) == (steps > 1)  # no rate mends the first step
     assert not list((tmp_path / "runs").rglob("*.safetensors"))
 
 

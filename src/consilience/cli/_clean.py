@@ -84,13 +84,13 @@ def _claimed(wheel: Path) -> list[str]:
 
 
 def _consilience(folder: Path) -> list[str]:
-    """Names this Consilience for pip: its release, or a wheel of the folder that it was installed from."""
+    """Names this Consilience for pip, with what the kit needs: its release, or a wheel of the folder that it was installed from."""
     told = distribution("consilience").read_text("direct_url.json")
     url = urlparse(json.loads(told)["url"]) if told else None
     if url is None or url.scheme != "file":
-        return [f"consilience=={version('consilience')}"]
+        return [f"consilience[testing]=={version('consilience')}"]
     source = Path(url2pathname(unquote(url.path)))
-    return [str(source if source.suffix == ".whl" else _built(source, folder / "core"))]
+    return [f"{source if source.suffix == '.whl' else _built(source, folder / 'core')}[testing]"]
 
 
 def _constraints(folder: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from consilience.data._labels import IGNORED, LabelReader
 from consilience.data._values import Rows, WrongShapeError, as_text, encode, is_list, is_text, items
 
 __all__ = [
+    "LARGEST",
     "Converted",
     "read_categories",
     "read_category",
@@ -24,6 +24,9 @@ __all__ = [
     "read_token_labels",
     "word_counts",
 ]
+
+LARGEST = 1e18
+"""The largest number that is read: its square stays finite in float32."""
 
 _Numbers = npt.NDArray[np.float64]
 _Mask = npt.NDArray[np.bool_]
@@ -82,13 +85,13 @@ def read_categories(array: pa.Array, reader: LabelReader, separator: str) -> Con
 
 
 def read_number(array: pa.Array) -> Converted:
-    """Reads one finite number a row."""
+    """Reads one number a row, finite and of at most `LARGEST`."""
     found, missing, refused = _look_up(array, _number, 0.0)
     return Converted(pa.array(found, mask=missing), refused)
 
 
 def read_numbers(array: pa.Array, size: int, separator: str) -> Converted:
-    """Reads `size` finite numbers a row."""
+    """Reads `size` numbers a row, finite and of at most `LARGEST`."""
     flat, counts, present = items(array, separator, words=True)
     found, missing, refused = _look_up(flat, _number, 0.0)
     rows = np.repeat(np.arange(len(counts)), counts)
@@ -137,7 +140,7 @@ def _look_up(
 
 def _number(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number) or "_" in text:
+    if not abs(number) <= LARGEST or "_" in text:  # nan is not
         raise ValueError(text)
     return number
 

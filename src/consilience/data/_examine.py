@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from consilience.data._failed import failed
-from consilience.data._fill import Filler, open_source
+from consilience.data._fill import open_source
 from consilience.data._judge import judge
 from consilience.data._leaks import Side
 from consilience.declare import Input
@@ -60,6 +60,7 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
         bar.set_postfix_str(name, refresh=False)  # a refresh would not wait for the delay
         try:
             filler = open_source(plan, name)
+            yield from _look_inside(plan, name)
             bar.total = (bar.total or 0) + sum(len(chosen.rows) for chosen in filler.chosen.values())
             tally = filler.tally(bar.update)
             yield from [fault for told in tally.faults.values() for fault in told]
@@ -69,10 +70,18 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
         except PLUGIN_ERRORS as error:
             yield failed(plan, source, plan.fusion.sources[name].use, ("sources", name), "open", error)
     yield from judge(plan, sides)
-    yield from _inputs(plan, [side.filler for side in sides])
+    yield from _inputs(plan, sides)
 
 
-def _inputs(plan: Plan, fillers: Sequence[Filler]) -> Iterator[Diagnostic]:
+def _look_inside(plan: Plan, name: str) -> list[Diagnostic]:
+    source, path = plan.sources[name], ("sources", name)
+    try:
+        return [fault.at(*path) for fault in source.examine()]
+    except PLUGIN_ERRORS as error:
+        return [failed(plan, source, plan.fusion.sources[name].use, path, "look inside", error)]
+
+
+def _inputs(plan: Plan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
     """Lets the inputs that read texts alone look at a sample of them."""
     for node in plan.of("inputs"):
         if not isinstance(node.declaration, Input) or type(node.declaration).examine is Input.examine:
@@ -80,7 +89,7 @@ def _inputs(plan: Plan, fillers: Sequence[Filler]) -> Iterator[Diagnostic]:
         wired = {port: refs[0].node for port, refs in plan.wiring(node.name).items()}
         if any(name not in plan.fields or plan.fields[name].word != "text" for name in wired.values()):
             continue
-        sample = {port: _sample(fillers, name) for port, name in wired.items()}
+        sample = {port: _sample(sides, name) for port, name in wired.items()}
         try:
             yield from [fault.at("inputs", node.name) for fault in node.declaration.examine(sample)]
         except DeclarationError:
@@ -89,6 +98,6 @@ def _inputs(plan: Plan, fillers: Sequence[Filler]) -> Iterator[Diagnostic]:
             yield failed(plan, node.declaration, node.component, ("inputs", node.name), "look at texts with", error)
 
 
-def _sample(fillers: Sequence[Filler], field: str) -> list[str | list[str]]:
+def _sample(sides: Sequence[Side], field: str) -> list[str | list[str]]:
     """Gives some texts of each source that fills a field, from all over its rows."""
-    return [text for filler in fillers for text in filler.sample(field, _SAMPLE)]
+    return [text for side in sides if field not in side.tally.faults for text in side.filler.sample(field, _SAMPLE)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from itertools import islice
 import datasets
 
 from consilience.data._columns import (
+    LARGEST,
     Converted,
     read_categories,
     read_category,
@@ -19,6 +21,7 @@ from consilience.data._columns import (
     read_token_labels,
     word_counts,
 )
+from consilience.data._kinds import kinds_of_values
 from consilience.data._labels import LabelReader, NoMappingError
 from consilience.data._plan import DataPlan
 from consilience.data._select import unknown_column
@@ -81,11 +84,19 @@ class FieldReader:
         return ("sources", self.source, "map", self.name, *keys)
 
     def check_column(self, tables: Mapping[str, datasets.Dataset]) -> None:
-        """Raises `DataError` when no table has the column."""
+        """Raises `DataError` when no table has the column, or one has values of several types in it."""
         if not any(self.column.column in table.column_names for table in tables.values()):
             keys = () if isinstance(self.plan.fusion.sources[self.source].map[self.name], str) else ("column",)
             fix = f"{keys[0] if keys else self.name}: {{}}"
             raise DataError(unknown_column(self.path(*keys), self.column.column, tables, fix))
+        kinds = kinds_of_values(tables, self.column.column)
+        if kinds:
+            told = ", ".join(f"{kind} in {places}" for kind, places in kinds.items())
+            if len(kinds) == 1:  # the reader takes the quotes from numbers where it can
+                told = f"{next(iter(kinds))}, with quotes and without"
+            found = f"column {self.column.column} holds values of several types: {told}"
+            fix = f"# write the odd values as the others are, or read {self.name} from another column"
+            raise DataError(Diagnostic("CN508", self.path(), found, f"what a {self.kind} field can hold", fix))
 
     def read(self, part: Slice) -> Converted:
         """Reads the rows of a slice; notes what it refuses; raises `DataError` for a column of the wrong form."""
@@ -170,7 +181,11 @@ class FieldReader:
         found = f"column {self.column.column}: " + _listed(self.refused, plain=False, more="more values")
         if self.space is None or self.kind == "numbers":
             fix = "# correct these cells, or empty them: an empty cell is a missing value"
-            return Diagnostic("CN503", self.path(), found, "a finite number", fix)
+            expected = "a finite number"
+            if any(map(_is_too_large, self.refused)):
+                expected = f"a number of at most {LARGEST:.0e}, whose square a 32-bit float can hold".replace("+", "")
+                fix = "# correct these cells, or write the column in a larger unit"
+            return Diagnostic("CN503", self.path(), found, expected, fix)
         fix = self._values_meant(self.space)
         expected = LabelReader(self.space, self.column, self._written_in()).expected
         return Diagnostic("CN502", self.path(), found, expected, fix)
@@ -197,6 +212,13 @@ class FieldReader:
             return self.column.values | {code: space.labels[int(code) - 1] for code in codes}  # counted from 1
         clear = {text: label for text in refused if (label := _clear(text, space))}
         return self.column.values | {code: space.labels[int(code)] for code in codes} | clear
+
+
+def _is_too_large(text: str) -> bool:
+    try:
+        return LARGEST < abs(float(text)) < math.inf
+    except ValueError:
+        return False
 
 
 def _clear(text: str, space: LabelSpace) -> str | None:

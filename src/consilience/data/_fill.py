@@ -14,7 +14,7 @@ from consilience.data._failed import failed
 from consilience.data._fields import LABELLED, FieldReader, mapped
 from consilience.data._parts import Part, TextColumn
 from consilience.data._plan import DataPlan
-from consilience.data._select import select
+from consilience.data._select import held_columns, select
 from consilience.data._slices import Chosen, Slice, slices
 from consilience.data._tables import SPLITS, decode, open_tables
 from consilience.data._tally import Tally
@@ -41,6 +41,7 @@ def open_source(plan: DataPlan, name: str) -> Filler:
         raise
     except PLUGIN_ERRORS as error:
         raise DataError(failed(plan, plan.sources[name], node.use, ("sources", name), "open", error)) from error
+    _see_columns(plan, name, tables)
     try:
         chosen = select(("sources", name), node, tables)
     except DataError as error:
@@ -48,6 +49,21 @@ def open_source(plan: DataPlan, name: str) -> Filler:
         list(Filler(plan, name, tables, {})._readers(unknown))
         raise DataError([*error.diagnostics, *(item for told in unknown.values() for item in told)]) from None
     return Filler(plan, name, tables, chosen)
+
+
+def _see_columns(plan: DataPlan, name: str, tables: Mapping[str, datasets.Dataset]) -> None:
+    """Raises `DataError` where no column that is read is there, and the source can say why."""
+    node, source = plan.fusion.sources[name], plan.sources[name]
+    read = [*(column.column for column in mapped(plan, name).values()), *node.where, node.distinct]
+    wanted, held = [column for column in dict.fromkeys(read) if column], held_columns(tables)
+    if not wanted or not set(wanted).isdisjoint(held):
+        return
+    try:
+        faults = [fault.at("sources", name) for fault in source.explain_columns(wanted, held)]
+    except PLUGIN_ERRORS as error:
+        raise DataError(failed(plan, source, node.use, ("sources", name), "explain the columns of", error)) from error
+    if faults:
+        raise DataError(faults)
 
 
 class Filler:

@@ -15,14 +15,16 @@ from consilience.data._slices import Chosen, table_slices
 from consilience.data._split import CutError, cut
 from consilience.data._tables import SPLITS, decode
 from consilience.data._values import Rows, WrongShapeError, as_text, encode, plain
-from consilience.declare import SourceNode, show
-from consilience.errors import DataError, Diagnostic, Path, nearest
+from consilience.declare import SourceNode, paste, show
+from consilience.errors import DataError, Diagnostic, Path, nearest, shortlist
 
-__all__ = ["SPLITS", "select", "unknown_column"]
+__all__ = ["SPLITS", "held_columns", "select", "unknown_column"]
 
 _KEPT_FIRST = ("test", "validation", "train")
 """Where a text stands in several splits of a source, `distinct` leaves the test set as it is known to others."""
 _MOST_HELD = 1000
+_LONGEST = 60
+"""The characters that are shown of a column's name."""
 
 Tables = Mapping[str, datasets.Dataset]
 
@@ -60,12 +62,21 @@ def _has(tables: Tables, column: str) -> bool:
     return any(column in table.column_names for table in tables.values())
 
 
+def held_columns(tables: Tables) -> list[str]:
+    """Lists the columns of all tables of a source."""
+    return list(dict.fromkeys(column for table in tables.values() for column in table.column_names))
+
+
 def unknown_column(path: Path, name: str, tables: Tables, fix: str) -> Diagnostic:
     """Makes the diagnostic of a column that no table of the source has; `{}` in the fix becomes the nearest name."""
-    columns = list(dict.fromkeys(column for table in tables.values() for column in table.column_names))
-    near = nearest(name, columns) or (columns[0] if columns else "column")
-    expected = f"one of its columns: {', '.join(columns)}"
-    return Diagnostic("CN501", path, f"the unknown column {name}", expected, fix.replace("{}", near, 1))
+    columns = held_columns(tables)
+    same = (column for column in columns if column.strip().casefold() == name.strip().casefold())
+    near = next(same, None) or nearest(name, columns)
+    shown = shortlist(
+        paste(column if len(column) <= _LONGEST else f"{column[: _LONGEST - 3]}...") for column in columns
+    )
+    fix = fix.replace("{}", paste(near), 1) if near else f"# write one of its columns in place of {name}"
+    return Diagnostic("CN501", path, f"the unknown column {name}", f"one of its columns: {shown}", fix)
 
 
 def _matches(table: datasets.Dataset, node: SourceNode) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consilience.data._tables import SPLITS, decode
-from consilience.data._values import Rows, WrongShapeError, plain
+from consilience.data._values import Rows, WrongShapeError, is_extension, plain
 
 __all__ = ["LENGTH", "Chosen", "Places", "Slice", "slices", "table_slices"]
 
@@ -115,7 +115,7 @@ def _kind(tables: Iterable[datasets.Dataset], name: str) -> pa.DataType | None:
         if name in table.column_names:
             # Of no rows, so that nothing is read: what a type is decoded to does not hang on its values.
             empty = table.data.column(name).slice(0, 0)
-            is_odd = isinstance(empty.type, pa.ExtensionType)
+            is_odd = is_extension(empty.type)
             found.append(pa.string() if is_odd else decode(plain(empty), table.features[name]).type)
     kinds = [kind for kind in dict.fromkeys(found) if not pa.types.is_null(kind)]
     return kinds[0] if len(kinds) == 1 else pa.string() if found else None

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Rows", "WrongShapeError", "as_text", "encode", "is_list", "is_text", "items", "plain"]
+__all__ = ["Rows", "WrongShapeError", "as_text", "encode", "is_extension", "is_list", "is_text", "items", "plain"]
 
 Rows = npt.NDArray[np.int64]
+_EXACT = 2.0**53
+"""From where on a float no longer tells whole numbers apart: its digits would say more than it knows."""
 
 
 class WrongShapeError(ValueError):
@@ -25,7 +27,7 @@ def as_text(value: object) -> str:
         return value.strip()
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
     if isinstance(value, int | float):
         return str(value)
@@ -42,9 +44,14 @@ def is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
+def is_extension(kind: pa.DataType) -> bool:
+    """Whether a column is of a type that Arrow's functions do not know, as JSON's values of several types are."""
+    return isinstance(kind, pa.BaseExtensionType)  # pa.ExtensionType is the base of Python's own alone
+
+
 def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Gives a column as one array; raises `WrongShapeError` where rows are of several types."""
-    if isinstance(column.type, pa.ExtensionType):
+    if is_extension(column.type):
         raise WrongShapeError("values of several types")
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return array.cast(pa.string()) if pa.types.is_null(array.type) else array
@@ -57,6 +64,8 @@ def encode(array: pa.Array) -> tuple[list[Any], Rows]:
     """
     if is_list(array.type) or pa.types.is_struct(array.type) or pa.types.is_map(array.type):
         raise WrongShapeError("a list or a mapping")
+    if is_extension(array.type):  # the items of lists
+        raise WrongShapeError("values of several types")
     if is_text(array.type):
         array = pc.utf8_trim_whitespace(array)
         array = pc.if_else(pc.equal(array, ""), pa.scalar(None, array.type), array)

@@ -371,6 +371,17 @@ class Source(Component):
         """
         return None
 
+    def examine(self) -> Iterable[Fault]:
+        """Tells what `open` can read, and yet looks wrong, such as rows that are cut short; may take seconds."""
+        return ()
+
+    def explain_columns(self, wanted: Sequence[str], held: Sequence[str]) -> Iterable[Fault]:
+        """Tells why its tables have none of the columns that the fusion reads; nothing where no setting explains it.
+
+        Asked with the columns that are read, and those that `open` gave, before each column is told of by itself.
+        """
+        return ()
+
     def files(self) -> Iterable[Path]:
         """Lists the files that are read: they are fingerprinted in the record of a run."""
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
-__all__ = ["NotThatFormat", "see_format"]
+__all__ = ["NotThatFormat", "guess_format", "see_format"]
 
 _FEW = 4096
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
@@ -31,6 +31,22 @@ class NotThatFormat(ValueError):
     def __init__(self, found: str, fix: str) -> None:
         super().__init__(found)
         self.found, self.fix = found, fix
+
+
+def guess_format(path: Path) -> str:
+    """Guesses the format of a table (csv, tsv, jsonl, parquet) by the first bytes of its file; csv where none tells."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_FEW)
+        head = _decompressed(path.name, head) if path.suffix.lower() == ".gz" else head
+    except (OSError, NotThatFormat):
+        return "csv"
+    if head.startswith(_PARQUET):
+        return "parquet"
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
+        return "jsonl"
+    first, *_ = head.split(b"\n", 1)
+    return "tsv" if b"\t" in first and b"," not in first else "csv"
 
 
 def see_format(path: Path, kind: str) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import glob
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from consilience.declare import DataError, Diagnostic, Fault, Field, Location, Severity, Source, show
-from consilience.standard._first_bytes import NotThatFormat, see_format
+from consilience.standard._cells import CellFile
+from consilience.standard._first_bytes import NotThatFormat, guess_format, see_format
+from consilience.standard._header import explain_header
 from consilience.standard._hub import cache_folder, has_data_set
 from consilience.standard._own_splits import splits_in
+from consilience.standard._unreadable import first_line, see_contents, telling, unreadable
 
 __all__ = ["Hub", "Table"]
 
@@ -66,7 +68,8 @@ class Table(Source):
         kind = self._format()
         if kind is None:
             found = f"{self.path}, whose suffix names no known format"
-            return Fault("CN607", "path", found, f"one of {', '.join(_FORMATS)}, or the key format", "format: csv")
+            fix = f"format: {guess_format(location.path)}"
+            return Fault("CN607", "path", found, f"one of {', '.join(_FORMATS)}, or the key format", fix)
         try:
             see_format(location.path, kind)
         except NotThatFormat as error:
@@ -100,9 +103,21 @@ class Table(Source):
         """Reads the file, or that of each split; raises `DataError` (CN507), with paths that start at this source."""
         return {split: self._read(location.path) for split, location in self._located()}
 
+    def examine(self) -> Iterable[Fault]:
+        """Warns of rows with fewer cells than there are columns."""
+        if self._format() in ("csv", "tsv"):
+            yield from [fault for path in self.files() for fault in self._cells(path).short_rows()]
+
     def splits(self) -> frozenset[str] | None:
         """Lists the splits whose files exist, or `all`."""
         return frozenset(split for split, _ in self._located()) or None  # that there is none is told already
+
+    def explain_columns(self, wanted: Sequence[str], held: Sequence[str]) -> Iterable[Fault]:
+        """Tells of another delimiter, and of a first line that holds no names."""
+        kind = self._format()
+        if kind not in ("csv", "tsv") or self.columns or not held:
+            return ()
+        return explain_header(held, wanted, self._text_options(kind)["sep"])
 
     def _located(self) -> Iterator[tuple[str, Location]]:
         if _SPLIT not in self.path.text:
@@ -123,8 +138,12 @@ class Table(Source):
 
         kind = self._format() or "csv"
         options = self._text_options(kind) if kind in ("csv", "tsv") else {}
-        with _quiet(path.stat().st_size < _LONG_WORK), _told(path, kind):
-            if options:
+        cells = self._cells(path) if options else None
+        with _quiet(path.stat().st_size < _LONG_WORK), telling(path, kind, cells):
+            if kind != "parquet":
+                see_contents(path, kind)
+            if cells is not None:
+                cells.see_names()
                 first = _first_row(path, options)
                 features = datasets.Features({str(name): datasets.Value("string") for name in first.columns})
                 if first.empty:
@@ -132,6 +151,10 @@ class Table(Source):
                 options["features"] = features
             files = {"train": glob.escape(str(path))}  # the loader takes names for patterns
             return datasets.load_dataset(_LOADERS[kind], data_files=files, split="train", **options)
+
+    def _cells(self, path: Path) -> CellFile:
+        options = self._text_options(self._format() or "csv")
+        return CellFile(path, options["sep"], options["quoting"] == _QUOTED, self.columns)
 
     def _text_options(self, kind: str) -> dict[str, Any]:
         return {
@@ -190,7 +213,7 @@ class Hub(Source):
             try:
                 loaded = datasets.load_dataset(where, self.name, revision=None if self._is_local() else self.revision)
             except datasets.exceptions.DatasetGenerationError as error:
-                raise DataError(_unreadable(self.path.text, error.__cause__ or error)) from error
+                raise DataError(unreadable(self.path.text, error.__cause__ or error)) from error
             except (OSError, ValueError, RuntimeError) as error:
                 raise DataError(self._unloaded(error)) from error
         return dict(loaded)
@@ -206,7 +229,7 @@ class Hub(Source):
         return self.path.fault() is None and self.path.path.is_dir()
 
     def _unloaded(self, error: Exception) -> Diagnostic:
-        reason = _first_line(error)
+        reason = first_line(error)
         if self._is_local():
             expected = "a directory in the form of the hub, such as data/train-00000.parquet or train.csv and test.csv"
             return Diagnostic(
@@ -239,54 +262,3 @@ def _quiet(hide_bars: bool) -> Iterator[None]:
         datasets.logging.set_verbosity(level)
         if not had_bars:
             datasets.enable_progress_bars()
-
-
-@contextmanager
-def _told(path: Path, kind: str) -> Iterator[None]:
-    """Turns what a loader says of a file that it cannot read into a diagnostic."""
-    import datasets
-    import pyarrow
-
-    try:
-        yield
-    except datasets.exceptions.DatasetGenerationError as error:
-        raise DataError(_unreadable(path, error.__cause__ or error, kind)) from error
-    except (OSError, EOFError, ValueError, pyarrow.ArrowException) as error:
-        raise DataError(_unreadable(path, error, kind)) from error
-
-
-def _unreadable(path: Path | str, error: BaseException, kind: str = "") -> Diagnostic:
-    name = Path(path).name
-    if isinstance(error, UnicodeDecodeError):
-        found = f"{name}: byte 0x{error.object[error.start]:02x} is not UTF-8{_line_of(Path(path))}"
-        return Diagnostic(
-            "CN507", ("path",), found, "a file in UTF-8", f"iconv -f latin1 -t utf-8 {name} > utf8_{name}"
-        )
-    found = f"{name}: {_first_line(error)}"
-    expected = f"a {kind} file that can be read to its end" if kind else "files that can be read to their end"
-    return Diagnostic("CN507", ("path",), found, expected, _reading_fix(kind, str(error)))
-
-
-def _reading_fix(kind: str, reason: str) -> str:
-    if kind == "csv" and "EOF inside string" in reason:
-        return 'format: tsv\ndelimiter: ","  # reads quotation marks as they stand; or close the quotation'
-    if kind in ("csv", "tsv"):
-        return 'delimiter: ";"  # if that is what stands between the cells; or correct the line'
-    return "format: csv  # or tsv, jsonl, parquet, if the suffix misleads; or correct the file"
-
-
-def _line_of(path: Path) -> str:
-    if not path.is_file() or path.suffix == ".gz":
-        return ""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return f" (line {number})"
-    return ""
-
-
-def _first_line(error: BaseException) -> str:
-    text = re.sub(r"^Error tokenizing data\. C error: ", "", str(error).strip()) or type(error).__name__
-    return text.splitlines()[0].strip().rstrip(".")

@@ -133,6 +133,10 @@ class FusionTrainer(Trainer):
 def _not_finite(losses: list[str], step: int, nodes: Mapping[str, PlanNode]) -> Diagnostic:
     named = ", ".join(f"{name} ({nodes[name].component}, discipline {nodes[name].discipline})" for name in losses)
     found = f"not finite from step {step} on: {named}"
+    if step == 1:
+        found += "; nothing was learnt yet, so a target or what is read is not finite, or too large"
+        fix = f"# look for such values in what {losses[0]} reads; otherwise mend the component"
+        return Diagnostic("CN703", ("losses", losses[0]), found, "finite losses", fix)
     if len(losses) > 1:
         found += "; all at once, so a gradient before that step was not finite"
     fix = "train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component"
@@ -142,4 +146,5 @@ def _not_finite(losses: list[str], step: int, nodes: Mapping[str, PlanNode]) -> 
 def _not_finite_weights(names: list[str], step: int) -> Diagnostic:
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     found = f"{len(names)} weights that are not finite after step {step}: {shown}"
-    return Diagnostic("CN703", (), found, "finite weights; nothing was saved", "train: {learning_rate: 1.0e-5}")
+    fix = "train: {learning_rate: 1.0e-5}" if step > 1 else "# mend the component whose gradient is not finite"
+    return Diagnostic("CN703", (), found, "finite weights; nothing was saved", fix)
