@@ -72,6 +72,14 @@ class Undeclared(_Head):
     static = ()
 
 
+class Misnames(_Head):
+    """Names a linear layer that it does not have."""
+
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names it."""
+        return ["head"]
+
+
 class Forgetful(_Head):
     """Writes another value than it holds."""
 
@@ -98,6 +106,10 @@ class GoodKeys(_Head):
     rate: float = Field(0.5, ge=0, le=1)
     """The rate."""
 
+    def linear_layers(self, dims: Dims) -> Iterable[str]:
+        """Names its layer."""
+        return ["layer"]
+
 
 GOOD = (GoodKeys,)
 DEFECTS = (
@@ -107,6 +119,7 @@ DEFECTS = (
     Defect("a key that has no default, and no example", Nameless, "buildable"),
     Defect("defaults that the component itself finds at fault", AtFault, "buildable"),
     Defect("a size that `build` asks for, neither stated nor static", Undeclared, "sizes_declared"),
+    Defect("a linear layer named otherwise than it is built", Misnames, "linear_layers_told"),
     Defect("a key that is written as another value", Forgetful, "json_round_trip"),
     Defect("a declaration that holds a lambda", Bound, "pickled"),
 )

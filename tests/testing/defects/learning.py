@@ -81,6 +81,17 @@ class ByHand(MadeLoss):
             return -(hot * share.log() + (1 - hot) * (1 - share).log()).mean(dim=1)
 
 
+class Relative(MadeLoss):
+    """Measures an error by the target."""
+
+    inputs = Ports(value=Float["batch"])
+    target = Float["batch"]
+
+    class layer(nn.Module):  # noqa: N801
+        def forward(self, value: Tensor, target: Tensor) -> Tensor:
+            return (value - target).square() / target.square()
+
+
 class Averages(Made):
     """Keeps a running mean in evaluation too."""
 
@@ -185,6 +196,7 @@ DEFECTS = (
     Defect("parameters that `has_parameters` denies", Denies, "parameters_learn"),
     Defect("a backward of its own that is wrong", WrongBackward, "gradients_right"),
     Defect("the logarithm of a sigmoid by hand", ByHand, "large_scores_finite"),
+    Defect("a division by the target", Relative, "missing_targets_finite"),
     Defect("a running mean that moves in evaluation", Averages, "frozen_stays"),
     Defect("`requires_grad` set in the forward", Thaws, "frozen_stays"),
     Defect("a start drawn from Python's `random`", OtherDice, "seeded"),

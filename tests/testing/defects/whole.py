@@ -86,7 +86,7 @@ class Package:
 
 
 class Infinite(Loss):
-    """Is fine by itself, and infinite where the numbers of a fusion are zero."""
+    """Is fine by itself, and infinite for a number of the fusion."""
 
     inputs = Ports(value=Float["batch"])
     target = Float["batch"]
@@ -96,7 +96,7 @@ class Infinite(Loss):
 
         class Quotient(nn.Module):
             def forward(self, value: Tensor, target: Tensor) -> Tensor:
-                return (value - target).square() / target.abs()
+                return (value - target).square() / (target - 1 / 12).abs()
 
         return Quotient()
 
@@ -151,6 +151,6 @@ PACKAGES = (
     ),
 )
 COMPONENTS = (
-    Defect("a loss that is infinite where a target is zero", Infinite, "composes"),
+    Defect("a loss that is infinite for some target of the fusion", Infinite, "composes"),
     Defect("a drawn buffer that a saved model lacks", Passing, "saved_and_loaded"),
 )

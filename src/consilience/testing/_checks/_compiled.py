@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 
 import torch
 
@@ -18,15 +22,13 @@ def compiles(subject: Subject) -> str:
     """Reports the breaks in the graph that torch.compile sees; none is best."""
     built = subject.build()
     values = subject.feed(built, Shape(seed=1))
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with _quiet(), torch.no_grad():
         torch._dynamo.reset()
         told = torch._dynamo.explain(built.module)(**values)
         torch._dynamo.reset()
-    if not told.graph_break_count:
-        return ""
-    reason = str(told.break_reasons[0].reason).strip().partition("\n")[0] if told.break_reasons else "no reason told"
-    return f"{told.graph_break_count} graph breaks: {reason}"
+    # `graph_break_count` counts graphs, and misses a break after which nothing is left to compile.
+    reasons = [str(one.reason).strip().partition("\n")[0] for one in told.break_reasons if one.graph_break]
+    return f"{len(reasons)} graph breaks, the first: {reasons[0]}" if reasons else ""
 
 
 @LEDGER.reported("module", "loss")
@@ -34,7 +36,19 @@ def exports(subject: Subject) -> str:
     """Reports whether torch.export makes one graph of it."""
     built = subject.build()
     values = subject.feed(built, Shape(seed=1))
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with _quiet(), torch.no_grad():
         torch.export.export(built.module, (), kwargs=values)
     return ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what torch writes while it traces off the screen: what matters of it is in the report."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

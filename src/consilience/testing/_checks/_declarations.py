@@ -6,6 +6,9 @@ import json
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from torch import nn
+
+from consilience.declare import Dims, Unsolved
 from consilience.testing._check import Broken, Ledger, NotApplicable
 from consilience.testing._subject import Subject
 
@@ -75,6 +78,24 @@ def sizes_declared(subject: Subject) -> None:
         name = min(open_)
         fix = f'static = ("{name}",)'
         raise Broken(f"build asks for {name}", "a dim that dims states, or that static names", fix)
+
+
+@LEDGER.component("module")
+def linear_layers_told(subject: Subject) -> None:
+    """The linear layers that `linear_layers` names are those that it builds, so that a tuner's targets are checked."""
+    built = subject.build()
+    solved = built.solved
+    try:
+        told = subject.declaration.linear_layers(Dims(solved.sizes, solved.spaces, solved.parts))
+    except Unsolved:
+        return
+    if told is None:
+        return
+    wrong = {*told} ^ {name for name, part in built.module.named_modules() if isinstance(part, nn.Linear)}
+    if wrong:
+        name = min(wrong)
+        found = f"{name} is {'named, and not built' if name in {*told} else 'built, and not named'}"
+        raise Broken(found, "the names of named_modules", "mend linear_layers, or return None from it")
 
 
 @LEDGER.component(*KINDS)

@@ -112,6 +112,20 @@ def large_scores_finite(subject: Subject) -> None:
         raise Broken("a value or gradient that is not finite for scores of 1000", "finite ones", fix)
 
 
+@LEDGER.component("loss", when=lambda component: getattr(component, "target", None) is not None)
+def missing_targets_finite(subject: Subject) -> None:
+    """For a target of zeros, which is what stands where an example has none, value and gradients are finite."""
+    built = subject.build()
+    values = subject.feed(built, Shape(4, seed=5))
+    values["target"] = torch.zeros_like(values["target"])
+    leaves = dict(_leaves(subject, values))
+    total = _total(subject, built, values)
+    gradients = torch.autograd.grad(total, [*leaves.values()], allow_unused=True) if leaves else ()
+    if not all(one.isfinite().all() for one in (total, *gradients) if one is not None):
+        fix = "guard divisions and logarithms: what is not finite poisons a sum, even times zero"
+        raise Broken("a value or gradient that is not finite for a target of zeros", "finite ones", fix)
+
+
 @LEDGER.component("module")
 def frozen_stays(subject: Subject) -> None:
     """Frozen, it is the same to the last bit after a forward, a backward and an optimizer's step."""

@@ -33,7 +33,7 @@ _TIMES, _SECONDS = 3, 0.5
 def imports_light(lab: Lab) -> None:
     """Its import is quick, and brings no torch or its like, no network, no process, no thread and no random number."""
     is_module = isinstance(lab.plugin, ModuleType)
-    if lab.plugin is not None and not is_module:
+    if not is_module and (lab.plugin is not None or lab.namespace not in claims()):
         raise NotApplicable("handed over as an object: a module shows what its import does")
     found = import_fresh(lab.namespace, str(_module_name(lab)) if is_module else "")
     if found.error:
