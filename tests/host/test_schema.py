@@ -409,7 +409,9 @@ def test_every_key_takes_what_the_check_takes_and_nothing_else(written: dict[str
 
 def test_the_example_is_right(written: dict[str, Any]) -> None:
     found = sorted((ROOT / "examples").rglob("*.yaml"))
-    files = [file for file in found if not (file.parent / "pyproject.toml").exists()]  # a plugin's own are tried with it
+    files = [
+        file for file in found if not (file.parent / "pyproject.toml").exists()
+    ]  # a plugin's own are tried with it
     assert files
     for file in files:
         assert list(Draft7Validator(written).iter_errors(read_file(file).value)) == []

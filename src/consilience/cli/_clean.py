@@ -20,6 +20,7 @@ from consilience.errors import Diagnostic, RunError
 
 __all__ = ["check_clean"]
 
+
 def check_clean(path: str, keep: str | None) -> None:
     """Builds, installs and tries a plugin; ends with 1 when something is wrong with it."""
     given = Path(path)
@@ -84,7 +85,7 @@ def _claimed(wheel: Path) -> list[str]:
 
 
 def _consilience(folder: Path) -> list[str]:
-    """Names this Consilience for pip, with what the kit needs: its release, or a wheel of the folder that it was installed from."""
+    """Names this Consilience for pip, with what the kit needs: its release, or a wheel of where it came from."""
     told = distribution("consilience").read_text("direct_url.json")
     url = urlparse(json.loads(told)["url"]) if told else None
     if url is None or url.scheme != "file":
