@@ -86,12 +86,14 @@ def _claimed(wheel: Path) -> list[str]:
 
 def _consilience(folder: Path) -> list[str]:
     """Names this Consilience for pip, with what the kit needs: its release, or a wheel of where it came from."""
+    wanted = f"consilience[testing]=={version('consilience')}"
     told = distribution("consilience").read_text("direct_url.json")
     url = urlparse(json.loads(told)["url"]) if told else None
     if url is None or url.scheme != "file":
-        return [f"consilience[testing]=={version('consilience')}"]
+        return [wanted]
     source = Path(url2pathname(unquote(url.path)))
-    return [f"{source if source.suffix == '.whl' else _built(source, folder / 'core')}[testing]"]
+    wheel = source if source.suffix == ".whl" else _built(source, folder / "core")
+    return ["--find-links", str(wheel.parent), wanted]
 
 
 def _constraints(folder: Path) -> list[str]:
