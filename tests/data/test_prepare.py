@@ -268,6 +268,18 @@ def test_cn502_values_lead_to_labels_of_the_space(write, fault) -> None:
     )
 
 
+def test_cn502_the_same_letters_composed_differently(write, fault) -> None:
+    write("a.csv", "text,label", "a,cafe\u0301", "b,bad", "c,Cafe\u0301", "d,?")
+    assert fault(FIELDS.replace("good", "caf\u00e9") + ONE) == (
+        "error CN502 at sources.a.map.mood (<text>:4)\n"
+        '  found     column label: "cafe\u0301" in row 1, "Cafe\u0301" in row 3, "?" in row 4; the same letters as in '
+        "caf\u00e9, composed differently\n"
+        "  expected  a label of [bad, caf\u00e9], or its position from 0 to 1\n"
+        '  fix       mood: {column: label, values: {"cafe\\u0301": caf\u00e9, "Cafe\\u0301": caf\u00e9}}'
+        '  # and the label of "?"'
+    )
+
+
 def test_cn503_what_is_no_number(write, fault) -> None:
     write("a.csv", "text,label", "a,1.5", "b,high", "c,nan", "d,")
     assert fault("fields: {text: text, mood: number}\n" + ONE) == (
@@ -326,6 +338,21 @@ def test_cn505_more_rows_than_there_are(write, fault) -> None:
         "  expected  at most 2 rows\n"
         "  fix       validation: 1"
     )
+
+
+def test_cn505_shares_that_are_no_row_are_a_warning(write, prepared) -> None:
+    write("a.csv", "text,label", "a,bad", "b,good")
+    warnings = prepared(FIELDS + ONE.replace("}}}", "}, split: {test: 0.1, validation: 0.1}}}")).warnings
+    assert [str(warning) for warning in warnings if warning.code == "CN505"] == [
+        "warning CN505 at sources.a.split.test (<text>:4)\n"
+        "  found     0.1 of the rows is no row, and leaves 2 rows to train\n"
+        "  expected  a share of one row at least, or a number of rows\n"
+        "  fix       test: 1",
+        "warning CN505 at sources.a.split.validation (<text>:4)\n"
+        "  found     0.1 of the rows is no row, and leaves 2 rows to train\n"
+        "  expected  a share of one row at least, or a number of rows\n"
+        "  fix       # add rows, or take the share out",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from unicodedata import normalize
 
 import datasets
 
@@ -186,6 +188,9 @@ class FieldReader:
                 expected = f"a number of at most {LARGEST:.0e}, whose square a 32-bit float can hold".replace("+", "")
                 fix = "# correct these cells, or write the column in a larger unit"
             return Diagnostic("CN503", self.path(), found, expected, fix)
+        alike = [name for name in self.space.labels if any(_is_composed_otherwise(text, name) for text in self.refused)]
+        if alike:
+            found += f"; the same letters as in {', '.join(alike[:_SHOWN])}, composed differently"
         fix = self._values_meant(self.space)
         expected = LabelReader(self.space, self.column, self._written_in()).expected
         return Diagnostic("CN502", self.path(), found, expected, fix)
@@ -198,7 +203,10 @@ class FieldReader:
         rest = ", ".join(show(text) for text in unclear[:_SHOWN]) + more
         if not any(text in meant for text in self.refused):
             return f"# write the label of each value under values, or correct the rows: {rest}"
-        values = ", ".join(f"{show(value)}: {paste(label)}" for value, label in meant.items())
+        values = ", ".join(
+            f"{json.dumps(value) if _is_composed_otherwise(value, label) else show(value)}: {paste(label)}"
+            for value, label in meant.items()
+        )
         fix = f"{self.name}: {{column: {paste(self.column.column)}, values: {{{values}}}}}"
         return f"{fix}  # and the label of {rest}" if unclear else fix
 
@@ -223,8 +231,8 @@ def _is_too_large(text: str) -> bool:
 
 def _clear(text: str, space: LabelSpace) -> str | None:
     """Finds the one label that a value can only mean: in another case, cut short, or with a slip of the pen."""
-    value = text.strip().casefold()
-    labels = {name.casefold(): label for label in space.labels for name in space.names_of(label)}
+    value = _folded(text)
+    labels = {_folded(name): label for label in space.labels for name in space.names_of(label)}
     if value in labels:
         return labels[value]
     longer = {label for name, label in labels.items() if len(value) >= _CUT and name.startswith(value)}
@@ -234,6 +242,15 @@ def _clear(text: str, space: LabelSpace) -> str | None:
     # unsafe is no slip of safe, nor class3 of class1
     is_same = near is not None and near[0] == value[0] and _DIGITS.findall(near) == _DIGITS.findall(value)
     return labels[near] if near is not None and is_same and is_slip(value, near) else None
+
+
+def _is_composed_otherwise(text: str, label: str) -> bool:
+    """Tells whether two texts look alike and are not: é is one character, or e and an accent."""
+    return _folded(text) == _folded(label) and text.strip().casefold() != label.casefold()
+
+
+def _folded(text: str) -> str:
+    return normalize("NFC", text.strip().casefold())
 
 
 def _listed(refused: Mapping[str, Places], *, plain: bool, more: str) -> str:

@@ -38,7 +38,10 @@ def judge(plan: DataPlan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
             yield Diagnostic("CN506", ("sources",), found, "at least one training row", "split: {test: 0.2}")
         yield from _no_full_batch(plan, tallies)
     yield from _losses(plan, tallies, lacking)
-    yield from _metrics(plan, tallies, unread)
+    no_rows = list(_shares(plan, tallies))
+    yield from no_rows
+    if not no_rows or any(tally.rows(split) for tally in tallies for split in _MEASURED):
+        yield from _metrics(plan, tallies, unread)
     yield from _labels(plan, tallies)
     for tally in tallies:
         yield from _codes(plan, tally)
@@ -110,6 +113,19 @@ def _metrics(plan: DataPlan, tallies: Sequence[Tally], unread: list[frozenset[st
         )
         if not total:
             return
+
+
+def _shares(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
+    """Tells of shares so small that they are no row of a source; one row is offered as long as one is left to train."""
+    for tally in tallies:
+        rows, spare = _count(tally.rows("train"), "row"), tally.rows("train") - 1
+        for split, amount in plan.fusion.sources[tally.source].split.items():
+            if split in _MEASURED and isinstance(amount, float) and amount > 0 and not tally.rows(split):
+                spare -= 1
+                found = f"{amount} of the rows is no row, and leaves {rows} to train"
+                fix = f"{split}: 1" if spare >= 0 else "# add rows, or take the share out"
+                path = ("sources", tally.source, "split", split)
+                yield _warning("CN505", path, found, "a share of one row at least, or a number of rows", fix)
 
 
 def _idle(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:

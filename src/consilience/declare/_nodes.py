@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
 
 from consilience.declare._documented import Documented
+from consilience.declare._paste import paste
 from consilience.declare._validation import refuse
 
 __all__ = [
@@ -124,12 +125,22 @@ class ResourceNode(Node):
     """What several nodes share on disk or on a hub."""
 
 
+def _values(value: object) -> object:
+    """Refuses labels with their codes, the wrong way round: text with numbers, each of which stands there once."""
+    if isinstance(value, Mapping) and value and all(type(code) is int for code in value.values()):
+        meant = {str(code): label for label, code in value.items()}
+        if len(meant) == len(value) and not any(str(label).strip().lstrip("-").isdigit() for label in value):
+            said = ", ".join(f'"{code}": {paste(label)}' for code, label in meant.items())
+            raise refuse("the label of each value, such as {value: label}", f"{{key}}: {{{said}}}")
+    return value
+
+
 class ColumnMap(Declared):
     """How a column fills a field, where its name alone does not say it."""
 
     column: str
     """The column's name."""
-    values: dict[str, str] = {}
+    values: Annotated[dict[str, str], BeforeValidator(_values)] = {}
     """The label of each value that the column holds: `{"0": negative, "1": positive}`."""
     space: str | None = None
     """The label space that the column's values are of, when it is not the field's: a declared mapping leads there."""

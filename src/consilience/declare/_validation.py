@@ -127,6 +127,8 @@ class Found:
         if kind == "refused":
             fix = str(self.detail["ctx"]["fix"]).replace("{key}", self.name)
             return Diagnostic("CN124", at, given, self.message(), fix)
+        if kind.startswith("string_too"):
+            return Diagnostic("CN123", at, given, self.message(), f"# write {self.name} as {self.message()}")
         if kind.startswith(_RANGES):
             return Diagnostic("CN123", at, given, self.message(), f"{self.name}: {paste(self.within())}")
         if kind in ("literal_error", "enum"):
@@ -157,6 +159,11 @@ class Found:
         text = _WORDS.get(kind, f"a number {text}" if kind.startswith(("greater_than", "less_than")) else text)
         if kind == "literal_error":
             text = f"one of {', '.join(str(choice) for choice in self.choices())}"
+        if kind.startswith("string_too"):
+            bounds = self.detail.get("ctx", {})
+            count = bounds.get("max_length", bounds.get("min_length", 1))
+            most = "most" if kind == "string_too_long" else "least"
+            text = f"text of at {most} {count} character{'' if count == 1 else 's'}"
         return " or ".join(dict.fromkeys([text, *self.others]))
 
     def default_or(self, otherwise: str) -> str:
