@@ -84,7 +84,7 @@ def _tune(value: object) -> object:
 
 def _cell(value: object) -> object:
     if isinstance(value, list | tuple | Mapping):
-        raise refuse("one value a column", "# write one value a column: each row of the source has that one", "CN122")
+        raise refuse("one value a column", "# write one value a column: the rows that have it are kept", "CN122")
     return value
 
 
