@@ -187,7 +187,8 @@ class Fusion(Declared, BaseModel):
         fusion = salvaged.model
         fusion._document, fusion._base = document, base
         names = {*_names_lost(written, salvaged.lost), *_names_doubtful(document)}
-        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(salvaged.lost))
+        renamed = {(path[0], _suggest(str(path[1]))) for path in salvaged.lost if len(path) == 2}
+        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(salvaged.lost, renamed))
 
     @classmethod
     def _validated(cls, written: dict[str, Any]) -> Self:

@@ -132,4 +132,8 @@ def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path:
     expected = _one_of(kind, names)
     fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
     resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
-    return resolved.registry.component(near) if near and is_slip(name, near) else None
+    if not near or not is_slip(name, near):
+        return None
+    if key == "use":
+        resolved.guessed.add(str(path[1]))
+    return resolved.registry.component(near)
