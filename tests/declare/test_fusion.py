@@ -116,6 +116,12 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
         "sources.s.split.Dev",
         "validation:",
     ),
+    "a split of no name": (
+        "sources: {s: {use: t, map: {}, split: {holdout: 3}}}",
+        "CN124",
+        "sources.s.split.holdout",
+        "# write one of train, validation, test, aside in place of holdout",
+    ),
     "a split below nothing in one number": (
         "sources: {s: {use: t, map: {}, split: -1}}",
         "CN122",
@@ -222,6 +228,8 @@ class Sized(Module):
     word: Literal["one", "two"] | int = "two"
     names: list[str] = Field(["a"], min_length=1)
     tie: Use[Module] | None = None
+    weights: list[float] | None = None
+    pole: Literal["north", "south"] | None = None
     outputs = Ports(x=Float["batch"])
 
 
@@ -230,6 +238,19 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "out of an open range": ({"rate": 0}, "CN123", "rate: 0.5"),
     "neither form": ({"rate": 0.5, "word": "three"}, "CN124", "word: two"),
     "null for a list": ({"rate": 0.5, "names": None}, "CN122", "names: [a]"),
+    "a mapping for a list": ({"rate": 0.5, "names": {"b": "c", "d": "e"}}, "CN122", "names: [c, e]"),
+    "a text for a list": ({"rate": 0.5, "names": "b"}, "CN122", "names: [b]"),
+    "a mapping of the wrong for a list": ({"rate": 0.5, "names": {"b": 1}}, "CN122", "names: [a]"),
+    "a word for weights": (
+        {"rate": 0.5, "weights": "balanced"},
+        "CN122",
+        "# write for weights a list, such as [first, second]",
+    ),
+    "no such choice, and none is usual": (
+        {"rate": 0.5, "pole": "purple"},
+        "CN124",
+        "# write for pole one of north, south",
+    ),
     "an empty list": ({"rate": 0.5, "names": []}, "CN123", "names: [a]"),
     "a text for a number or none": ({"rate": 0.5, "width": "9"}, "CN122", "width: 9"),
     "a number for a name": ({"rate": 0.5, "tie": 9}, "CN122", "# write for tie text"),

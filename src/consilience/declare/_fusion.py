@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 
 from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._fields import FieldType
+from consilience.declare._misplaced import take_out_misplaced
 from consilience.declare._nodes import (
     Declared,
     InputNode,
@@ -179,6 +180,10 @@ class Fusion(Declared, BaseModel):
         faults = [*document.faults, *([] if "consilience" in written else [_no_version()])]
         if written.pop("base", faults) is not faults:  # a key of Python's alone: a file lies where it lies
             faults.append(_no_base())
+        lost: list[KeyPath] = []
+        for fault, taken in take_out_misplaced(written, SECTIONS):
+            faults.append(fault)
+            lost += taken
         salvaged = salvage(cls, written, cls._validated, stand_ins={"name": "unnamed", "map": {}})
         follow = (fault for fault in salvaged.faults if not document.is_doubtful(fault.path))
         faults = _located(document, [*faults, *follow])
@@ -186,9 +191,10 @@ class Fusion(Declared, BaseModel):
             raise DeclarationError(faults)
         fusion = salvaged.model
         fusion._document, fusion._base = document, base
-        names = {*_names_lost(written, salvaged.lost), *_names_doubtful(document)}
-        renamed = {(path[0], _suggest(str(path[1]))) for path in salvaged.lost if len(path) == 2}
-        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(salvaged.lost, renamed))
+        lost += salvaged.lost
+        names = {*_names_lost(document.value, lost), *_names_doubtful(document)}
+        renamed = {(path[0], _suggest(str(path[1]))) for path in lost if len(path) == 2}
+        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(lost, renamed))
 
     @classmethod
     def _validated(cls, written: dict[str, Any]) -> Self:
