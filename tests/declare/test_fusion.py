@@ -238,7 +238,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "out of an open range": ({"rate": 0}, "CN123", "rate: 0.5"),
     "neither form": ({"rate": 0.5, "word": "three"}, "CN124", "word: two"),
     "null for a list": ({"rate": 0.5, "names": None}, "CN122", "names: [a]"),
-    "a mapping for a list": ({"rate": 0.5, "names": {"b": "c", "d": "e"}}, "CN122", "names: [c, e]"),
+    "a mapping for a list": (
+        {"rate": 0.5, "names": {"b": "c", "d": "e"}},
+        "CN122",
+        "names: [c, e]  # of b, d, in this order",
+    ),
     "a text for a list": ({"rate": 0.5, "names": "b"}, "CN122", "names: [b]"),
     "a mapping of the wrong for a list": ({"rate": 0.5, "names": {"b": 1}}, "CN122", "names: [a]"),
     "a word for weights": (

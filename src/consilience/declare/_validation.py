@@ -139,6 +139,9 @@ class Found:
         if isinstance(wanted, type) and issubclass(wanted, BaseModel):  # what it shall hold, nobody can guess
             return Diagnostic("CN122", at, given, self.message(), f"# remove the key {self.name}")
         fix = self.written(self.converted, f"# write for {self.name} {self.message()}")
+        given_keys = self.detail["input"] if wanted in (list, tuple) else None
+        if isinstance(given_keys, Mapping) and fix == f"{self.name}: {paste(list(given_keys.values()))}":
+            fix += f"  # of {', '.join(map(str, given_keys))}, in this order"  # which the key may want in another
         return Diagnostic("CN122", at, given, self.message(), fix)
 
     def written(self, guess: Callable[[], Any], otherwise: str) -> str:
