@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consilience.declare import Field, Float, Fusion, Location, Module, Ports, Use, diagnostics_of
+from consilience.declare import FIELD_TYPES, Field, Float, Fusion, Location, Module, Ports, Use, diagnostics_of
 from consilience.declare._paste import paste
 from consilience.declare._reader import read_text
 from consilience.errors import DeclarationError
@@ -25,8 +25,31 @@ def faults_of(text: str) -> list[tuple[str, str, str]]:
 
 HEAD = "consilience: 1\nname: x\n"
 SHAPES: dict[str, tuple[str, str, str, str]] = {
-    "a list for a section": ("fields: [text]", "CN122", "fields", "fields: {}"),
-    "nothing for a section": ("sources:", "CN122", "sources", "sources: {}"),
+    "a list for a section": (
+        "fields: [text]",
+        "CN122",
+        "fields",
+        "# write for fields keys and their values, such as {key: value}",
+    ),
+    "nothing for a section": ("sources:", "CN122", "sources", "# remove the key sources"),
+    "named nodes in a list": (
+        "losses: [{a: {use: mse, in: x}}, {b: {use: mse, in: y}}]",
+        "CN122",
+        "losses",
+        "losses: {a: {use: mse, in: x}, b: {use: mse, in: y}}",
+    ),
+    "two nodes of one component in a list": (
+        "losses: [{use: p.mse, in: x}, {use: p.mse, in: y}]",
+        "CN122",
+        "losses",
+        "losses: {mse: {use: p.mse, in: x}, mse_2: {use: p.mse, in: y}}",
+    ),
+    "names in a list of nodes": (
+        "losses: [mse, {use: mse, in: x}]",
+        "CN122",
+        "losses",
+        "# write a name before each node, in place of its dash",
+    ),
     "a number for a component": ("modules: {m: {use: 3, in: x}}", "CN122", "modules.m.use", 'use: "3"'),
     "an empty component": ("modules: {m: {use: 3.5, in: x}}", "CN122", "modules.m.use", 'use: "3.5"'),
     "nothing in": (
@@ -47,6 +70,8 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
         "modules.m.tune",
         "# remove the key tune",
     ),
+    "a tuner of truth": ("modules: {m: {use: a, in: x, tune: true}}", "CN124", "modules.m.tune", "tune: full"),
+    "a tuner in a list": ("modules: {m: {use: a, in: x, tune: [lora]}}", "CN124", "modules.m.tune", "tune: lora"),
     "an empty tuner": ("modules: {m: {use: a, in: x, tune: {}}}", "CN124", "modules.m.tune", "# remove the key tune"),
     "a balancer of a number": (
         "objective: {balance: {use: 3}}",
@@ -85,6 +110,24 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
         "sources.s.split.tests",
         "test:",
     ),
+    "a split of another name": (
+        "sources: {s: {use: t, map: {}, split: {Dev: 3}}}",
+        "CN124",
+        "sources.s.split.Dev",
+        "validation:",
+    ),
+    "a split of no name": (
+        "sources: {s: {use: t, map: {}, split: {holdout: 3}}}",
+        "CN124",
+        "sources.s.split.holdout",
+        "# write one of train, validation, test, aside in place of holdout",
+    ),
+    "a split below nothing in one number": (
+        "sources: {s: {use: t, map: {}, split: -1}}",
+        "CN122",
+        "sources.s.split",
+        "split: {test: 0.2}",
+    ),
     "a misspelt column": (
         "sources: {s: {use: t, map: {a: {colum: b}}}}",
         "CN120",
@@ -96,9 +139,28 @@ SHAPES: dict[str, tuple[str, str, str, str]] = {
     "a name with a dash": ("modules: {a-b: {use: c, in: x}}", "CN124", "modules.a-b", "a_b:"),
     "a name of a number": ("modules: {1: {use: c, in: x}}", "CN124", "modules.1", "n_1:"),
     "a raised digit": ("modules: {²: {use: c, in: x}}", "CN124", "modules.²", "node:"),
-    "no field type": ("fields: {t: 3}", "CN124", "fields.t", "t: text"),
+    "no field type": ("fields: {t: 3}", "CN124", "fields.t", f"# write for t one of {', '.join(FIELD_TYPES)}"),
+    "an unknown field type": (
+        "fields: {t: blob}",
+        "CN124",
+        "fields.t",
+        f"# write for t one of {', '.join(FIELD_TYPES)}",
+    ),
+    "a field type of another language": ("fields: {t: Float}", "CN124", "fields.t", "t: number"),
+    "labels by number": ("fields: {t: {category: {b: 1, a: 0}}}", "CN124", "fields.t", "t: {category: [a, b]}"),
+    "labels by another number": (
+        "fields: {t: {category: {10: c, 9: b, 0: a}}}",
+        "CN124",
+        "fields.t",
+        "t: {category: [a, b, c]}",
+    ),
     "a field type with labels": ("fields: {t: {text: [a, b]}}", "CN124", "fields.t", "t: text"),
-    "a category without labels": ("fields: {t: category}", "CN124", "fields.t", "t: {category: [first, second]}"),
+    "a category without labels": (
+        "fields: {t: category}",
+        "CN124",
+        "fields.t",
+        "# write its labels, such as t: {category: [negative, positive]}",
+    ),
     "one label": ("fields: {t: {category: [a]}}", "CN124", "fields.t", "t: {category: [a, second]}"),
     "one label twice": ("fields: {t: {category: [a, a]}}", "CN124", "fields.t", "t: {category: [a, second]}"),
     "a label twice": ("fields: {t: {category: [a, b, a]}}", "CN124", "fields.t", "t: {category: [a, b]}"),
@@ -166,6 +228,8 @@ class Sized(Module):
     word: Literal["one", "two"] | int = "two"
     names: list[str] = Field(["a"], min_length=1)
     tie: Use[Module] | None = None
+    weights: list[float] | None = None
+    pole: Literal["north", "south"] | None = None
     outputs = Ports(x=Float["batch"])
 
 
@@ -174,9 +238,26 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "out of an open range": ({"rate": 0}, "CN123", "rate: 0.5"),
     "neither form": ({"rate": 0.5, "word": "three"}, "CN124", "word: two"),
     "null for a list": ({"rate": 0.5, "names": None}, "CN122", "names: [a]"),
+    "a mapping for a list": (
+        {"rate": 0.5, "names": {"b": "c", "d": "e"}},
+        "CN122",
+        "names: [c, e]  # of b, d, in this order",
+    ),
+    "a text for a list": ({"rate": 0.5, "names": "b"}, "CN122", "names: [b]"),
+    "a mapping of the wrong for a list": ({"rate": 0.5, "names": {"b": 1}}, "CN122", "names: [a]"),
+    "a word for weights": (
+        {"rate": 0.5, "weights": "balanced"},
+        "CN122",
+        "# write for weights a list, such as [first, second]",
+    ),
+    "no such choice, and none is usual": (
+        {"rate": 0.5, "pole": "purple"},
+        "CN124",
+        "# write for pole one of north, south",
+    ),
     "an empty list": ({"rate": 0.5, "names": []}, "CN123", "names: [a]"),
     "a text for a number or none": ({"rate": 0.5, "width": "9"}, "CN122", "width: 9"),
-    "a number for a name": ({"rate": 0.5, "tie": 9}, "CN122", "tie: name"),
+    "a number for a name": ({"rate": 0.5, "tie": 9}, "CN122", "# write for tie text"),
     "a missing key": ({}, "CN121", "rate: 1.0"),
 }
 

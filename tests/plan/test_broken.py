@@ -138,7 +138,8 @@ def replaced(text: str, path: list[Any], fix: str | None, keep_value: bool = Fal
     key, value = pair_at(text, path)
     start, end = key.start_mark.index, value.end_mark.index
     if isinstance(value, yaml.CollectionNode) and not value.flow_style:
-        end = value.value[-1][1].end_mark.index if isinstance(value, yaml.MappingNode) else end
+        last = value.value[-1]
+        end = (last[1] if isinstance(value, yaml.MappingNode) else last).end_mark.index
     if keep_value:
         return text[:start] + str(fix) + text[key.end_mark.index + 1 :]
     if fix is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from consilience.declare import Fusion
+from consilience.declare import DeclarationError, Fusion
 from consilience.host import Registry
 from consilience.plan import survey
 
@@ -262,5 +263,51 @@ def test_a_component_that_is_no_text_is_told_once() -> None:
 
 def test_losses_that_are_no_mapping_are_told_once() -> None:
     text = SOUND[: SOUND.index("losses:")] + "losses: null\n"
-    told = [(fault.code, fault.fix) for fault in survey(Fusion.draft_text(text)).errors if "losses:" in fault.fix]
-    assert told == [("CN122", "losses: {}")]
+    told = [(fault.code, fault.fix) for fault in survey(Fusion.draft_text(text)).errors if "losses" in fault.fix]
+    assert told == [("CN122", "# remove the key losses")]
+
+
+def indented(text: str, section: str) -> str:
+    """Moves a section to the right, below the one above it."""
+    head, name, rest = text.partition(f"\n{section}:\n")
+    inside, end, after = rest.partition("\n" + re.findall(r"^\w+:", rest, re.MULTILINE)[0])
+    return head + f"\n  {name.strip()}\n" + "\n".join(f"  {line}" for line in inside.split("\n")) + end + after
+
+
+@pytest.mark.usefixtures("demo_file")
+@pytest.mark.parametrize(("section", "outer"), [("modules", "inputs"), ("losses", "modules"), ("inputs", "sources")])
+def test_a_section_inside_another_is_told_once(section: str, outer: str, registry: Registry) -> None:
+    alone, whole = SOUND.replace(f"\n{section}:", f"\n  {section}:"), indented(SOUND, section)
+    for text in (alone, whole):
+        told = survey(Fusion.draft_text(text, base=BROKEN), registry).diagnostics
+        assert [(item.code, item.where) for item in told] == [("CN120", f"{outer}.{section}")]
+
+
+@pytest.mark.usefixtures("demo_file")
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("  mood: {", "\u00a0 mood: {"),
+        ("  mood: {", "  mood\u00a0: {"),
+        ("  tokens: {", "\u3000tokens: {"),
+        ("use: classifier", "use:\u202fclassifier"),
+        ("\nmodules:", "\nmodules\u00a0:"),
+    ],
+)
+def test_a_space_that_is_none_to_yaml_is_told_once(right: str, wrong: str, registry: Registry) -> None:
+    text = SOUND.replace(right, wrong, 1)
+    assert text != SOUND
+    try:
+        told = survey(Fusion.draft_text(text, base=BROKEN), registry).diagnostics
+    except DeclarationError as error:  # what stands below it is no YAML
+        told = error.diagnostics
+    assert [item.code for item in told] == ["CN109"]
+    assert told[0].fix.startswith("# put a plain space in place of the ")
+
+
+@pytest.mark.usefixtures("demo_file")
+def test_weights_of_which_one_is_no_number_are_not_counted(registry: Registry) -> None:
+    text = SOUND.replace("get: mood", "get: mood, class_weights: [1, .nan]", 1)
+    assert text != SOUND
+    told = survey(Fusion.draft_text(text, base=BROKEN), registry).diagnostics
+    assert [item.code for item in told] == ["CN110"]

@@ -118,6 +118,15 @@ def test_a_wrong_training_argument_is_told_before_anything_is_written(fusion: Fu
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in bfloat16")
+def test_a_precision_that_the_machine_lacks_is_mended_by_what_is_pasted(fusion: Fusion, tmp_path: Path) -> None:
+    with pytest.raises(ConsilienceError) as told:
+        train(changed(fusion, bf16=True, use_cpu=None), tmp_path / "runs", progress=False)
+    [fault] = told.value.diagnostics
+    assert (fault.code, fault.path, fault.fix) == ("CN130", ("train", "bf16"), "bf16: false")
+    assert train(changed(fusion, bf16=False, use_cpu=None), tmp_path / "runs", progress=False).path.exists()
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(fusion: Fusion, tmp_path: Path) -> None:
     class Bad(Loss):
         """Is never finite."""

@@ -11,6 +11,7 @@ __all__ = [
     "REFUSED_ESCAPE",
     "REFUSED_IN_KEY",
     "REPLACEMENT",
+    "SPACE_IN_KEY",
     "escape",
     "join_pairs",
     "place_after",
@@ -24,6 +25,9 @@ __all__ = [
 REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 REFUSED_ESCAPE = re.compile("[\x00\ud800-\udfff]")
 REFUSED_IN_KEY = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Spaces that YAML takes for letters, where an indent or the space behind a colon should be, or at the end of a key.
+_SPACE = r"[^\S\x00-\x20\x85\u2028\u2029]"
+SPACE_IN_KEY = re.compile(rf"(?<=:){_SPACE}|\A{_SPACE}|{_SPACE}\Z")
 REPLACEMENT = "\ufffd"
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LINE_END = re.compile("\r\n|\r|\n")

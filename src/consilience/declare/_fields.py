@@ -45,13 +45,11 @@ class FieldType(BaseModel):
         word, labels = _word_and_labels(value)
         kind = FIELD_TYPES.get(word)
         if kind is None:
-            raise refuse(f"a field type: {', '.join(FIELD_TYPES)}", "{key}: " + paste(_meant(word, labels)))
+            raise refuse(f"a field type: {', '.join(FIELD_TYPES)}", _fix(word, labels))
         if not kind.has_labels and labels is not None:
             raise refuse(f"a {word} field, which takes nothing", "{key}: " + word)
         if kind.has_labels and labels is None:
-            raise refuse(
-                f"the labels of a {word} field, or a label space's name", f"{{key}}: {{{word}: [first, second]}}"
-            )
+            raise refuse(f"the labels of a {word} field, or a label space's name", _fix(word, None))
         if isinstance(labels, tuple):
             distinct(labels, word)  # here, where the fault has what is written
         return kind(labels=labels)  # type: ignore[return-value]
@@ -78,31 +76,57 @@ def _word_and_labels(value: object) -> tuple[str, tuple[str, ...] | str | None]:
             return str(word), labels
         if isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels):
             return str(word), tuple(labels)
-        meant = _meant(str(word), _as_text(labels) or ("first", "second"))
-        if _as_text(labels):
-            raise refuse(
-                "labels that are text, in quotes where they look like something else", "{key}: " + paste(meant)
-            )
-        raise refuse(f"a list of {word} labels, or the name of a label space", "{key}: " + paste(meant))
-    labels = _as_text(value)
-    fix = {"category": labels} if labels and len(set(labels)) > 1 else "text"
-    raise refuse("a field type, such as text or {category: [negative, positive]}", "{key}: " + paste(fix))
+        listed = _as_text(labels)
+        if listed:
+            raise refuse("labels that are text, in quotes where they look like something else", _fix(str(word), listed))
+        expected = f"a list of {word} labels, or the name of a label space"
+        raise refuse(expected, _fix(str(word), _in_order(labels) if isinstance(labels, dict) else None))
+    listed = _as_text(value)
+    is_category = listed is not None and len(set(listed)) > 1
+    fix = _fix("category", listed) if is_category else f"# write for {{key}} one of {', '.join(FIELD_TYPES)}"
+    raise refuse("a field type, such as text or {category: [negative, positive]}", fix)
+
+
+_SYNONYMS = {
+    **dict.fromkeys(("float", "int", "real", "integer", "double"), "number"),
+    **dict.fromkeys(("string", "str"), "text"),
+    **dict.fromkeys(("class", "label", "categorical", "bool", "boolean"), "category"),
+    "labels": "categories",
+}
+"""What a field type is called elsewhere."""
 
 
 def _as_text(labels: object) -> tuple[str, ...] | None:
     """Gives labels as text, the way the file writes them; None where some of them can be none."""
-    if not isinstance(labels, list | tuple) or not all(isinstance(label, str | int | float) for label in labels):
+    if not isinstance(labels, list | tuple):
+        return None
+    if not all(label is None or isinstance(label, str | int | float) for label in labels):
         return None
     return tuple(label if isinstance(label, str) else json.dumps(label) for label in labels)
 
 
-def _meant(word: str, labels: tuple[str, ...] | str | None) -> object:
-    """Gives the field type that a misspelt one most likely meant, with the labels that are written."""
-    near = nearest(word, FIELD_TYPES)
+def _in_order(numbered: dict[str, object]) -> tuple[str, ...] | None:
+    """Gives labels that are numbered, `{0: dull, 1: fine}` or the other way round, in their order."""
+    by_number = numbered if all(key.isdecimal() for key in numbered) else None
+    if by_number is None and all(type(number) is int for number in numbered.values()):
+        by_number = {str(number): label for label, number in numbered.items()}
+    if by_number is None or len(by_number) < len(numbered):
+        return None
+    return _as_text([by_number[number] for number in sorted(by_number, key=int)])
+
+
+def _fix(word: str, labels: tuple[str, ...] | str | None) -> str:
+    """Writes the field type that was most likely meant, with the labels that are written; or says what to write."""
+    known = ", ".join(FIELD_TYPES)
+    meant = word if word in FIELD_TYPES else _SYNONYMS.get(word.lower()) or nearest(word, FIELD_TYPES)
     if labels is None:
-        return {near: ["first", "second"]} if near and FIELD_TYPES[near].has_labels else near or "text"
-    near = near or "category"
-    return {near: labels} if FIELD_TYPES[near].has_labels else near
+        if meant is None:
+            return f"# write for {{key}} one of {known}"
+        if FIELD_TYPES[meant].has_labels:
+            return f"# write its labels, such as {{key}}: {{{meant}: [negative, positive]}}"
+        return f"{{key}}: {meant}"
+    meant = meant or "category"
+    return f"{{key}}: {paste({meant: labels} if FIELD_TYPES[meant].has_labels else meant)}"
 
 
 class TextField(FieldType):

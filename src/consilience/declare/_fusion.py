@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 
 from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._fields import FieldType
+from consilience.declare._misplaced import take_out_misplaced
 from consilience.declare._nodes import (
     Declared,
     InputNode,
@@ -79,10 +81,35 @@ def _named(section: object) -> object:
     if _is_unnamed(section):
         whole = paste({"a_name": section})
         fix = f"{{key}}: {whole}" if len(whole) <= _MOST_PASTED else "# indent its keys, and write a name above them"
-        raise refuse("names, each with a node below it: {name: {use: ...}}", fix)
+        raise refuse(_NAMES, fix)
+    if isinstance(section, list):
+        named = _with_names(section)
+        whole = paste(named)
+        is_short = named and len(whole) <= _MOST_PASTED
+        raise refuse(
+            _NAMES,
+            f"{{key}}: {whole}" if is_short else "# write a name before each node, in place of its dash",
+            "CN122",
+        )
     return section
 
 
+def _with_names(nodes: list[Any]) -> dict[str, Any]:
+    """Gives the nodes of a list the names they have, or names after their components; nothing if one is none."""
+    named: dict[str, Any] = {}
+    for node in nodes:
+        if _is_unnamed(node):
+            word = _suggest(str(node.get("use", node.get("share"))).rpartition(".")[2])
+            names = chain([word], (f"{word}_{number}" for number in count(2)))
+            named[next(name for name in names if name not in named)] = node
+        elif isinstance(node, dict) and len(node) == 1 and not named.keys() & node:
+            named |= node
+        else:
+            return {}
+    return named
+
+
+_NAMES = "names, each with a node below it: {name: {use: ...}}"
 _MOST_PASTED = 200
 """The longest node, in characters, that is written out in a fix."""
 
@@ -153,6 +180,10 @@ class Fusion(Declared, BaseModel):
         faults = [*document.faults, *([] if "consilience" in written else [_no_version()])]
         if written.pop("base", faults) is not faults:  # a key of Python's alone: a file lies where it lies
             faults.append(_no_base())
+        lost: list[KeyPath] = []
+        for fault, taken in take_out_misplaced(written, SECTIONS):
+            faults.append(fault)
+            lost += taken
         salvaged = salvage(cls, written, cls._validated, stand_ins={"name": "unnamed", "map": {}})
         follow = (fault for fault in salvaged.faults if not document.is_doubtful(fault.path))
         faults = _located(document, [*faults, *follow])
@@ -160,8 +191,10 @@ class Fusion(Declared, BaseModel):
             raise DeclarationError(faults)
         fusion = salvaged.model
         fusion._document, fusion._base = document, base
-        names = {*_names_lost(written, salvaged.lost), *_names_doubtful(document)}
-        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(salvaged.lost))
+        lost += salvaged.lost
+        names = {*_names_lost(document.value, lost), *_names_doubtful(document)}
+        renamed = {(path[0], _suggest(str(path[1]))) for path in lost if len(path) == 2}
+        return Draft(fusion, tuple(faults), frozenset(names), document.doubtful.union(lost, renamed))
 
     @classmethod
     def _validated(cls, written: dict[str, Any]) -> Self:

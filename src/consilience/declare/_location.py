@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -24,6 +25,7 @@ __all__ = ["Location"]
 Form = Literal["file", "folder"]
 
 _PACKAGE = "pkg:"
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 _MOST_NAMES = 1000
 """The most names of a folder that a misspelt one is compared with."""
 
@@ -65,6 +67,9 @@ class Location:
             if _spec(self.package):
                 found, fix = f"pkg:{self.package}, which is a module without files", f"# name under {key} {wanted}"
             return Fault("CN602", key, found, wanted, fix)
+        if _ADDRESS.match(self.text):
+            found = f"{self.text}, which is an address: nothing is downloaded"
+            return Fault("CN601", key, found, wanted, f"# download it, and write under {key} where the file lies")
         try:
             path = self.path
             if not path.exists():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
 
 from consilience.declare._documented import Documented
 from consilience.declare._paste import paste
 from consilience.declare._validation import refuse
+from consilience.errors import nearest
 
 __all__ = [
     "ColumnMap",
@@ -28,6 +29,17 @@ __all__ = [
 
 SPLITS = ("aside", "test", "validation", "train")
 """The splits, in the order in which they take their rows."""
+
+
+_ALSO_CALLED = {"eval": "validation", "valid": "validation", "val": "validation", "dev": "validation"}
+
+
+def _split(name: object) -> object:
+    if name in SPLITS:
+        return name
+    meant = _ALSO_CALLED.get(str(name).lower()) or nearest(str(name), SPLITS)
+    choices = f"one of {', '.join(SPLITS[::-1])}"
+    raise refuse(choices, f"{meant}:" if meant else f"# write {choices} in place of {{key}}")
 
 
 def _in_order(split: dict[str, int | float]) -> dict[str, int | float]:
@@ -58,7 +70,22 @@ def _use(value: object) -> object:
         return {"use": value}
     if isinstance(value, Mapping) and isinstance(value.get("use"), str):
         return dict(value)
-    raise refuse("a component's name, or a mapping with the key use", "# remove the key {key}")
+    fix = "# remove the key {key}"
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) and value[0]:
+        fix = f"{{key}}: {paste(value[0])}"
+    raise refuse("a component's name, or a mapping with the key use", fix)
+
+
+def _tune(value: object) -> object:
+    if isinstance(value, bool):
+        raise refuse("full, frozen or a tuner", "{key}: " + ("full" if value else "frozen"))
+    return _use(value)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list | tuple | Mapping):
+        raise refuse("one value a column", "# write one value a column: the rows that have it are kept", "CN122")
+    return value
 
 
 def _share(value: object) -> object:
@@ -83,6 +110,9 @@ Wiring = Annotated[Any, BeforeValidator(_wiring)]
 """`node`, `node.port`, a list of them, or a mapping from port to them."""
 UseSettings = Annotated[dict[str, Any], BeforeValidator(_use)]
 """A component and its settings: `{use: lora, r: 8}`, or its name alone."""
+Tune = Annotated[dict[str, Any], BeforeValidator(_tune)]
+Split = Annotated[Literal["train", "validation", "test", "aside"], BeforeValidator(_split)]
+Cell = Annotated[str | int | float | bool, BeforeValidator(_cell)]
 Weight = Annotated[float, Field(ge=0)]
 # pydantic's JSON Schema would leave out the bound of a union.
 Share = Annotated[int | float, BeforeValidator(_share), Field(gt=0, json_schema_extra={"exclusiveMinimum": 0})]
@@ -102,6 +132,9 @@ class Node(Declared):
     """One use of a component; every key that is not listed here is a setting of the component."""
 
     model_config = ConfigDict(extra="allow")
+
+    synonyms: ClassVar[Mapping[str, str]] = dict.fromkeys(("type", "class", "component"), "use")
+    """What a key is called elsewhere, for one that is told as missing."""
 
     use: Annotated[str, Field(min_length=1)]
     """The component's name: `text_encoder`, or `psychology.emotion_head` with its plugin's namespace."""
@@ -153,13 +186,14 @@ class SourceNode(Node):
 
     map: Annotated[dict[str, str | ColumnMap], Field(examples=[{"text": "text"}])]
     """The column that fills each field: `{sentiment: label}`; the fields left out are missing for these rows."""
-    where: dict[str, str | int | float | bool] = {}
+    where: dict[str, Cell] = {}
     """The values that columns must have for a row to be kept."""
     distinct: str | None = None
     """A column of which each value is kept once, at its first row."""
     split: Annotated[
-        dict[Literal["train", "validation", "test", "aside"], Share],
+        dict[Split, Share],
         AfterValidator(_in_order),
+        Field(examples=[{"test": 0.2}]),
     ] = {}
     """How many rows (a whole number) or what share (at most 1.0) each split takes, from one fixed shuffle.
 
@@ -183,7 +217,7 @@ class ModuleNode(Node):
     share: str | None = None
     """The module whose parameters are applied here once more, to other inputs."""
     in_: Wiring = Field(default=None, alias="in")
-    tune: UseSettings = {"use": "full"}
+    tune: Tune = {"use": "full"}
     """Which parameters are trained: `full`, `frozen`, or a tuner such as `{use: lora, r: 8}`."""
 
 

@@ -116,7 +116,7 @@ class _Reader:
 
     def syntax_fault(self, error: Unreadable) -> DeclarationError:
         """Tells where the text ceases to be YAML, if no refused character is the likelier cause."""
-        if self.has_replaced:
+        if self.has_replaced or any(fault.expected == _said.PLAIN_SPACES for fault in self.faults):
             return DeclarationError(self.faults)
         said, place = _said.no_syntax(error.problem), self.lines.point(error.offset)
         return DeclarationError([*self.faults, _diagnostic(said, self.path(), place)])
@@ -166,7 +166,7 @@ class _Reader:
             return key
         path = self.path()
         self.report(said, path, self.place(mapping.key_start, mapping.key_end), Part.KEY)
-        mapping.is_left_out = key in ("", "<<")
+        mapping.is_left_out = key in ("", "<<") or said.expected == _said.PLAIN_SPACES
         self.doubtful.add(path if mapping.is_left_out else (*path, show(key)))
         return show(key)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from consilience.declare._characters import REFUSED_IN_KEY, quote, show
+from consilience.declare._characters import REFUSED_IN_KEY, SPACE_IN_KEY, quote, show
 from consilience.declare._scalars import WORDS
-from consilience.errors import nearest
+from consilience.errors import nearest, with_article
 
 __all__ = [
+    "PLAIN_SPACES",
     "Said",
     "alias_inside",
     "doubled_key",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 LONGEST_KEY = 1024
+PLAIN_SPACES = "plain spaces"
 
 _SYNTAX_FIXES = {
     "'\\t'": "# put spaces in place of the tab",
@@ -54,6 +56,8 @@ def no_syntax(problem: str) -> Said:
     """Says that the text is no YAML."""
     fixes = (fix for part, fix in _SYNTAX_FIXES.items() if part in problem)
     fix = next(fixes, "# indent this line as its neighbours are, and close every quote and bracket above it")
+    if "expected <block end>" in problem and "<block mapping start>" in problem:
+        problem = "a line that is indented deeper than the one above, which ends in a value"
     return Said("CN101", show(problem, 200), "readable YAML", fix)
 
 
@@ -106,6 +110,8 @@ def no_name(found: str) -> Said:
 
 def fault_of_key(key: str, is_plain: bool) -> Said | None:
     """Says why a key is no name, or nothing when it is one."""
+    from unicodedata import name
+
     if is_plain and key == "<<":
         fix = "# write the keys out in place of `<<`, or give each value an anchor of its own: `rate: &rate 0.1`"
         return Said("CN105", "the merge key `<<`", "keys that are written out", fix)
@@ -116,6 +122,10 @@ def fault_of_key(key: str, is_plain: bool) -> Said | None:
     if len(key) > LONGEST_KEY:
         fix = f"# shorten it: {show(key, 20)}:"
         return Said("CN107", f"a key of {len(key):,} characters", f"at most {LONGEST_KEY:,}", fix)
+    if is_plain and (space := SPACE_IN_KEY.search(key)):
+        named = f"{name(space[0]).lower()} (U+{ord(space[0]):04X})"
+        found = f"{with_article(named)} in the key {show(key)}"
+        return Said("CN109", found, PLAIN_SPACES, f"# put a plain space in place of the {named}")
     if REFUSED_IN_KEY.search(key):
         fix = f"# write it without them: {quote(REFUSED_IN_KEY.sub('', key))}:"
         return Said("CN109", f"control characters in the key {show(key)}", "printable text", fix)

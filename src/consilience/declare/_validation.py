@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from consilience.declare._guesses import NoGuess, filled_in, is_taken, origin_of, plain, reshaped, word_of
 from consilience.declare._paste import paste
 from consilience.errors import Diagnostic, Part, Path, nearest
 
@@ -41,7 +42,6 @@ _WORDS = {
     "string_type": "text",
     "tuple_type": "a list, such as [first, second]",
 }
-_PLACEHOLDERS: dict[object, object] = {int: 1, float: 1.0, bool: True, dict: {}, list: [], tuple: []}
 
 
 def show(value: object) -> str:
@@ -53,9 +53,9 @@ def show(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def refuse(expected: str, fix: str) -> PydanticCustomError:
+def refuse(expected: str, fix: str, code: str = "CN124") -> PydanticCustomError:
     """Makes the error by which a validator refuses a value: what it expected, and the fix, with `{key}` for the key."""
-    return PydanticCustomError("refused", "{expected}", {"expected": expected, "fix": fix})
+    return PydanticCustomError("refused", "{expected}", {"expected": expected, "fix": fix, "code": code})
 
 
 def diagnostics_of(error: ValidationError, model: type[BaseModel], path: Path = ()) -> Iterable[Diagnostic]:
@@ -122,24 +122,38 @@ class Found:
             expected = f"one of {', '.join(keys)}" if keys else "no further keys"
             return Diagnostic("CN120", at, f"the unknown key {self.name}", expected, fix, part=Part.KEY)
         if kind == "missing":
-            fix = f"{self.name}: {paste(self.example())}"
+            fix = self.written(self.example, f"# write the key {self.name}, with {word_of(self.annotation)}")
             return Diagnostic("CN121", at[:-1], f"no key {self.name}", f"the key {self.name}", fix)
         if kind == "refused":
             fix = str(self.detail["ctx"]["fix"]).replace("{key}", self.name)
-            return Diagnostic("CN124", at, given, self.message(), fix)
+            return Diagnostic(str(self.detail["ctx"]["code"]), at, given, self.message(), fix)
         if kind.startswith("string_too"):
             return Diagnostic("CN123", at, given, self.message(), f"# write {self.name} as {self.message()}")
         if kind.startswith(_RANGES):
-            return Diagnostic("CN123", at, given, self.message(), f"{self.name}: {paste(self.within())}")
+            fix = self.written(self.within, f"# correct {self.name}")
+            return Diagnostic("CN123", at, given, self.message(), fix)
         if kind in ("literal_error", "enum"):
-            fix = f"{self.choose()}:" if self.is_key else f"{self.name}: {self.choose()}"
+            fix = self.written(self.choose, f"# write for {self.name} {self.message()}")
             return Diagnostic("CN124", at, given, self.message(), fix)
         if kind in ("value_error", "assertion_error"):
             return Diagnostic("CN124", at, given, self.message(), self.default_or(f"# correct {self.name}"))
-        wanted = _origin(self.annotation)
+        wanted = origin_of(self.annotation)
         if isinstance(wanted, type) and issubclass(wanted, BaseModel):  # what it shall hold, nobody can guess
             return Diagnostic("CN122", at, given, self.message(), f"# remove the key {self.name}")
-        return Diagnostic("CN122", at, given, self.message(), f"{self.name}: {paste(self.converted())}")
+        fix = self.written(self.converted, f"# write for {self.name} {self.message()}")
+        given_keys = self.detail["input"] if wanted in (list, tuple) else None
+        if isinstance(given_keys, Mapping) and fix == f"{self.name}: {paste(list(given_keys.values()))}":
+            fix += f"  # of {', '.join(map(str, given_keys))}, in this order"  # which the key may want in another
+        return Diagnostic("CN122", at, given, self.message(), fix)
+
+    def written(self, guess: Callable[[], Any], otherwise: str) -> str:
+        """Writes the key with what is guessed, or a key that is guessed; the comment where nobody can say."""
+        try:
+            return f"{paste(guess())}:" if self.is_key else f"{self.name}: {paste(guess())}"
+        except NoGuess:
+            is_dispensable = self.info is not None and not self.info.is_required()
+            is_null = self.detail["input"] is None and is_dispensable
+            return f"# remove the key {self.name}" if is_null else otherwise
 
     def near(self) -> str | None:
         return nearest(self.name, _fields(self.owner))
@@ -150,7 +164,9 @@ class Found:
         if self.detail["type"] != "missing" or not isinstance(given, dict):
             return self
         strange = [key for key in given if isinstance(key, str) and key not in _fields(self.owner)]
-        return replace(self, misspelt=nearest(self.name, strange))
+        synonyms = getattr(self.owner, "synonyms", {})
+        meant = next((key for key in strange if synonyms.get(key) == self.name), None)
+        return replace(self, misspelt=nearest(self.name, strange) or meant)
 
     def message(self) -> str:
         kind, text = self.detail["type"], self.detail["msg"]
@@ -177,15 +193,15 @@ class Found:
         return value if isinstance(value, str | int | float | bool | dict | list) else None
 
     def example(self) -> Any:
-        """Gives a value that the key might have: its own example, its default, or one of its type."""
+        """Gives a value that the key might have: an example, its default, or one of its type; or raises NoGuess."""
         if self.info is not None and self.info.examples:
             return self.info.examples[0]
         default = self.default()
-        return _placeholder(self.annotation) if default is None else default
+        return filled_in(self.annotation) if default in (None, "", {}, []) else default
 
     def converted(self) -> Any:
-        """Gives the value that was likely meant by one of another type: `16` for `"16"`."""
-        given, wanted = self.detail["input"], _origin(self.annotation)
+        """Gives the value that was likely meant by one of another type, such as `16` for `"16"`; or raises NoGuess."""
+        given, wanted = self.detail["input"], origin_of(self.annotation)
         if wanted is str and isinstance(given, int | float):
             return json.dumps(given) if isinstance(given, bool) else str(given)
         try:
@@ -197,7 +213,11 @@ class Found:
             pass
         if wanted is bool and isinstance(given, str | int):
             return str(given).lower() in ("1", "yes", "on", "true", "y")
-        return self.example()
+        examples = (self.info.examples if self.info else None) or [None]
+        metadata = self.info.metadata if self.info else []
+        shapes = reshaped(given, self.annotation, examples[0])
+        kept = next((shape for shape in shapes if is_taken(shape, self.annotation, metadata)), None)
+        return self.example() if kept is None else kept
 
     def within(self) -> Any:
         """Gives a value within the range: the default, the bound itself, or the next one."""
@@ -209,9 +229,7 @@ class Found:
             if key in bounds:
                 bound = self.inside(bounds[key] + step)
                 return int(bound) if bound == int(bound) else bound
-        if "pattern" in bounds or "multiple_of" in bounds:
-            return bounds.get("multiple_of", "name")
-        return self.example()
+        return bounds["multiple_of"] if "multiple_of" in bounds else self.example()
 
     def inside(self, value: float) -> float:
         """Gives the value, or the middle of the range when it lies outside."""
@@ -222,17 +240,20 @@ class Found:
         return value if low < value < high or is_closed else (low + high) / 2
 
     def choices(self) -> list[Any]:
-        annotation = _plain(self.annotation)
+        annotation = plain(self.annotation)
         if get_origin(annotation) is Literal:
             return list(get_args(annotation))
         expected = str(self.detail.get("ctx", {}).get("expected", ""))
         return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
 
-    def choose(self) -> str:
+    def choose(self) -> Any:
+        """Gives the choice that was likely meant, or is usual; raises NoGuess where there are several."""
         choices = {str(choice): choice for choice in self.choices()}
-        default = str(self.default())
-        usual = default if default in choices else next(iter(choices))
-        return paste(choices[nearest(str(self.detail["input"]), choices) or usual])
+        usual = next(iter(choices)) if len(choices) == 1 else str(self.default())
+        meant = nearest(str(self.detail["input"]), choices) or usual
+        if meant not in choices:
+            raise NoGuess
+        return choices[meant]
 
 
 def _without_other_forms(same: list[Found]) -> list[Found]:
@@ -254,7 +275,7 @@ def _locate(detail: ErrorDetails, model: type[BaseModel]) -> Found:
     choice: Path | None = None
     is_key = detail["loc"][-1:] == ("[key]",)
     for part in detail["loc"][: len(detail["loc"]) - is_key]:
-        at = _plain(at)
+        at = plain(at)
         if get_origin(at) in (Union, types.UnionType):  # the part names the form that was tried
             choice, at = path, _member(at, str(part))
             continue
@@ -269,20 +290,9 @@ def _fields(owner: type[BaseModel] | None) -> dict[str, FieldInfo]:
     return {info.alias or key: info for key, info in owner.model_fields.items()} if owner else {}
 
 
-def _plain(annotation: Any) -> Any:
-    """Takes off Annotated and None, where nothing else could be meant."""
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, types.UnionType):
-        members = [member for member in get_args(annotation) if member is not type(None)]
-        if len(members) == 1:
-            return _plain(members[0])
-    return annotation
-
-
 def _member(union: Any, tag: str) -> Any:
-    members = [_plain(member) for member in get_args(union) if member is not type(None)]
-    named = [member for member in members if getattr(_origin(member), "__name__", "") == tag.partition("[")[0]]
+    members = [plain(member) for member in get_args(union) if member is not type(None)]
+    named = [member for member in members if getattr(origin_of(member), "__name__", "") == tag.partition("[")[0]]
     return (named or members)[0]
 
 
@@ -295,20 +305,3 @@ def _item(container: Any, part: str | int) -> Any:
 
 def _arguments(container: Any) -> Iterator[Any]:
     yield from (argument for argument in get_args(container) if argument is not Ellipsis)
-
-
-def _origin(annotation: Any) -> Any:
-    plain = _plain(annotation)
-    return get_origin(plain) or plain
-
-
-def _placeholder(annotation: Any) -> object:
-    plain = _plain(annotation)
-    if get_origin(plain) is Literal:
-        return get_args(plain)[0]
-    if get_origin(plain) in (Union, types.UnionType):
-        return _placeholder(get_args(plain)[0])
-    origin = _origin(plain)
-    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
-        return {}
-    return _PLACEHOLDERS.get(origin, "name" if origin is not None else "value")

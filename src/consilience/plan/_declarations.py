@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from consilience.declare import (
+    SECTIONS,
     Component,
     Fault,
     UnknownDimError,
@@ -40,12 +41,20 @@ def offer_of(resolved: Resolved, name: str, kind: str, key: str, path: Path) -> 
         return None
     if offer.component.kind != kind:
         names = [found.name for found in resolved.offers(kind)]
-        near = nearest(name, names) or next(iter(names), None)
+        near = nearest(name, names)
         found = f"{name}, which is {with_article(offer.component.kind)}"
-        fix = f"{key}: {near}" if near else f"# install a plugin that offers {with_article(kind)}"
+        fix = f"{key}: {near}" if near else _elsewhere(offer, kind, key, path)
         resolved.fault("CN209", path, found, _one_of(kind, names), fix)
         return None
     return offer
+
+
+def _elsewhere(offer: Offer, kind: str, key: str, path: Path) -> str:
+    """Says where a node belongs whose component is of another kind than its section."""
+    own = next((name for name, other in SECTIONS.items() if other.kind == offer.component.kind), None)
+    if own is None or key != "use" or len(path) != 3:
+        return f"# name under {key} {with_article(kind)}"
+    return f"# move {path[1]} under {own}"
 
 
 def declaration_of(resolved: Resolved, offer: Offer, settings: Mapping[str, Any], path: Path) -> Component | None:
@@ -137,4 +146,8 @@ def _unknown_component(resolved: Resolved, name: str, kind: str, key: str, path:
     expected = _one_of(kind, names)
     fix = f"{key}: {near}" if near else "consilience plugins  # lists what is installed"
     resolved.fault("CN201", path, f"the unknown {kind} {name}", expected, fix)
-    return resolved.registry.component(near) if near and is_slip(name, near) else None
+    if not near or not is_slip(name, near):
+        return None
+    if key == "use":
+        resolved.guessed.add(str(path[1]))
+    return resolved.registry.component(near)

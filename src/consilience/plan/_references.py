@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
-from consilience.declare import SECTIONS, Fusion, Many, Port, paste
+from consilience.declare import SECTIONS, Dtype, Fusion, Many, Port, paste
 from consilience.errors import Path, is_slip, nearest, shortlist
 from consilience.plan._plan import TARGET, PlanNode, Ref
+from consilience.plan._ports import port_of
 from consilience.plan._resolved import Resolved
 
 __all__ = ["MOST_TRIED", "READABLE", "References", "is_alike", "rewired"]
@@ -102,13 +104,50 @@ class References:
         return [Ref(name, output)] if dot else [Ref(name, other) for other in outputs]
 
     def suggestion(self, port: str) -> Ref | None:
-        """Finds something that could feed a port: by the port's own name, or by its type."""
-        alike = [ref for ref in self._readable(port) if self.fits(ref, port)]
-        return next((ref for ref in alike if ref.port == port), alike[0] if alike else None)
+        """Finds something that could feed a port: by the port's own name, or by its type.
+
+        What cannot be compared with the node's target is left out; scores come first where it has labels.
+        """
+        alike = sorted(
+            (ref for ref in self._readable(port) if self.fits(ref, port) and self._is_level(ref, port)),
+            key=lambda ref: (ref.port != port, not self._is_scored(ref, port)),
+        )
+        return alike[0] if alike else None
 
     def fits(self, ref: Ref, port: str) -> bool:
         """Tells whether what a reference gives could feed a port, as far as both say it themselves."""
         return is_alike(self._resolved.nodes[ref.node].outputs[ref.port], self._node.inputs[port])
+
+    def suits(self, ref: Ref, port: str) -> bool:
+        """Tells whether what fits a port is what is likely meant there: nothing else fits what it is compared with."""
+        if not (self.fits(ref, port) and self._is_level(ref, port)):
+            return False
+        other = None if self._is_scored(ref, port) else self.suggestion(port)
+        return other is None or not self._is_scored(other, port)
+
+    @cached_property
+    def _compared(self) -> Port | None:
+        """What the node's target names, where it names one port."""
+        written = getattr(getattr(self._resolved.fusion, self._node.section)[self._node.name], TARGET, None)
+        named = self.named(written) if isinstance(written, str) else []
+        return port_of(self._resolved.nodes[named[0].node].outputs[named[0].port]) if len(named) == 1 else None
+
+    def _is_level(self, ref: Ref, port: str) -> bool:
+        """Tells whether a tensor can have the axes that the target has, of those that a port leaves open."""
+        read, compared = port_of(self._node.inputs[port]), self._node.inputs.get(TARGET)
+        given = port_of(self._resolved.nodes[ref.node].outputs[ref.port])
+        if port == TARGET or self._compared is None or not isinstance(compared, Port):
+            return True
+        if given.open_dim or self._compared.open_dim or read.open_dim != compared.open_dim:
+            return True
+        spare = compared.spare(len(self._compared.dims))
+        return spare is None or read.spare(len(given.dims)) == spare
+
+    def _is_scored(self, ref: Ref, port: str) -> bool:
+        """Tells whether scores of labels are given, where a port is compared with labels."""
+        given, compared = port_of(self._resolved.nodes[ref.node].outputs[ref.port]), self._node.inputs.get(TARGET)
+        is_of_labels = isinstance(compared, Port) and (bool(compared.bound) or compared.dtype is Dtype.BOOL)
+        return port != TARGET and is_of_labels and given.range is not None and given.range.is_logits
 
     def named(self, reference: str) -> list[Ref]:
         """Lists the ports that a reference gives, faults or not; none where it names nothing that is known."""
@@ -128,7 +167,7 @@ class References:
     def _alike(self, offered: list[Ref], port: str | None) -> list[Ref]:
         if port is None or port not in self._node.inputs:
             return offered
-        return sorted(offered, key=lambda ref: not self.fits(ref, port))
+        return sorted(offered, key=lambda ref: (not self.fits(ref, port), not self._is_level(ref, port)))
 
     def _readable(self, port: str) -> Iterator[Ref]:
         """Gives what the node could read without a cycle, the nearest above it first; for a target, fields first."""
@@ -140,17 +179,32 @@ class References:
 
     def _rewired(self, ref: Ref, key: Path, port: str | None, index: int) -> str:
         """Writes a reference anew, or what could feed the port where it could not."""
-        if port is None or self.fits(ref, port):
+        if port is None or self.suits(ref, port):
             return rewired(self._resolved.fusion, key, ref, index)
         self._doubt(port)
         return self._instead(key, port, index)
 
     def _instead(self, key: Path, port: str | None, index: int) -> str:
         ports = [port] if port else [name for name, kind in self._node.inputs.items() if not kind.is_optional]
+        whole = self._feeding_all(ports) if len(ports) > 1 else None
+        if whole:
+            return rewired(self._resolved.fusion, key, whole, index)
         ref = next((ref for name in ports if (ref := self.suggestion(name))), None)
         if ref is None:
             return f"# declare what {self._node.name} shall read, under {' or '.join(self._sections)}"
         return rewired(self._resolved.fusion, key, self.shortest(ref), index)
+
+    def _feeding_all(self, ports: list[str]) -> str | None:
+        """Finds a node that gives, by their names, all that must be fed: it is named alone."""
+        above = islice(self._resolved.above(self._node.name, *self._sections[::-1]), MOST_TRIED)
+        return next(
+            (
+                node.name
+                for node in above
+                if all(port in node.outputs and self.fits(Ref(node.name, port), port) for port in ports)
+            ),
+            None,
+        )
 
     def _tell_unknown(self, name: str, reference: str, key: Path, port: str | None, index: int) -> None:
         section = self._section_of(name)
@@ -170,6 +224,7 @@ class References:
             self.meant.append(near)
         else:
             fix = self._instead(key, port, index)
+        if near not in self._resolved.nodes:
             self._doubt(port)
         expected = f"one of {shortlist(known)}" if known else f"a node under {' or '.join(self._sections)}"
         self._resolved.fault("CN210", key, f"the unknown node {name}", expected, fix)

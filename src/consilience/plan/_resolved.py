@@ -39,6 +39,8 @@ class Resolved:
     """The names that stand twice: nobody can say which of the two a reference means."""
     salvaged: set[str] = field(default_factory=set)
     """The nodes whose component has not all the settings that the file gives it."""
+    guessed: set[str] = field(default_factory=set)
+    """The nodes whose component is misspelt: they are taken for the one that it most likely means."""
     namespaces: set[str] = field(default_factory=set)
     """The namespaces of the plugins that the file names, the standard one among them."""
     _names: dict[type[Component], list[str]] = field(default_factory=dict)

@@ -55,6 +55,8 @@ def _meant(node: Node, key: str, resolved: Resolved) -> str | None:
     settings = [info.alias or name for name, info in offer.component.model_fields.items()] if offer else []
     own = _own_keys(type(node))
     near = nearest(key, [*own, *settings])
+    if not node.use and not getattr(node, "share", None):
+        near = node.synonyms.get(key) or near
     written = {*node.model_fields_set, *(name.removesuffix("_") for name in node.model_fields_set)}
     return near if near in own and near not in written else None
 

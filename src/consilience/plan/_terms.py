@@ -40,15 +40,10 @@ def _check_weights(resolved: Resolved) -> dict[str, float]:
     objective = resolved.fusion.objective
     losses = resolved.fusion.losses
     owners = {name: discipline_of(node) for name, node in losses.items()}
-    disciplines = sorted(set(owners.values()))
+    disciplines = set(owners.values())
     for name in objective.weights:
         if name not in disciplines:
-            near = nearest(name, disciplines) or disciplines[0]
-            path = ("objective", "weights", name)
-            weight = objective.weights[name]
-            fix = f"{near}: {weight if 0 < weight <= _LARGEST else 1.0:g}"
-            expected = f"one of {', '.join(disciplines)}"
-            resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
+            _tell_no_discipline(resolved, name, owners)
     weights = {name: node.weight * objective.weights.get(owners[name], 1.0) for name, node in losses.items()}
     too_large = {
         ("losses", name)
@@ -65,6 +60,21 @@ def _check_weights(resolved: Resolved) -> dict[str, float]:
         _tell_all_zero(resolved, owners)
         return dict.fromkeys(weights, 1.0)  # told: nothing more follows from it
     return weights
+
+
+def _tell_no_discipline(resolved: Resolved, name: str, owners: Mapping[str, str]) -> None:
+    """Notes a weight of what brings no loss: of a loss itself, whose own key it should be, or of nothing."""
+    disciplines = sorted(set(owners.values()))
+    weight = resolved.fusion.objective.weights[name]
+    path, expected = ("objective", "weights", name), f"one of {', '.join(disciplines)}"
+    if name in owners:
+        found = f"{name}, which is a loss, of the discipline {owners[name]}: weights here are of disciplines"
+        fix = f"# move it: weight: {weight:g} under losses.{name}"
+        resolved.fault("CN403", path, found, expected, fix, Part.KEY)
+        return
+    near = nearest(name, disciplines) or (disciplines[0] if len(disciplines) == 1 else None)
+    fix = f"{near}: {weight if 0 < weight <= _LARGEST else 1.0:g}" if near else f"# write {expected} in place of {name}"
+    resolved.fault("CN403", path, f"{name}, which brings no loss", expected, fix, Part.KEY)
 
 
 def _tell_all_zero(resolved: Resolved, owners: Mapping[str, str]) -> None:

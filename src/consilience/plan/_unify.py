@@ -77,11 +77,22 @@ class Unifier:
             return False
         open_dim = wanted.open_dim
         known = self._open.get((edge.target.node, open_dim.name or "")) if open_dim else None
-        if known is not None and len(known.axes) != wanted.spare(len(found)):
+        spare = wanted.spare(len(found))
+        if open_dim and ((known is not None and len(known.axes) != spare) or not self._is_level(edge, open_dim, spare)):
             return False
         agree, asked = self._variables.agree, self._asked(edge)
         pairs = self._pairs(edge, source, found)
         return all(agree(one, other) and all(agree(one, more) for more in asked.get(other, ())) for one, other in pairs)
+
+    def _is_level(self, edge: Edge, open_dim: Dim, spare: int | None) -> bool:
+        """Tells whether an open dim stands for as many axes in the other edges into a node, as far as they fit."""
+        for other in self._into.get(edge.target.node, ()):
+            source, beside = self._ports(other)
+            given = self._given(other.source, source) if other.target.port != edge.target.port else None
+            is_same = given is not None and beside.open_dim is not None and beside.open_dim.name == open_dim.name
+            if given is not None and is_same and beside.spare(len(given)) not in (None, spare):
+                return False
+        return True
 
     def _asked(self, edge: Edge) -> dict[Any, list[Any]]:
         """Lists, for the dims of an edge's target, those that other edges into it will make one with them."""
@@ -189,6 +200,8 @@ class Unifier:
         return variable
 
     def _tell(self, edge: Edge, whys: list[_Why]) -> None:
+        if edge.source.node in self._resolved.guessed:
+            return  # another component may be meant, which gives another tensor
         source, wanted = self._ports(edge)
         for code, group in groupby(sorted(whys, key=lambda why: why.code), key=lambda why: why.code):
             reasons = list(group)

@@ -217,7 +217,7 @@ class Wirer:
         given = ", ".join(str(ref) for ref in offered)
         open_ports = [port for port, kind in self._ports.items() if not kind.is_optional] or list(self._ports)
         ref = self._references.best(offered, open_ports[0])
-        if not self._references.fits(ref, open_ports[0]):
+        if not self._references.suits(ref, open_ports[0]):
             fix = self._feed_anew()
         else:
             fix = f"in: {ref}" if len(open_ports) == 1 else self._feed({open_ports[0]: [(ref, key)]})

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
-from consilience.declare import Bool, Dims, Field, Float, Int, Loss, Ports
+from consilience.declare import Bool, Dims, Fault, Field, Float, Int, Loss, Ports
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "MeanSquaredError"]
 
 Weights = list[Annotated[float, Field(gt=0, le=1_000_000)]]
+
+
+def _miscounted(key: str, weights: list[float] | None, dims: Dims) -> Iterator[Fault]:
+    """Tells weights of which there is not one for each class."""
+    if not weights or len(weights) == dims["classes"]:
+        return
+    space = dims.spaces.get("classes")
+    classes = f"{len(space)} labels {space}" if space else f"{dims['classes']} classes"
+    found = f"{len(weights)} weights, {classes}"
+    yield Fault("CN301", key, found, "a weight for each", f"# write {dims['classes']} weights under {key}")
 
 
 class CrossEntropy(Loss):
@@ -24,8 +34,12 @@ class CrossEntropy(Loss):
     target = Int["batch *more"].below("classes")
 
     def dims(self, known: Dims) -> Mapping[str, int]:
-        """States the number of classes that the weights are for."""
-        return {"classes": len(self.class_weights)} if self.class_weights else {}
+        """States the number of classes that the weights are for, where nothing else does."""
+        return {"classes": len(self.class_weights)} if self.class_weights and "classes" not in known else {}
+
+    def faults_with(self, dims: Dims) -> Iterable[Fault]:
+        """Tells weights that are not as many as the classes."""
+        yield from _miscounted("class_weights", self.class_weights, dims)
 
     def build(self, dims: Dims) -> Any:
         """Builds the loss."""
@@ -44,8 +58,12 @@ class BinaryCrossEntropy(Loss):
     target = Bool["batch classes"]
 
     def dims(self, known: Dims) -> Mapping[str, int]:
-        """States the number of classes that the weights are for."""
-        return {"classes": len(self.pos_weight)} if self.pos_weight else {}
+        """States the number of classes that the weights are for, where nothing else does."""
+        return {"classes": len(self.pos_weight)} if self.pos_weight and "classes" not in known else {}
+
+    def faults_with(self, dims: Dims) -> Iterable[Fault]:
+        """Tells weights that are not as many as the classes."""
+        yield from _miscounted("pos_weight", self.pos_weight, dims)
 
     def build(self, dims: Dims) -> Any:
         """Builds the loss."""

@@ -135,11 +135,13 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
         )
     except (ValueError, TypeError, ImportError) as error:
         text = " ".join(str(error).split())
-        key = next((key for key in settings.arguments if key in text), "")
+        named = [key for key in settings.arguments if key in text]
+        key = next(
+            (key for key in named if settings.arguments[key] is True), named[0] if named else ""
+        )  # what is asked
         path = ("train", key) if key else ("train",)
-        fault = Diagnostic(
-            "CN130", path, text, "values that transformers' TrainingArguments takes", f"# mend {'.'.join(path)}"
-        )
+        fix = f"{key}: false" if settings.arguments.get(key) is True else f"# mend {'.'.join(path)}"
+        fault = Diagnostic("CN130", path, text, "values that transformers' TrainingArguments takes", fix)
         raise DeclarationError(plan.fusion.locate([fault])) from None
     # Without a launcher, transformers would replicate the model on every GPU it sees by nn.DataParallel, which keeps
     # neither tied weights nor hooks. `accelerate launch` runs one process a GPU.
