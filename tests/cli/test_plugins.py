@@ -49,6 +49,23 @@ def test_components_are_listed_by_kind(call: Call) -> None:
     assert {"name", "kind", "distribution", "code", "reads", "gives", "keys", "example"} <= set(listed[0])
 
 
+def test_the_kinds_are_the_same_wherever_they_are_listed() -> None:
+    from consilience.cli import _kinds
+    from consilience.declare import SECTIONS, Balancer, Tuner
+
+    kinds = [kind.kind for kind in SECTIONS.values()] + [Tuner.kind, Balancer.kind]
+    assert sorted(_main.KINDS) == sorted(kinds)
+    [offered] = [option.type for option in main.commands["new"].params if option.name == "kind"]
+    assert set(offered.choices) == set(_kinds.KINDS)
+
+
+def test_the_items_of_a_list_are_told(call: Call) -> None:
+    assert (
+        "class_weights  list of numbers, each above 0, at most 1e+06, or null"
+        in call("components", "cross_entropy").stdout
+    )
+
+
 def test_every_component_has_a_page_whose_example_is_read(call: Call) -> None:
     from consilience.declare import Fusion
 
@@ -118,11 +135,25 @@ def test_a_plugin_offers_commands_under_its_namespace(call: Call) -> None:
     assert call("manner", plugins=plugins).exit_code == 2
 
 
-def test_what_is_no_command_is_the_plugin_s_fault(call: Call) -> None:
-    result = call("odd", "--help", plugins={"odd": plugin_with("greet")})
+def fail() -> list[object]:
+    raise ValueError("no list today")
+
+
+@pytest.mark.parametrize(
+    ("offer", "found"),
+    [
+        (lambda: ["greet"], "offers as a command a value of type str"),
+        (lambda: [greet, greet], "offers two commands named greet"),
+        (lambda: greet, "gives a value of type Command from consilience_commands"),
+        (fail, "offers no commands: ValueError: no list today"),
+    ],
+)
+def test_what_is_no_command_is_the_plugin_s_fault(call: Call, offer: Callable[[], object], found: str) -> None:
+    plugin = SimpleNamespace(consilience_commands=hookimpl(specname="consilience_commands")(offer))
+    result = call("odd", "--help", plugins={"odd": plugin})
     assert result.exit_code == 1
-    assert "CN207" in result.stderr
-    assert "a value of type str" in result.stderr
+    assert "error CN207 at" in result.stderr
+    assert f"registered in this process {found}" in result.stderr
 
 
 def test_a_plugin_that_fails_is_told_when_its_commands_are_asked_for(call: Call) -> None:
@@ -175,13 +206,15 @@ BROKEN = {
     "lacks": ("", "CN218"),
     "latin": (b"drink = 'caf\xe9'\n", "CN204"),
     "clashes": ("", "CN203"),
+    "threads": ("import threading, time\nthreading.Thread(target=time.sleep, args=(900,)).start()", "CN217"),
 }
+WELL = {"fine": "", "last_word": "import atexit\natexit.register(print, 'a last word')\nprint('loading', end='')"}
 
 
 @pytest.fixture
 def ruins(tmp_path: Path) -> Path:
     """A folder of distributions, each broken in its own way, and one that is well."""
-    for namespace, (code, _) in {**BROKEN, "fine": ("", "")}.items():
+    for namespace, (code, _) in {**BROKEN, **{name: (code, "") for name, code in WELL.items()}}.items():
         requires = {"versions": "consilience>=99", "lacks": "no-such-distribution>=2"}.get(namespace, "")
         write(tmp_path, namespace, f"ruin-{namespace}", code, requires)
     write(tmp_path, "clashes", "ruin-clashes-too", "", "")
@@ -213,7 +246,7 @@ def test_the_doctor_names_every_broken_plugin_and_nothing_else_is_hurt(ruins: Pa
     assert {namespace: rows[namespace] for namespace in BROKEN} == {
         namespace: code for namespace, (_, code) in BROKEN.items()
     }
-    assert {rows[namespace] for namespace in ("fine", *OWN)} == {"well"}
+    assert {rows[namespace] for namespace in (*WELL, *OWN)} == {"well"}
     assert "Traceback" not in done.stderr
     assert done.stderr.count("  fix  ") == len(BROKEN)
     assert "ends the process with exit code 3" in done.stderr
@@ -242,14 +275,14 @@ def test_the_doctor_tells_what_is_heavy_and_what_turns_nothing_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, "heavy", "ruin-heavy", "import torch", "")
-    monkeypatch.setenv("CONSILIENCE_DISABLE", "psychology,psycholgy")
+    monkeypatch.setenv("CONSILIENCE_DISABLE", "psychology,knowlege,complexity")
     done = run(tmp_path, "plugins", "doctor")
     assert done.returncode == 0
     assert (
         "warning CN216 at environment.CONSILIENCE_DISABLE\n"
-        "  found     psycholgy in CONSILIENCE_DISABLE, which is no plugin\n"
+        "  found     knowlege in CONSILIENCE_DISABLE, which is no plugin\n"
         "  expected  one of complexity, heavy, knowledge, linguistics, psychology, standard\n"
-        "  fix       export CONSILIENCE_DISABLE=psychology\n"
+        "  fix       export CONSILIENCE_DISABLE=complexity,knowledge,psychology\n"
     ) in done.stderr
     assert (
         "warning CN217 at plugins.heavy\n"

@@ -351,3 +351,50 @@ def test_a_state_that_cannot_be_written_is_told_before_training(
         "  fix       # mend consilience_state in the plugin careless: numbers, texts, lists and mappings alone"
     )
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ([1.0], "a value of type list"),
+        ({"share": "high"}, "share, a value of type str"),
+        ({"shares": torch.ones(2)}, "shares, a value of type Tensor"),
+    ],
+)
+def test_what_a_plugin_tells_of_a_step_are_numbers(fusion: Fusion, tmp_path: Path, told: object, found: str) -> None:
+    class Chatty:
+        @hookimpl
+        def consilience_components(self) -> list[type[Module]]:
+            return [Same]
+
+        @hookimpl
+        def consilience_step_ended(self, step: int) -> object:
+            return told
+
+    class Same(Module):
+        """Changes nothing."""
+
+        has_parameters = False
+        inputs = Ports(features=Float["batch hidden"])
+        outputs = Ports(same=Float["batch hidden"])
+
+        def build(self, dims: object) -> torch.nn.Module:
+            return Plain()
+
+    class Plain(torch.nn.Module):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return features
+
+    registry = Registry()
+    registry.register(Chatty(), "chatty")
+    written = fusion.to_dict()
+    written["modules"]["same"] = {"use": "chatty.same", "in": "encoder.pooled"}
+    written["modules"]["opinion"]["in"] = "same"
+    with pytest.raises(RunError) as raised:
+        train(check(Fusion(base=fusion.base, **written), registry), tmp_path / "runs", progress=False)
+    assert str(raised.value.diagnostics[0]) == (
+        "error CN207 at plugins.chatty\n"
+        f"  found     the plugin chatty gives {found} from consilience_step_ended\n"
+        "  expected  numbers, or tensors of one number, by name\n"
+        "  fix       # mend consilience_step_ended in the plugin chatty: return {name: number}"
+    )

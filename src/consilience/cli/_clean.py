@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from zipfile import BadZipFile, ZipFile
 import click
 
 from consilience.errors import Diagnostic, RunError
+from consilience.host import DISABLE, GROUP
 
 __all__ = ["check_clean"]
 
@@ -68,8 +70,6 @@ def _claimed(wheel: Path) -> list[str]:
     """Reads the namespaces that a wheel claims."""
     from configparser import ConfigParser, Error
 
-    from consilience.host import GROUP
-
     points = ConfigParser(delimiters="=", interpolation=None)
     points.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
     try:
@@ -108,7 +108,7 @@ def _constraints(folder: Path) -> list[str]:
 
 def _pip(python: Path, *arguments: str) -> None:
     command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments, "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     if done.returncode:
         last = [line for line in done.stderr.splitlines() if "ERROR" in line or "error:" in line] or [
             done.stderr.strip()
@@ -120,7 +120,12 @@ def _pip(python: Path, *arguments: str) -> None:
 
 def _run(python: Path, *arguments: str) -> int:
     """Runs Python in the environment, isolated from this one; what it says goes through."""
-    return subprocess.run([str(python), "-I", *arguments], check=False).returncode
+    return subprocess.run([str(python), "-I", *arguments], check=False, env=_environment()).returncode
+
+
+def _environment() -> dict[str, str]:
+    """Gives the variables of this environment without those that would let it into the clean one; pip's own stay."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON") and name != DISABLE}
 
 
 def _python(environment: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from consilience.cli._main import KINDS
 from consilience.cli._plugins import at_plugin
 from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import Offer, Registry, default_registry
@@ -72,14 +73,11 @@ def _offer(registry: Registry, name: str) -> Offer:
 
 def _table(found: list[Described]) -> str:
     lines = []
-    for kind in dict.fromkeys(one.kind for one in sorted(found, key=lambda one: _ORDER.index(one.kind))):
+    for kind in dict.fromkeys(one.kind for one in sorted(found, key=lambda one: KINDS.index(one.kind))):
         chosen = [one for one in found if one.kind == kind]
         width = max(len(one.name) for one in chosen)
         lines += [f"{kind}", *(f"  {one.name.ljust(width)}  {_first(one.help)}" for one in chosen), ""]
     return "\n".join(lines).rstrip()
-
-
-_ORDER = ("resource", "source", "input", "module", "loss", "metric", "tuner", "balancer")
 
 
 def _first(text: str) -> str:

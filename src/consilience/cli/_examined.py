@@ -14,7 +14,7 @@ from typing import Any
 from consilience.errors import Diagnostic, Severity, nearest
 from consilience.host import DISABLE, PluginInfo, Registry, disabled_names
 
-__all__ = ["Examined", "examined", "of_the_environment"]
+__all__ = ["Examined", "examined", "of_the_environment", "written"]
 
 _LONGEST = 60
 """Seconds after which a plugin that does not come back is given up."""
@@ -42,7 +42,7 @@ class Examined:
             "distribution": self.info.distribution,
             "version": self.info.version,
             "is_disabled": self.info.is_disabled,
-            "diagnostics": [_written(fault) for fault in self.faults],
+            "diagnostics": [written(fault) for fault in self.faults],
         }
 
 
@@ -59,9 +59,11 @@ def examined(registry: Registry) -> list[Examined]:
 def of_the_environment(registry: Registry) -> Iterator[Diagnostic]:
     """Tells of names that are turned off and are no plugin's."""
     known = registry.namespaces()
-    for name in sorted(disabled_names() - {*known, "*"}):
+    names = disabled_names()
+    for name in sorted(names - {*known, "*"}):
         near = nearest(name, known)
-        fix = f"export {DISABLE}={near}" if near else f"unset {DISABLE}"
+        meant = sorted(names - {name} | ({near} if near else set()))
+        fix = f"export {DISABLE}={','.join(meant)}" if meant else f"unset {DISABLE}"
         found, expected = f"{name} in {DISABLE}, which is no plugin", f"one of {', '.join(known)}"
         yield Diagnostic("CN216", ("environment", DISABLE), found, expected, fix, severity=Severity.WARNING)
 
@@ -88,7 +90,8 @@ def _lost(info: PluginInfo, what: str) -> Diagnostic:
     return Diagnostic("CN204", (), found, f"the plugin {info.namespace} to import", fix)
 
 
-def _written(fault: Diagnostic) -> dict[str, str]:
+def written(fault: Diagnostic) -> dict[str, str]:
+    """Gives a diagnostic of a plugin for machines."""
     told = {part: getattr(fault, part) for part in ("code", "found", "expected", "fix")}
     return told | {"severity": str(fault.severity)}
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 
-from consilience.cli._examined import _written
+from consilience.cli._examined import written
 from consilience.errors import Diagnostic, Severity
-from consilience.host import Registry
+from consilience.host import HEAVY, Registry
 
 __all__: list[str] = []
 
 _SLOW = 1.0
 """Seconds of CPU time beyond which the import of declarations is slow: light ones take a few hundredths."""
-_HEAVY = ("torch", "transformers", "tensorflow", "jax")
-"""Packages that take seconds to import, and that no declaration needs."""
 
 
 def examine(namespace: str) -> Iterator[Diagnostic]:
@@ -31,7 +30,7 @@ def examine(namespace: str) -> Iterator[Diagnostic]:
     seconds = time.process_time() - started
     if fault is not None:
         yield fault
-    heavy = [name for name in _HEAVY if name in sys.modules]
+    heavy = sorted(name for name in HEAVY if name in sys.modules)
     owner = f"{info.distribution} {info.version}"
     if heavy:
         found, expected = f"{owner} imports {', '.join(heavy)} when it is declared", "declarations that import no torch"
@@ -50,6 +49,7 @@ def _warning(code: str, found: str, expected: str, fix: str) -> Diagnostic:
 
 if __name__ == "__main__":
     with contextlib.redirect_stdout(sys.stderr):
-        faults = [_written(fault) for fault in examine(sys.argv[1])]
+        faults = [written(fault) for fault in examine(sys.argv[1])]
     sys.stdout.write("\n" + json.dumps(faults))
     sys.stdout.flush()
+    os._exit(0)  # what a plugin left to be done at the end would print below, or wait for its threads

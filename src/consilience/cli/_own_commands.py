@@ -20,11 +20,19 @@ def commands_of(namespace: str) -> click.Command | None:
         return None
     offered = registry.commands(namespace)
     owner = registry.installed(namespace).distribution
-    wrong = next((command for command in offered if not isinstance(command, click.Command)), None)
-    if wrong is not None:
-        found = f"{owner} offers as a command a value of type {type(wrong).__name__}"
-        raise DeclarationError(
-            Diagnostic("CN207", (), found, "commands of click", "@click.command()  # above the function")
-        )
+    commands: dict[str, click.Command] = {}
+    for command in offered:
+        if not isinstance(command, click.Command):
+            fix = "@click.command()  # above the function"
+            raise _wrong(namespace, f"{owner} offers as a command a value of type {type(command).__name__}", fix)
+        if str(command.name) in commands:
+            fix = '@click.command("another-name")  # above one of the two functions'
+            raise _wrong(namespace, f"{owner} offers two commands named {command.name}", fix)
+        commands[str(command.name)] = command
     text = f"The commands of {owner}." if offered else f"{owner} offers no commands."
-    return click.Group(namespace, {str(command.name): command for command in offered}, help=text)
+    return click.Group(namespace, commands, help=text)
+
+
+def _wrong(namespace: str, found: str, fix: str) -> DeclarationError:
+    expected = "commands of click, each under its own name"
+    return DeclarationError(Diagnostic("CN207", ("plugins", namespace), found, expected, fix))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from consilience.host._disabled import DISABLE, disabled_names, safe_mode
 from consilience.host._discovery import (
     GROUP,
+    HEAVY,
     PLUGIN_ERRORS,
     STANDARD,
     claims,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DISABLE",
     "GROUP",
+    "HEAVY",
     "PLUGIN_ERRORS",
     "STANDARD",
     "Offer",

@@ -122,9 +122,9 @@ def _default(value: Any) -> str:
 
 
 def _type(schema: Schema, definitions: Mapping[str, Schema]) -> str:
-    """Says in words what a key takes."""
+    """Says in words what a key takes; of a list also its items, with their range."""
     if "$ref" in schema:
-        return _type(definitions.get(str(schema["$ref"]).removeprefix("#/definitions/"), {}), {})
+        return _type(definitions.get(str(schema["$ref"]).removeprefix("#/definitions/"), {}), definitions)
     if "const" in schema:
         return paste(schema["const"])
     if "enum" in schema:
@@ -134,13 +134,25 @@ def _type(schema: Schema, definitions: Mapping[str, Schema]) -> str:
             return " or ".join(dict.fromkeys(_type(choice, definitions) for choice in schema[word]))
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    return " or ".join(_TYPES.get(kind, kind) for kind in kinds) or "value"
+    words = [_TYPES.get(kind, kind) for kind in kinds]
+    if "array" in kinds and isinstance(schema.get("items"), dict):
+        words[kinds.index("array")] = _list(schema["items"], definitions)
+    return " or ".join(words) or "value"
+
+
+def _list(items: Schema, definitions: Mapping[str, Schema]) -> str:
+    kind = _type(items, definitions)
+    many = f"{kind}s" if kind in _TYPES.values() and kind not in ("true or false", "null", "text") else kind
+    within = _range(items)
+    return f"list of {many}" + (f", each {within}," if within else "")
 
 
 def _range(schema: Schema) -> str:
-    return ", ".join(
-        f"{word} {schema[bound]:g}" for bound, word in _BOUNDS if isinstance(schema.get(bound), int | float)
-    )
+    bounds = [f"{word} {schema[bound]:g}" for bound, word in _BOUNDS if isinstance(schema.get(bound), int | float)]
+    least, most = schema.get("minItems"), schema.get("maxItems")
+    bounds += [f"{least} or more"] if least and most is None else []
+    bounds += [f"{least or 0} to {most}"] if most is not None else []
+    return ", ".join(bounds)
 
 
 def _example(offer: Offer, keys: tuple[Key, ...], section: str) -> tuple[str, str]:

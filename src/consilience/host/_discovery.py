@@ -12,7 +12,7 @@ from typing import Any
 
 from consilience.host._requirement import own_requirement, unmet_others, unmet_requirement
 
-__all__ = ["GROUP", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version"]
+__all__ = ["GROUP", "HEAVY", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version"]
 
 GROUP = "consilience.plugins"
 STANDARD = "standard"
@@ -22,6 +22,14 @@ PLUGIN_ERRORS = (Exception, SystemExit)
 """What a plugin's code may raise: some call sys.exit()."""
 
 UNKNOWN = "an unknown distribution"
+
+HEAVY = frozenset(
+    {
+        *("accelerate", "datasets", "jax", "matplotlib", "pandas", "peft", "pyarrow", "scipy", "sklearn"),
+        *("tensorflow", "torch", "torchmetrics", "transformers", "numpy"),
+    }
+)
+"""What takes long to import: it belongs into what is built, not into what is declared."""
 
 
 @cache

@@ -160,7 +160,14 @@ class Registry:
         fault = self.load(namespace)
         if fault is not None:
             raise DeclarationError(fault)
-        return self.call("consilience_commands", [namespace]).get(namespace) or ()
+        hook, owner = "consilience_commands", self.installed(namespace).distribution
+        try:
+            found = self._implementations(hook, self._manager.get_plugin(namespace))
+            return [command for implementation in found for command in listed(hook, implementation, owner)]
+        except PLUGIN_ERRORS as error:
+            if isinstance(error, DeclarationError):
+                raise
+            raise _bad_offer(owner, f"no commands: {innermost(error)}") from error
 
     def _info(self, namespace: str) -> PluginInfo:
         fault = self.load(namespace)

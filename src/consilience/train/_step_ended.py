@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
 from transformers import TrainerCallback
 
+from consilience.errors import Diagnostic, RunError
 from consilience.train._trainer import FusionTrainer
 
 __all__ = ["StepEnded"]
@@ -24,5 +27,25 @@ class StepEnded(TrainerCallback):
         self._trainer.numbers = {
             f"{namespace}/{name}": value
             for namespace, numbers in told.items()
-            for name, value in (numbers or {}).items()
+            for name, value in _named(namespace, numbers).items()
         }
+
+
+def _named(namespace: str, numbers: Any) -> Mapping[str, Any]:
+    """Gives the numbers that a plugin tells; raises `RunError` for what is none."""
+    told = {} if numbers is None else numbers
+    shown = f"a value of type {type(told).__name__}"
+    if isinstance(told, Mapping):
+        wrong = [name for name, value in told.items() if not _is_number(value)]
+        if not wrong:
+            return told
+        shown = f"{wrong[0]}, a value of type {type(told[wrong[0]]).__name__}"
+    found = f"the plugin {namespace} gives {shown} from consilience_step_ended"
+    fix = f"# mend consilience_step_ended in the plugin {namespace}: return {{name: number}}"
+    raise RunError(
+        Diagnostic("CN207", ("plugins", namespace), found, "numbers, or tensors of one number, by name", fix)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)
