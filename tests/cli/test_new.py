@@ -44,6 +44,9 @@ REFUSED = {
     "a" * 31: f"error CN240 at discipline\n  found     {'a' * 31}\n  expected  {NAME}{'a' * 30}",
     "task": "error CN241 at discipline\n"
     f"  found     task, the discipline of the standard losses\n  expected  {FREE}my_task",
+    "graph": "error CN241 at discipline\n"
+    "  found     graph, a command of Consilience, before which no plugin's own would be found\n"
+    f"  expected  {FREE}my_graph",
 }
 
 

@@ -111,6 +111,9 @@ def test_a_plugin_that_is_off_is_listed_so_and_no_fault(call: Call, monkeypatch:
 def test_safe_mode_turns_plugins_off(call: Call) -> None:
     result = call("--safe-mode", "plugins")
     assert result.stdout.count("(off)") == len(OWN) - 1
+    off = call("--safe-mode", "knowledge", "mentions", "graph.ttl", "a text")
+    assert off.exit_code == 1
+    assert "CN215" in off.stderr
     assert "CONSILIENCE_DISABLE" not in os.environ
 
 

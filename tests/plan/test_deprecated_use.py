@@ -84,7 +84,9 @@ def told(node: str, registry: Registry, folder: Path, tiny: Path) -> list[str]:
     (folder / "fusion.yaml").write_text(FILE.replace("NODE", node).replace("CHECKPOINT", str(tiny)), encoding="utf-8")
     found = survey(folder / "fusion.yaml", registry)
     assert found.errors == ()
-    assert check(folder / "fusion.yaml", registry).warnings == found.warnings  # and the plan is made
+    plan = check(folder / "fusion.yaml", registry)
+    assert plan.warnings == found.warnings  # and the plan is made, whole: what it takes from above is known
+    assert plan.nodes["encoder"].declaration.checkpoint.declared is plan.resources["tiny"]
     return [str(item).replace(f"{folder}/", "") for item in found.warnings]
 
 

@@ -77,19 +77,29 @@ class _Commands(click.Group):
             context.exit(130)
 
 
+def _turn_off(context: click.Context, option: click.Parameter, is_set: bool) -> None:
+    """Turns the plugins off before a command is looked for, which could be one of theirs."""
+    if is_set:
+        from consilience.host import safe_mode
+
+        context.with_resource(safe_mode())
+
+
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="consilience", prog_name="consilience", message="%(prog)s %(version)s")
-@click.option("--safe-mode", is_flag=True, help="Turns every plugin off; CONSILIENCE_DISABLE=NAME,... turns off some.")
-@click.pass_context
-def main(context: click.Context, safe_mode: bool) -> None:
+@click.option(
+    "--safe-mode",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_turn_off,
+    help="Turns every plugin off; CONSILIENCE_DISABLE=NAME,... turns off some.",
+)
+def main() -> None:
     """Lets several disciplines shape one model, declared in one file.
 
     Results go to standard output; progress and diagnostics to standard error.
     """
-    if safe_mode:
-        from consilience.host import safe_mode as turned_off
-
-        context.with_resource(turned_off())
 
 
 @main.command(epilog=_EPILOG)

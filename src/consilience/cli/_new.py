@@ -46,12 +46,16 @@ def make_discipline(name: str, kind: str | None, output: str | None) -> None:
 
 
 def _faults_of_name(name: str) -> Iterator[Diagnostic]:
+    from consilience.cli._main import main
+
     if not _NAME.fullmatch(name) or len(name) > _LONGEST or _is_taken_by_python(name):
         found = f"{name}, a word of Python's own" if _is_taken_by_python(name) else name or "an empty name"
         yield Diagnostic("CN240", ("discipline",), found, _EXPECTED, f"consilience new {_suggested(name)}")
     elif name == _TASK:
         found = f"{name}, the discipline of the standard losses"
         yield _taken(name, found)
+    elif name in main.commands:
+        yield _taken(name, f"{name}, a command of Consilience, before which no plugin's own would be found")
     elif claimed := claims().get(name):
         found = f"{name}, which {claimed[0].distribution} {claimed[0].version}".rstrip() + " offers here"
         yield _taken(name, found)

@@ -23,11 +23,9 @@ PLUGIN_ERRORS = (Exception, SystemExit)
 
 UNKNOWN = "an unknown distribution"
 
-HEAVY = frozenset(
-    {
-        *("accelerate", "datasets", "jax", "matplotlib", "pandas", "peft", "pyarrow", "scipy", "sklearn"),
-        *("tensorflow", "torch", "torchmetrics", "transformers", "numpy"),
-    }
+HEAVY = (
+    *("torch", "transformers", "tensorflow", "jax", "accelerate", "datasets", "peft", "torchmetrics"),
+    *("matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "numpy"),
 )
 """What takes long to import: it belongs into what is built, not into what is declared."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilience.declare import LossNode, MetricNode, ModuleNode, Node
+from consilience.errors import Severity
 from consilience.plan._resolved import Resolved
 from consilience.plan._wire import Wired
 
@@ -92,7 +93,7 @@ def _bereft(resolved: Resolved) -> Iterator[str]:
 
 def _at_fault(resolved: Resolved) -> Iterator[str]:
     for fault in resolved.faults:
-        if len(fault.path) > 1 and fault.path[0] != "sources":
+        if fault.severity is Severity.ERROR and len(fault.path) > 1 and fault.path[0] != "sources":
             yield str(fault.path[1])
 
 
