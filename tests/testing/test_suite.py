@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from transformers.utils import logging
 
 from consilience.declare import Float, Module, Ports, hookimpl
 from consilience.testing import Status, conformance, run_conformance
@@ -111,3 +112,13 @@ def test_an_example_that_a_check_says_nothing_of_does_not_hide_the_next(
     assert outcome.status is status
     assert detail in outcome.detail
     assert bool(outcome.detail) == bool(detail)
+
+
+def test_what_is_saved_shows_no_bars(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "_tqdm_active", True)  # as it is where nobody has asked for quiet
+    suite = make_suite("complexity")
+    [case] = [case for case in suite.cases if case.check.name == "saved_and_loaded"]
+    outcome = suite.run(case)
+    assert (outcome.status, outcome.detail) == (Status.PASSED, "")
+    assert capfd.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()
