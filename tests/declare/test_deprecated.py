@@ -129,3 +129,8 @@ def test_a_name_that_moved_warns_and_works() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fuse.fingerprints(Empty()) == {"resources": {}, "sources": {}}  # type: ignore[arg-type]
+
+
+def test_what_is_no_version_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^'' is no version, as 0\.2 is one$"):
+        Deprecation("0.2", "0.4", "x").broken_promise("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from defects.whole import Package
 
 from consilience.testing import CHECKS, Status, run_conformance
 from consilience.testing._run import make_suite
+from consilience.testing._wheel import _ignored
 
 ROOMS: tuple[ModuleType, ...] = (declared, shaped, mixed, learning, read, beside)
 DEFECTS: list[Defect] = [defect for room in ROOMS for defect in room.DEFECTS]
@@ -63,6 +65,20 @@ def test_a_good_package_passes_every_check(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(tmp_path))
     result = run_conformance(import_module(whole.GOOD.name), whole.GOOD.name)
     assert [outcome.detail for outcome in (*result.of(Status.FAILED), *result.of(Status.SKIPPED))] == []
+
+
+def test_a_package_may_have_folders_named_as_what_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = replace(whole.GOOD, name="whole_folders")
+    package.write(tmp_path)
+    for name in ("build", "dist", "runs"):
+        (tmp_path / package.name / name).mkdir()
+        (tmp_path / package.name / name / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    suite = make_suite(import_module(package.name), package.name)
+    [case] = [case for case in suite.cases if case.check.name == "wheel_whole"]
+    outcome = suite.run(case)
+    assert (outcome.status, outcome.detail) == (Status.PASSED, "")
+    assert _ignored(tmp_path, str(tmp_path), ["build", "src", "runs"]) == ["build", "runs"]
 
 
 def failures_of_the_whole(plugin: object, namespace: str) -> set[str]:

@@ -317,6 +317,27 @@ def test_the_changelog_of_the_repository_counts_where_it_names_the_plugin(plugin
     assert judged(plugin).problems == ()
 
 
+def test_a_version_that_nobody_knows_is_told_by_what_needs_it(plugin: Path) -> None:
+    change(plugin / "pyproject.toml", 'version = "0.2.0"', 'dynamic = ["version"]')
+    (plugin / "CHANGELOG.md").write_text("# Changes\n\n## Unreleased\n", encoding="utf-8")
+    assert judged(plugin).problems == (
+        "changelog: the version is not known: install the project",
+        "tier: platinum is said, and silver is reached",
+    )
+
+
+def test_a_deprecation_is_not_judged_by_a_version_that_nobody_knows(plugin: Path) -> None:
+    change(plugin / "pyproject.toml", 'version = "0.2.0"', 'dynamic = ["version"]')
+    change(code_of(plugin), "class Tale(Module)", 'class Tale(Module, deprecated="since 0.1, until 0.3: use tell")')
+    assert "promises: the version is not known: install the project" in judged(plugin).problems
+
+
+@pytest.mark.parametrize("rule", ["typed", "promises", "strict"])
+def test_no_rule_is_kept_by_a_package_that_is_not_there(plugin: Path, rule: str) -> None:
+    code_of(plugin).unlink()
+    assert f"{rule}: no package that an entry point names" in judged(plugin).problems
+
+
 def test_a_plugin_that_fails_to_load_is_told_with_the_reason(plugin: Path) -> None:
     code_of(plugin).write_text("import nowhere_at_all\n", encoding="utf-8")
     [text] = [problem for problem in judged(plugin).problems if problem.startswith("documented: ")]

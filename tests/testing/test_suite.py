@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from transformers.utils import logging
 
 from consilience.declare import Float, Module, Ports, hookimpl
 from consilience.testing import Status, conformance, run_conformance
+from consilience.testing._check import Broken, Check, NotApplicable
+from consilience.testing._run import Case, make_suite
 
 
 class Silent(Module):
@@ -81,3 +84,41 @@ def test_what_is_told_of_a_component_that_is_not_there_is_refused(keyword: str) 
     given: dict[str, Any] = {keyword: {"lab.silnt": {}}}
     with pytest.raises(ValueError, match=f"{keyword}: lab.silnt is no component; did you mean lab.silent"):
         conformance(Lab(), "lab", **given)
+
+
+def fails_where_no_size_is_fixed(subject: Any) -> None:
+    if subject == "fixed":
+        raise NotApplicable("its size is fixed")
+    if subject == "broken":
+        raise Broken("a real fault", "none", "mend it")
+
+
+@pytest.mark.parametrize(
+    ("subjects", "status", "detail"),
+    [
+        (["fixed", "broken"], Status.FAILED, "a real fault"),
+        (["broken", "fixed"], Status.FAILED, "a real fault"),
+        (["fixed", "good"], Status.PASSED, ""),
+        (["fixed", "fixed"], Status.SKIPPED, "its size is fixed"),
+    ],
+)
+def test_an_example_that_a_check_says_nothing_of_does_not_hide_the_next(
+    subjects: list[str], status: Status, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = make_suite(Lab(), "lab")
+    monkeypatch.setattr(suite, "_subjects", lambda case: subjects)
+    check = Check("tried", "A promise.", ("module",), fails_where_no_size_is_fixed, lambda component: True)
+    outcome = suite.run(Case(check, suite.lab.offers[0], "lab"))
+    assert outcome.status is status
+    assert detail in outcome.detail
+    assert bool(outcome.detail) == bool(detail)
+
+
+def test_what_is_saved_shows_no_bars(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "_tqdm_active", True)  # as it is where nobody has asked for quiet
+    suite = make_suite("complexity")
+    [case] = [case for case in suite.cases if case.check.name == "saved_and_loaded"]
+    outcome = suite.run(case)
+    assert (outcome.status, outcome.detail) == (Status.PASSED, "")
+    assert capfd.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()

@@ -49,7 +49,10 @@ class Deprecation:
         return f"since {self.since}, until {self.until}: use {self.use}"
 
     def broken_promise(self, version: str) -> str | None:
-        """Tells in one line how it breaks what is promised, in a distribution of this version; None if it does not."""
+        """Tells in one line how it breaks what is promised, in a distribution of this version; None if it does not.
+
+        Raises ValueError for a version without a number.
+        """
         since, until = _release(self.since), _release(self.until)
         releases = until[1] - since[1] if until[0] == since[0] else until[0] - since[0] + until[1]
         if until < since or releases < _NOTICE:
@@ -81,4 +84,6 @@ def deprecated(*, since: str, until: str, use: str) -> Callable[[CallableT], Cal
 def _release(version: str) -> tuple[int, int]:
     """Gives the first two numbers of a version: what comes after them is no minor release of its own."""
     numbers = [int(number) for number in re.findall(r"\d+", version)[:2]]
+    if not numbers:
+        raise ValueError(f"{version!r} is no version, as 0.2 is one")
     return numbers[0], numbers[1] if len(numbers) > 1 else 0

@@ -32,6 +32,8 @@ _EVENTS = (
     "os.system",
 )
 _MARK = "consilience fresh: "
+_PLENTY = 300.0
+"""How many seconds the import may take, and the end of the process."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,19 @@ def import_fresh(namespace: str, module: str = "") -> Imported:
     """Imports a plugin in a fresh process: the installed one of a namespace, or a module by its name."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-m", __name__, namespace, module]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=_PLENTY)
+    except subprocess.TimeoutExpired:
+        return _failed(f"the process does not end in {_PLENTY:g} s")
     told = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if not told:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        return Imported([], [], 0, False, [], 0.0, 0.0, f"the process ends with {done.returncode}: {last}")
+        return _failed(f"the process ends with {done.returncode}: {last}")
     return Imported(**json.loads(told[0].removeprefix(_MARK)))
+
+
+def _failed(error: str) -> Imported:
+    return Imported([], [], 0, False, [], 0.0, 0.0, error)
 
 
 def _main(namespace: str, module: str) -> None:
@@ -100,7 +109,7 @@ def _main(namespace: str, module: str) -> None:
         "own": own,
         "error": error,
     }
-    print(_MARK + json.dumps(found))  # noqa: T201 - the answer
+    print(f"\n{_MARK}{json.dumps(found)}")  # noqa: T201 - the answer, on a line of its own whatever stands before
 
 
 if __name__ == "__main__":

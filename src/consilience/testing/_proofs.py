@@ -40,6 +40,8 @@ _FEW_WORDS = 20
 _CODE = re.compile(r"[A-Z]{2,}\d{3}")
 _BOUNDS = ("ge", "gt", "le", "lt")
 _MARKS = ("skip", "skipif", "xfail")
+_NO_PACKAGE = "no package that an entry point names"
+_NO_VERSION = "the version is not known: install the project"
 
 
 def readme(project: Project) -> Iterator[str]:
@@ -62,7 +64,7 @@ def licence(project: Project) -> Iterator[str]:
 def typed(project: Project) -> Iterator[str]:
     """Sees the marker of types in each package."""
     if not project.packages:
-        yield "no package that an entry point names"
+        yield _NO_PACKAGE
     yield from (f"no py.typed in {place.name}" for place in project.packages if not (place / "py.typed").is_file())
 
 
@@ -176,11 +178,16 @@ def excused(project: Project) -> Iterator[str]:
 
 def kept_promises(project: Project) -> Iterator[str]:
     """Sees that each deprecation in the sources says what it should, and is not overdue."""
-    for package in project.packages:
-        for promise in promises(package):
-            broken = promise.broken(project.version)
-            if broken:
-                yield f"{promise.file.name}:{promise.line}: {broken}"
+    if not project.packages:
+        yield _NO_PACKAGE
+    found = [promise for package in project.packages for promise in promises(package)]
+    if found and not project.version:
+        yield _NO_VERSION
+        return
+    for promise in found:
+        broken = promise.broken(project.version)
+        if broken:
+            yield f"{promise.file.name}:{promise.line}: {broken}"
 
 
 def results(project: Project) -> Iterator[str]:
@@ -196,6 +203,9 @@ def results(project: Project) -> Iterator[str]:
 
 def strict(project: Project) -> Iterator[str]:
     """Sees `strict = true` for mypy in its own project file, or in that of the repository for its package."""
+    if not project.packages:
+        yield _NO_PACKAGE
+        return
     for folder in (project.path, *project.path.resolve().parents):
         file = folder / "pyproject.toml"
         mypy = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("mypy", {}) if file.is_file() else {}
@@ -212,6 +222,9 @@ def _listed(files: Any) -> list[str]:
 
 def changelog(project: Project) -> Iterator[str]:
     """Sees a section for the version in its own changelog, or in the repository's where that names it."""
+    if not project.version:
+        yield _NO_VERSION
+        return
     for folder in (project.path, *project.path.resolve().parents):
         for file in sorted(folder.glob("CHANGE*.md")):
             text = file.read_text(encoding="utf-8")

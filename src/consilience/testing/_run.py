@@ -96,16 +96,23 @@ class Suite:
     def _tried(self, case: Case) -> tuple[Status, str]:
         if self.fault:
             return Status.FAILED, self.fault
-        reports, tried = [], None
+        reports: list[str | None] = []
+        reasons: list[str] = []
+        tried = None
         try:
             for tried in self._subjects(case):
-                reports.append(case.check.run(tried))
+                try:
+                    reports.append(case.check.run(tried))
+                except NotApplicable as error:
+                    reasons.append(str(error))
         except NotApplicable as error:
             return Status.SKIPPED, str(error)
         except PLUGIN_ERRORS as error:
             if case.check.is_reported:
                 return Status.REPORTED, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
             return Status.FAILED, _why(case, tried, error)
+        if reasons and not reports:
+            return Status.SKIPPED, "; ".join(dict.fromkeys(reasons))
         if case.check.is_reported:
             return Status.REPORTED, "; ".join(dict.fromkeys(report for report in reports if report))
         return Status.PASSED, ""

@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from consilience.testing._check import Broken, NotApplicable
 
 __all__ = ["package_files", "source_tree", "unpacked_wheel"]
 
-_LEFT_OUT = ("__pycache__", "build", "dist", "node_modules", "runs")
+_MADE = ("build", "dist", "node_modules", "runs")
+"""What is made beside a package, at the top of its tree; deeper down, a folder of such a name is a part of it."""
 
 
 def source_tree(package: Path) -> Path:
@@ -43,7 +45,7 @@ def unpacked_wheel(tree: Path) -> Iterator[Path]:
         raise NotApplicable("the package build is not installed: pip install build")
     with tempfile.TemporaryDirectory(prefix="consilience-wheel-") as place:
         copy, out, unpacked = (Path(place) / name for name in ("tree", "out", "unpacked"))
-        shutil.copytree(tree, copy, ignore=_ignored, symlinks=True)
+        shutil.copytree(tree, copy, ignore=partial(_ignored, tree), symlinks=True)
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check"]
         done = subprocess.run(
             [*command, "--outdir", str(out), str(copy)], capture_output=True, text=True, check=False, timeout=600
@@ -59,5 +61,6 @@ def unpacked_wheel(tree: Path) -> Iterator[Path]:
         yield unpacked
 
 
-def _ignored(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in _LEFT_OUT or (name.startswith(".") and name != ".gitignore")]
+def _ignored(tree: Path, folder: str, names: list[str]) -> list[str]:
+    left_out = {"__pycache__", *(_MADE if Path(folder) == tree else ())}
+    return [name for name in names if name in left_out or (name.startswith(".") and name != ".gitignore")]

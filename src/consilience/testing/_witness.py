@@ -1,7 +1,8 @@
 """The witness: another process of Python, which has torch and the core at hand and has never seen the plugin.
 
 It answers each question in a fork of itself, so that no answer leaves a trace; where there is no fork, each question
-gets a process of its own. What is asked is written to a file, and the answer is one line of JSON.
+gets a process of its own. What is asked is written to a file, and the answer is one line of JSON. A fork that ends, or
+goes on for too long, is told of like one that fails: whatever a plugin does, there is an answer.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import json
 import os
 import pickle  # noqa: TID251 - a data loader's worker is sent what it works with in this way
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +35,7 @@ __all__ = ["Unreachable", "collate_elsewhere", "digests", "import_elsewhere", "t
 
 _MARK = "consilience witness: "
 _PLENTY = 300.0
+"""How many seconds an answer may take."""
 
 
 class Unreachable(Exception):
@@ -47,19 +52,31 @@ class _Witness:
         """Gives the answer to a question; raises `Unreachable` with what went wrong there."""
         process = self._running()
         assert process.stdin is not None
+        with tempfile.TemporaryDirectory() as folder:
+            asked = {**question, "path": sys.path, "answer": str(Path(folder) / "answer"), "seconds": _PLENTY}
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            answer = self._heard(process)
+        if "error" in answer:
+            raise Unreachable(answer["error"])
+        return answer["value"]
+
+    def _heard(self, process: subprocess.Popen[str]) -> dict[str, Any]:
         assert process.stdout is not None
-        process.stdin.write(json.dumps({**question, "path": sys.path}) + "\n")
-        process.stdin.flush()
-        for line in process.stdout:
-            if line.startswith(_MARK):
-                answer = json.loads(line.removeprefix(_MARK))
-                if not hasattr(os, "fork"):
-                    self.end()
-                if "error" in answer:
-                    raise Unreachable(answer["error"])
-                return answer["value"]
-        self.end()
-        raise Unreachable("the other process ended without an answer")
+        # A fork is ended by the process that made it, and sooner; this is for where there is none.
+        end = threading.Timer(_PLENTY if not hasattr(os, "fork") else 2 * _PLENTY, process.kill)
+        end.daemon = True
+        end.start()
+        try:
+            line = next((line for line in process.stdout if line.startswith(_MARK)), None)
+        finally:
+            end.cancel()
+        if line is None or not hasattr(os, "fork"):
+            self.end()
+        if line is None:
+            return {"error": f"the process ended with {process.returncode}"}
+        answer: dict[str, Any] = json.loads(line.removeprefix(_MARK))
+        return answer
 
     def end(self) -> None:
         """Ends the process."""
@@ -192,14 +209,38 @@ def _main() -> None:
     import consilience.testing._reference  # noqa: F401 - what every answer needs is imported before the fork
 
     for line in sys.stdin:
+        question = json.loads(line)
+        told = _told_by_a_fork(question) if hasattr(os, "fork") else json.dumps(_answer(question))
+        print(f"\n{_MARK}{told}", flush=True)  # noqa: T201 - the answer, on a line of its own whatever stands before
         if not hasattr(os, "fork"):
-            print(_MARK + json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201 - the answer
             return
-        if child := os.fork():
+
+
+def _told_by_a_fork(question: dict[str, Any]) -> str:
+    file = Path(question["answer"])
+    if child := os.fork():
+        return _waited_for(child, file, question["seconds"])
+    try:
+        file.write_text(json.dumps(_answer(question)), encoding="utf-8")
+    finally:
+        os._exit(0 if file.is_file() else 1)
+
+
+def _waited_for(child: int, file: Path, seconds: float) -> str:
+    """Gives what a fork wrote, once it has ended; ends it where it takes too long."""
+    last = time.monotonic() + seconds
+    done, status = 0, 0
+    while not done:
+        time.sleep(0.005)
+        done, status = os.waitpid(child, os.WNOHANG)
+        if not done and time.monotonic() > last:
+            os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            continue
-        print(_MARK + json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201 - the answer
-        os._exit(0)
+            return json.dumps({"error": f"the process gave no answer in {seconds:g} s"})
+    code = os.waitstatus_to_exitcode(status)
+    if code or not file.is_file():
+        return json.dumps({"error": f"the process ended with {code}"})
+    return file.read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":

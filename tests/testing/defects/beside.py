@@ -38,6 +38,16 @@ class Wraps(Tuner):
         return nn.Sequential(module)  # type: ignore[return-value]
 
 
+class Replaces(Tuner):
+    """Trains copies of the parameters, in their place."""
+
+    def apply(self, module: Any) -> None:
+        """Copies them."""
+        for part in module.modules():
+            for name, parameter in list(part.named_parameters(recurse=False)):
+                setattr(part, name, nn.Parameter(parameter.detach().clone()))
+
+
 class Reinitialises(Tuner):
     """Starts the biases anew."""
 
@@ -173,6 +183,7 @@ GOOD = (GoodTuner, GoodBalancer, GoodRows, GoodFile)
 DEFECTS = (
     Defect("a tuner that says it trains, and freezes", TrainsNothing, "tunes_in_place"),
     Defect("a tuner that gives a wrapper", Wraps, "tunes_in_place"),
+    Defect("a tuner that replaces parameters by copies", Replaces, "tunes_in_place"),
     Defect("a tuner that starts weights anew", Reinitialises, "tuning_keeps_outputs"),
     Defect("a balancer whose factors overflow", Explodes, "factors_finite"),
     Defect("a balancer that keeps its means in a dict", Notebook, "balance_resumes"),

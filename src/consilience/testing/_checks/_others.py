@@ -51,9 +51,15 @@ def reset_forgets(subject: Subject) -> None:
 def tunes_in_place(subject: Subject) -> None:
     """It changes the module that it is given, in place, keeps its parameters, and trains what `trains` says."""
     module, values, other = _tuned(subject)
+    before = list(module.named_parameters())
     given: object = subject.declaration.apply(module)
     if given is not None:
         raise Broken(f"apply gives a {type(given).__name__}", "a module changed in place", "return nothing from apply")
+    kept = {id(one) for one in module.parameters()}
+    lost = [name for name, one in before if id(one) not in kept]
+    if lost:
+        fix = "change what is there, and add beside it: parameters may be shared"
+        raise Broken(f"{lost[0]} is gone after apply, or another one stands there", "every parameter kept", fix)
     trained = [one for one in module.parameters() if one.requires_grad]
     if bool(trained) != subject.component.trains:  # type: ignore[attr-defined]
         found = f"{len(trained)} trained parameters, and trains = {not trained}"

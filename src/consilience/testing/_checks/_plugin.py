@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +12,7 @@ from types import ModuleType
 
 import torch
 from safetensors.torch import load_file
+from transformers.utils import logging
 
 from consilience.errors import ConsilienceError
 from consilience.fuse import FusedModel, fuse
@@ -111,8 +114,9 @@ def saved_and_loaded(lab: Lab) -> None:
     plan = _plan(weaver)
     model, _ = step(plan)
     folder = scratch() / f"saved-{lab.namespace}"
-    model.save_pretrained(folder)
-    loaded = _load(folder, lab, plan)
+    with _without_bars():
+        model.save_pretrained(folder)
+        loaded = _load(folder, lab, plan)
     batch = batch_of(plan.fusion, lab.registry)
     names = [*plan.fusion.losses]
     with torch.no_grad():
@@ -122,6 +126,18 @@ def saved_and_loaded(lab: Lab) -> None:
         if not torch.equal(one.nan_to_num(), pairs[1][name].nan_to_num()):
             fix = "keep what is drawn or learnt in parameters and persistent buffers"
             raise Broken(f"{name} differs after it is saved and loaded", "the same to the last bit", fix)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keeps away the bars of saving and loading, which tell nothing of so small a model."""
+    has_bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if has_bars:
+            logging.enable_progress_bar()
 
 
 def _load(folder: Path, lab: Lab, plan: Plan) -> FusedModel:
