@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from consilience.declare import Float, Module, Ports, hookimpl
 from consilience.testing import Status, conformance, run_conformance
+from consilience.testing._run import make_suite
 
 
 class Silent(Module):
@@ -81,3 +83,19 @@ def test_what_is_told_of_a_component_that_is_not_there_is_refused(keyword: str) 
     given: dict[str, Any] = {keyword: {"lab.silnt": {}}}
     with pytest.raises(ValueError, match=f"{keyword}: lab.silnt is no component; did you mean lab.silent"):
         conformance(Lab(), "lab", **given)
+
+
+def test_a_plugin_that_travels_to_no_process_is_compared_in_this_one_whatever_its_threads() -> None:
+    class Local(Lab):
+        """Stands in no module."""
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        suite = make_suite(Local(), "lab")
+        [case] = [case for case in suite.cases if case.check.name == "absent_when_unused"]
+        outcome = suite.run(case)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+    assert outcome.status is Status.PASSED, outcome.detail

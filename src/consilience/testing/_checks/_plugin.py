@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -80,7 +82,8 @@ def absent_when_unused(lab: Lab) -> None:
     try:
         loaded = train_elsewhere(lab.namespace, lab.plugin)
     except Unreachable:
-        loaded = digests(trained(lab.registry))
+        with _one_thread():  # as the other process computes: the number of threads changes the last bits
+            loaded = digests(trained(lab.registry))
     changed = sorted(name for name in without if without[name] != loaded.get(name))
     if changed:
         fix = "let neither the import nor a hook change torch's defaults, generators or classes"
@@ -144,6 +147,16 @@ def _sections(plan: Plan) -> dict[str, object]:
 @cache
 def _without() -> dict[str, str]:
     return train_elsewhere()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _module_name(lab: Lab) -> str | None:
