@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from consilience.declare import Float, Module, Ports, hookimpl
+from consilience.declare import Float, LabelSpace, Module, Ports, hookimpl
 from consilience.testing import Status, conformance, run_conformance
 from consilience.testing._run import make_suite
 
@@ -33,6 +33,22 @@ class Empty:
     """Offers nothing."""
 
 
+class Watches:
+    """Offers nothing, and is handed the models."""
+
+    @hookimpl
+    def consilience_model_built(self, model: Any) -> None:
+        del model
+
+
+class Skies:
+    """Offers label spaces alone."""
+
+    @hookimpl
+    def consilience_label_spaces(self) -> list[LabelSpace]:
+        return [LabelSpace(name="sky", labels=("clear", "cloudy"))]
+
+
 def test_a_wrong_namespace_fails_and_says_what_is_there() -> None:
     result = run_conformance("psycology")
     assert not result.is_green
@@ -46,6 +62,20 @@ def test_a_plugin_that_offers_nothing_fails() -> None:
     result = run_conformance(Empty(), "empty")
     assert [outcome.status for outcome in result.outcomes] == [Status.FAILED]
     assert "offers no component" in result.outcomes[0].detail
+
+
+@pytest.mark.parametrize("plugin", [Watches(), Skies()], ids=lambda one: type(one).__name__)
+def test_a_plugin_without_a_component_runs_the_checks_of_the_plugin_as_a_whole(plugin: object) -> None:
+    result = run_conformance(plugin, "lab")
+    assert result.is_green
+    assert [outcome.check for outcome in result.of(Status.PASSED)] == ["absent_when_unused"]
+    skipped = {outcome.check: outcome.detail for outcome in result.of(Status.SKIPPED)}
+    assert skipped["composes"] == skipped["saved_and_loaded"] == "it offers no component"
+
+
+def test_a_plugin_that_is_handed_over_takes_no_installed_namespace() -> None:
+    with pytest.raises(ValueError, match="^psychology is installed: give another namespace$"):
+        conformance(Lab(), "psychology")
 
 
 def test_a_plugin_that_is_handed_over_needs_a_namespace() -> None:

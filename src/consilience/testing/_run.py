@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilience.errors import DeclarationError
-from consilience.host import PLUGIN_ERRORS, Offer, Registry, default_registry
+from consilience.host import PLUGIN_ERRORS, Offer, Registry, claims, default_registry
 from consilience.testing._check import Broken, Check, NotApplicable, Outcome, Status
 from consilience.testing._checks import CHECKS
 from consilience.testing._expectations import Expected, expected_of, require_known
@@ -128,8 +128,8 @@ class Suite:
         fault = lab.registry.load(lab.namespace)
         if fault is not None:
             return str(fault)
-        if not lab.offers and not lab.label_spaces:
-            found = f"{lab.namespace} offers no component and no label space"
+        if not lab.offers and not lab.label_spaces and not _has_other_hooks(lab):
+            found = f"{lab.namespace} offers no component and no label space, and has no other hook"
             fix = "return component classes from consilience_components, which @hookimpl marks"
             return str(Broken(found, "something to check", fix))
         return ""
@@ -152,9 +152,14 @@ def make_suite(
     build_with: Mapping[str, Mapping[str, str]] | None = None,
     sizes: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Suite:
-    """Makes the suite of a namespace, or of a plugin that is handed over with the namespace to give it."""
+    """Makes the suite of a namespace, or of a plugin that is handed over with the namespace to give it.
+
+    Raises ValueError where that namespace is taken, and where a keyword tells what cannot be.
+    """
     if not isinstance(plugin, str) and namespace is None:
         raise TypeError('a plugin that is handed over needs a namespace: conformance(plugin, namespace="mine")')
+    if not isinstance(plugin, str) and namespace in claims():
+        raise ValueError(f"{namespace} is installed: give another namespace")
     lab = Lab(
         default_registry() if isinstance(plugin, str) else Registry(),
         plugin if isinstance(plugin, str) else str(namespace),
@@ -196,6 +201,14 @@ def _why(case: Case, tried: object, error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _OWN not in frame.filename]
     trace = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
     return f"{head}\n  found     an exception\n{trace}"
+
+
+def _has_other_hooks(lab: Lab) -> bool:
+    """Tells whether a plugin takes part beside what it offers to fusions: with commands, or where models are built."""
+    claimed = claims().get(lab.namespace, [])
+    plugin = claimed[0].entry_point.load() if lab.plugin is None and claimed else lab.plugin
+    names = set(dir(plugin)) - {"consilience_components", "consilience_label_spaces"}
+    return any(hasattr(getattr(plugin, name, None), "consilience_impl") for name in names)
 
 
 def _loads(lab: Lab) -> str | None:

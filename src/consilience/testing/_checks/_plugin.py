@@ -170,11 +170,15 @@ def _module_name(lab: Lab) -> str | None:
 
 
 def _woven(lab: Lab) -> Weaver:
+    if not lab.offers:
+        raise NotApplicable("it offers no component")
     weaver = Weaver(lab)
     weaver.weave(lab.offers)
     if not weaver.woven:
         reasons = "; ".join(f"{name}: {why}" for name, why in weaver.left_out.items())
-        raise NotApplicable(f"none of its components fits the reference fusion: {reasons}")
+        raise NotApplicable(
+            f"none of its components fits the reference fusion: {reasons or 'sources and resources are tried alone'}"
+        )
     return weaver
 
 
