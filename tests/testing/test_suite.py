@@ -74,7 +74,7 @@ def test_a_plugin_without_a_component_runs_the_checks_of_the_plugin_as_a_whole(p
 
 
 def test_a_plugin_that_is_handed_over_takes_no_installed_namespace() -> None:
-    with pytest.raises(ValueError, match="^psychology is installed: give another namespace$"):
+    with pytest.raises(ValueError, match=r"^psychology is installed: give another namespace$"):
         conformance(Lab(), "psychology")
 
 
@@ -113,6 +113,40 @@ def test_what_is_told_of_a_component_that_is_not_there_is_refused(keyword: str) 
     given: dict[str, Any] = {keyword: {"lab.silnt": {}}}
     with pytest.raises(ValueError, match=f"{keyword}: lab.silnt is no component; did you mean lab.silent"):
         conformance(Lab(), "lab", **given)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "given", "told"),
+    [
+        ("sizes", {"hiden": 4}, r"sizes of lab.silent: hiden is no dim of its ports; did you mean hidden\?"),
+        ("sizes", {"hidden": 0}, "sizes of lab.silent: hidden is 0: write a whole number of at least 1"),
+        ("sizes", {"hidden": "4"}, "sizes of lab.silent: hidden is '4': write a whole number of at least 1"),
+        ("sizes", {"hidden": True}, "sizes of lab.silent: hidden is True: write a whole number of at least 1"),
+        ("sizes", 4, "sizes of lab.silent is 4: write {dim: size}"),
+        (
+            "build_with",
+            {"of": "text_encoder"},
+            "build_with of lab.silent: of is no key that names a node; there is none",
+        ),
+        ("build_with", "x", "build_with of lab.silent is 'x': write {key: component}"),
+        ("examples", "x", "examples of lab.silent is 'x': write a list of mappings, or of functions of a folder"),
+        ("examples", [3], r"examples of lab.silent is \[3\]: write a list of mappings, or of functions of a folder"),
+        ("expected_failures", 3, r'expected_failures\["lab.silent"\] is 3: write {check: reason}'),
+    ],
+)
+def test_what_a_keyword_tells_of_a_component_is_of_the_right_form(keyword: str, given: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        conformance(Lab(), "lab", **{keyword: {"lab.silent": given}})
+
+
+@pytest.mark.parametrize("keyword", ["examples", "build_with", "sizes", "expected_failures"])
+def test_a_keyword_is_a_mapping(keyword: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{keyword} is \['lab.silent'\]: write "):
+        conformance(Lab(), "lab", **{keyword: ["lab.silent"]})  # type: ignore[arg-type]
+
+
+def test_one_mapping_is_a_list_of_one_example() -> None:
+    assert make_suite(Lab(), "lab", examples={"lab.silent": {}}).lab.examples == {"lab.silent": [{}]}  # type: ignore[dict-item]
 
 
 def test_a_plugin_that_travels_to_no_process_is_compared_in_this_one_whatever_its_threads() -> None:

@@ -12,7 +12,14 @@ from consilience.errors import DeclarationError
 from consilience.host import PLUGIN_ERRORS, Offer, Registry, claims, default_registry
 from consilience.testing._check import Broken, Check, NotApplicable, Outcome, Status
 from consilience.testing._checks import CHECKS
-from consilience.testing._expectations import Expected, expected_of, require_known
+from consilience.testing._expectations import (
+    Expected,
+    examples_of,
+    expected_of,
+    require_keys,
+    require_known,
+    require_sizes,
+)
 from consilience.testing._lab import Examples, Lab
 from consilience.testing._subject import Subject
 
@@ -75,10 +82,8 @@ class Suite:
         self.expected: Expected = {}
         if not self.fault:
             names = {(case.component, case.check.name) for case in self.cases if not case.check.is_reported}
-            self.expected = expected_of(expected_failures or {}, names)
-            known = {offer.name for offer in self.lab.offers}
-            for keyword in ("examples", "build_with", "sizes"):
-                require_known(keyword, getattr(self.lab, keyword), known)
+            self.expected = expected_of({} if expected_failures is None else expected_failures, names)
+            self._require_keywords()
 
     def run(self, case: Case) -> Outcome:
         """Tries one check; never raises."""
@@ -134,6 +139,16 @@ class Suite:
             return str(Broken(found, "something to check", fix))
         return ""
 
+    def _require_keywords(self) -> None:
+        lab, offers = self.lab, {offer.name: offer for offer in self.lab.offers}
+        for keyword in ("examples", "build_with", "sizes"):
+            require_known(keyword, getattr(lab, keyword), offers.keys())
+        lab.examples = examples_of(lab.examples)
+        for name, sizes in lab.sizes.items():
+            require_sizes(name, sizes, Subject(offers[name], lab, {}).dims)
+        for name, chosen in lab.build_with.items():
+            require_keys(name, chosen, offers[name].component.uses())
+
     def _cases(self) -> Iterator[Case]:
         for check in CHECKS:
             if not check.kinds:
@@ -164,9 +179,9 @@ def make_suite(
         default_registry() if isinstance(plugin, str) else Registry(),
         plugin if isinstance(plugin, str) else str(namespace),
         None if isinstance(plugin, str) else plugin,
-        examples or {},
-        build_with or {},
-        sizes or {},
+        {} if examples is None else examples,
+        {} if build_with is None else build_with,
+        {} if sizes is None else sizes,
     )
     return Suite(lab, expected_failures)
 

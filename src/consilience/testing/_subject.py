@@ -121,9 +121,14 @@ class Subject:
             return {"value": self.component.value}
         return dict(getattr(self.component, "outputs", {}))
 
+    @property
+    def dims(self) -> set[str]:
+        """The names of the dims of its ports that have one size a fusion."""
+        return set(_names((*self.reads.values(), *self.gives.values()))) - {"batch"}
+
     def solve(self, draw: int = 0) -> Solved:
         """Gives a size to every dim: the one that is stated or follows from what stands beside it, or a drawn one."""
-        names = set(_names((*self.reads.values(), *self.gives.values()))) - {"batch"}
+        names = self.dims
         parts = self._parts(draw)
         keys = {name: value for name in names if isinstance(value := getattr(self.declaration, name, None), int)}
         sizes = {**draw_sizes(names, draw), **keys, **self.beside(), **self.lab.sizes.get(self.name, {})}
