@@ -61,7 +61,8 @@ def test_the_types_and_its_own_tests_hold(make: Make, tmp_path: Path) -> None:
     """Tries all at once: mypy reads torch once for them, and two suites run at a time."""
     made = {f"folk_{kind}": make(f"folk_{kind}", kind) for kind in (WHOLE, *KINDS)}
     checked = [str(folder / "src") for folder in made.values()]
-    run(made[f"folk_{WHOLE}"], "mypy", "--cache-dir", str(tmp_path / "types"), *checked)
+    settings = made["folk_source"] / "pyproject.toml"  # which knows of `datasets` too
+    run(tmp_path, "mypy", "--config-file", str(settings), "--cache-dir", str(tmp_path / "types"), *checked)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: installed_and_tested(made[name], tmp_path / "sites" / name), made))
 

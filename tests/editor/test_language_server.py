@@ -216,7 +216,8 @@ def test_faults_of_the_other_sections_are_underlined_exactly(editor: LanguageCli
 
 
 def test_what_is_right_has_no_squiggle(editor: LanguageClient) -> None:
-    files = sorted((ROOT / "examples").rglob("*.yaml"))
+    found = sorted((ROOT / "examples").rglob("*.yaml"))
+    files = [file for file in found if not (file.parent / "pyproject.toml").exists()]  # whose own plugin is installed
     assert ROOT / "examples/film-reviews/fusion.yaml" in files
     assert editor.squiggles(*(MODELINE + file.read_text(encoding="utf-8") for file in files)) == [[] for _ in files]
 
@@ -254,6 +255,7 @@ ELSEWHERE = {
     "shape_use_and_share": "of the two keys one is underlined, where the check tells it at the node",
     "shape_section_inside_another": "each node below it is underlined too, where the check tells the section alone",
     "shape_syntax": "what follows the bracket that is not closed is read as its content",
+    "shape_values_the_wrong_way_round": "the values are underlined, where the check tells the key that holds them",
     "shape_tag": "what stands behind the tag has the wrong type besides",
     "shape_weights_by_label": "a mapping is told at its key, and itself underlined",
     "wiring_port_that_nothing_fits": "the port that is missing is underlined beside the one that is unknown",

@@ -61,7 +61,13 @@ def fusions_on(page: Path) -> Iterator[tuple[Block, dict[str, Any]]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_fusion_of_the_pages_is_taken(page: Path, validator: Draft7Validator) -> None:
     for block, fusion in fusions_on(page):
-        if not block.marks.get("file", "").startswith("broken"):
+        uses = {
+            node.get("use", "")
+            for section in ("inputs", "modules", "losses")
+            for node in fusion.get(section, {}).values()
+        }
+        is_made_here = any(use.startswith("folklore.") for use in uses)  # the plugin that the tutorial writes
+        if not block.marks.get("file", "").startswith("broken") and not is_made_here:
             assert refused(validator, fusion) == [], str(block)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from transformers.utils import logging
 
-from consilience.declare import Float, Module, Ports, hookimpl
+from consilience.declare import Float, LabelSpace, Module, Ports, hookimpl
 from consilience.testing import Status, conformance, run_conformance
 from consilience.testing._check import Broken, Check, NotApplicable
 from consilience.testing._run import Case, make_suite
@@ -34,6 +35,22 @@ class Empty:
     """Offers nothing."""
 
 
+class Watches:
+    """Offers nothing, and is handed the models."""
+
+    @hookimpl
+    def consilience_model_built(self, model: Any) -> None:
+        del model
+
+
+class Skies:
+    """Offers label spaces alone."""
+
+    @hookimpl
+    def consilience_label_spaces(self) -> list[LabelSpace]:
+        return [LabelSpace(name="sky", labels=("clear", "cloudy"))]
+
+
 def test_a_wrong_namespace_fails_and_says_what_is_there() -> None:
     result = run_conformance("psycology")
     assert not result.is_green
@@ -47,6 +64,20 @@ def test_a_plugin_that_offers_nothing_fails() -> None:
     result = run_conformance(Empty(), "empty")
     assert [outcome.status for outcome in result.outcomes] == [Status.FAILED]
     assert "offers no component" in result.outcomes[0].detail
+
+
+@pytest.mark.parametrize("plugin", [Watches(), Skies()], ids=lambda one: type(one).__name__)
+def test_a_plugin_without_a_component_runs_the_checks_of_the_plugin_as_a_whole(plugin: object) -> None:
+    result = run_conformance(plugin, "lab")
+    assert result.is_green
+    assert [outcome.check for outcome in result.of(Status.PASSED)] == ["absent_when_unused"]
+    skipped = {outcome.check: outcome.detail for outcome in result.of(Status.SKIPPED)}
+    assert skipped["composes"] == skipped["saved_and_loaded"] == "it offers no component"
+
+
+def test_a_plugin_that_is_handed_over_takes_no_installed_namespace() -> None:
+    with pytest.raises(ValueError, match=r"^psychology is installed: give another namespace$"):
+        conformance(Lab(), "psychology")
 
 
 def test_a_plugin_that_is_handed_over_needs_a_namespace() -> None:
@@ -122,3 +153,53 @@ def test_what_is_saved_shows_no_bars(capfd: pytest.CaptureFixture[str], monkeypa
     assert (outcome.status, outcome.detail) == (Status.PASSED, "")
     assert capfd.readouterr().err == ""
     assert logging.is_progress_bar_enabled()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "given", "told"),
+    [
+        ("sizes", {"hiden": 4}, r"sizes of lab.silent: hiden is no dim of its ports; did you mean hidden\?"),
+        ("sizes", {"hidden": 0}, "sizes of lab.silent: hidden is 0: write a whole number of at least 1"),
+        ("sizes", {"hidden": "4"}, "sizes of lab.silent: hidden is '4': write a whole number of at least 1"),
+        ("sizes", {"hidden": True}, "sizes of lab.silent: hidden is True: write a whole number of at least 1"),
+        ("sizes", 4, "sizes of lab.silent is 4: write {dim: size}"),
+        (
+            "build_with",
+            {"of": "text_encoder"},
+            "build_with of lab.silent: of is no key that names a node; there is none",
+        ),
+        ("build_with", "x", "build_with of lab.silent is 'x': write {key: component}"),
+        ("examples", "x", "examples of lab.silent is 'x': write a list of mappings, or of functions of a folder"),
+        ("examples", [3], r"examples of lab.silent is \[3\]: write a list of mappings, or of functions of a folder"),
+        ("expected_failures", 3, r'expected_failures\["lab.silent"\] is 3: write {check: reason}'),
+    ],
+)
+def test_what_a_keyword_tells_of_a_component_is_of_the_right_form(keyword: str, given: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        conformance(Lab(), "lab", **{keyword: {"lab.silent": given}})
+
+
+@pytest.mark.parametrize("keyword", ["examples", "build_with", "sizes", "expected_failures"])
+def test_a_keyword_is_a_mapping(keyword: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{keyword} is \['lab.silent'\]: write "):
+        conformance(Lab(), "lab", **{keyword: ["lab.silent"]})  # type: ignore[arg-type]
+
+
+def test_one_mapping_is_a_list_of_one_example() -> None:
+    assert make_suite(Lab(), "lab", examples={"lab.silent": {}}).lab.examples == {"lab.silent": [{}]}  # type: ignore[dict-item]
+
+
+def test_a_plugin_that_travels_to_no_process_is_compared_in_this_one_whatever_its_threads() -> None:
+    class Local(Lab):
+        """Stands in no module."""
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        suite = make_suite(Local(), "lab")
+        [case] = [case for case in suite.cases if case.check.name == "absent_when_unused"]
+        outcome = suite.run(case)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+    assert outcome.status is Status.PASSED, outcome.detail

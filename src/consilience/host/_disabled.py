@@ -12,6 +12,7 @@ from consilience.host._discovery import STANDARD
 __all__ = ["DISABLE", "disabled_names", "safe_mode", "tell_disabled"]
 
 DISABLE = "CONSILIENCE_DISABLE"
+"""The variable of the environment that names the plugins to turn off."""
 ALL = "*"
 
 

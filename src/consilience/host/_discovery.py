@@ -15,6 +15,7 @@ from consilience.host._requirement import own_requirement, unmet_others, unmet_r
 __all__ = ["GROUP", "HEAVY", "PLUGIN_ERRORS", "STANDARD", "Claim", "claims", "consilience_version"]
 
 GROUP = "consilience.plugins"
+"""The group of entry points by which plugins are found."""
 STANDARD = "standard"
 """The namespace of the built-in components, whose names need no prefix."""
 

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from consilience.errors import DeclarationError
-from consilience.host import PLUGIN_ERRORS, Offer, Registry, default_registry
+from consilience.host import PLUGIN_ERRORS, Offer, Registry, claims, default_registry
 from consilience.testing._check import Broken, Check, NotApplicable, Outcome, Status
 from consilience.testing._checks import CHECKS
-from consilience.testing._expectations import Expected, expected_of, require_known
+from consilience.testing._expectations import (
+    Expected,
+    examples_of,
+    expected_of,
+    require_keys,
+    require_known,
+    require_sizes,
+)
 from consilience.testing._lab import Examples, Lab
 from consilience.testing._subject import Subject
 
@@ -75,10 +82,8 @@ class Suite:
         self.expected: Expected = {}
         if not self.fault:
             names = {(case.component, case.check.name) for case in self.cases if not case.check.is_reported}
-            self.expected = expected_of(expected_failures or {}, names)
-            known = {offer.name for offer in self.lab.offers}
-            for keyword in ("examples", "build_with", "sizes"):
-                require_known(keyword, getattr(self.lab, keyword), known)
+            self.expected = expected_of({} if expected_failures is None else expected_failures, names)
+            self._require_keywords()
 
     def run(self, case: Case) -> Outcome:
         """Tries one check; never raises."""
@@ -135,11 +140,21 @@ class Suite:
         fault = lab.registry.load(lab.namespace)
         if fault is not None:
             return str(fault)
-        if not lab.offers and not lab.label_spaces:
-            found = f"{lab.namespace} offers no component and no label space"
+        if not lab.offers and not lab.label_spaces and not _has_other_hooks(lab):
+            found = f"{lab.namespace} offers no component and no label space, and has no other hook"
             fix = "return component classes from consilience_components, which @hookimpl marks"
             return str(Broken(found, "something to check", fix))
         return ""
+
+    def _require_keywords(self) -> None:
+        lab, offers = self.lab, {offer.name: offer for offer in self.lab.offers}
+        for keyword in ("examples", "build_with", "sizes"):
+            require_known(keyword, getattr(lab, keyword), offers.keys())
+        lab.examples = examples_of(lab.examples)
+        for name, sizes in lab.sizes.items():
+            require_sizes(name, sizes, Subject(offers[name], lab, {}).dims)
+        for name, chosen in lab.build_with.items():
+            require_keys(name, chosen, offers[name].component.uses())
 
     def _cases(self) -> Iterator[Case]:
         for check in CHECKS:
@@ -159,16 +174,21 @@ def make_suite(
     build_with: Mapping[str, Mapping[str, str]] | None = None,
     sizes: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Suite:
-    """Makes the suite of a namespace, or of a plugin that is handed over with the namespace to give it."""
+    """Makes the suite of a namespace, or of a plugin that is handed over with the namespace to give it.
+
+    Raises ValueError where that namespace is taken, and where a keyword tells what cannot be.
+    """
     if not isinstance(plugin, str) and namespace is None:
         raise TypeError('a plugin that is handed over needs a namespace: conformance(plugin, namespace="mine")')
+    if not isinstance(plugin, str) and namespace in claims():
+        raise ValueError(f"{namespace} is installed: give another namespace")
     lab = Lab(
         default_registry() if isinstance(plugin, str) else Registry(),
         plugin if isinstance(plugin, str) else str(namespace),
         None if isinstance(plugin, str) else plugin,
-        examples or {},
-        build_with or {},
-        sizes or {},
+        {} if examples is None else examples,
+        {} if build_with is None else build_with,
+        {} if sizes is None else sizes,
     )
     return Suite(lab, expected_failures)
 
@@ -203,6 +223,14 @@ def _why(case: Case, tried: object, error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _OWN not in frame.filename]
     trace = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
     return f"{head}\n  found     an exception\n{trace}"
+
+
+def _has_other_hooks(lab: Lab) -> bool:
+    """Tells whether a plugin takes part beside what it offers to fusions: with commands, or where models are built."""
+    claimed = claims().get(lab.namespace, [])
+    plugin = claimed[0].entry_point.load() if lab.plugin is None and claimed else lab.plugin
+    names = set(dir(plugin)) - {"consilience_components", "consilience_label_spaces"}
+    return any(hasattr(getattr(plugin, name, None), "consilience_impl") for name in names)
 
 
 def _loads(lab: Lab) -> str | None:

@@ -121,12 +121,20 @@ class Subject:
             return {"value": self.component.value}
         return dict(getattr(self.component, "outputs", {}))
 
+    @property
+    def dims(self) -> set[str]:
+        """The names of the dims of its ports that have one size a fusion."""
+        return set(_names((*self.reads.values(), *self.gives.values()))) - {"batch"}
+
     def solve(self, draw: int = 0) -> Solved:
         """Gives a size to every dim: the one that is stated or follows from what stands beside it, or a drawn one."""
-        names = set(_names((*self.reads.values(), *self.gives.values()))) - {"batch"}
+        names = self.dims
         parts = self._parts(draw)
         keys = {name: value for name in names if isinstance(value := getattr(self.declaration, name, None), int)}
-        sizes = {**draw_sizes(names, draw), **keys, **self.beside(), **self.lab.sizes.get(self.name, {})}
+        asked = self.lab.sizes.get(self.name, {})
+        own = self._stated(Dims({**keys, **self.beside(), **asked}, {}, parts, {}, self._used_dims(draw)))
+        alone = {name: value for name, value in own.items() if isinstance(value, int)}  # what it states by itself
+        sizes = {**draw_sizes(names, draw), **alone, **keys, **self.beside(), **asked}
         sizes = {name: size for name, size in sizes.items() if name in names and name not in parts}
         spaces = dict(_spaces(sizes, getattr(self.component, "mapped", {})))
         sizes |= {name: len(space) for name, space in spaces.items()}
@@ -138,7 +146,7 @@ class Subject:
                 sizes[name], spaces[name] = len(value), value
             else:
                 sizes[name] = int(value)
-        return Solved(sizes, spaces, parts, frozenset(stated))
+        return Solved(sizes, spaces, parts, frozenset({*stated, *alone, *asked}))
 
     def build(self, seed: int = 0, draw: int = 0) -> Built:
         """Builds it with a seed of its own, in evaluation mode; what its keys name is always built with seed 0."""

@@ -32,7 +32,7 @@ def conformance(
     `expected_failures` tells what cannot pass, and why: `{"mine.head": {"exports": "the reason"}}`, or the check alone
     for the plugin as a whole; one that passes fails. `examples` gives further settings to build with, as a file has
     them; `build_with` the component that a key which names a node is given; `sizes` the sizes that dims must have.
-    Raises ValueError for expected failures of what is not there.
+    Raises ValueError where they tell of what is not there, and for a namespace to give that is installed.
 
         test_plugin = conformance("psychology")
     """

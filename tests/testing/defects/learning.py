@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from consilience.declare import Bool, Float, Ports
+from consilience.declare import Bool, Float, Int, Ports
 from defects.defect import Defect
 from defects.mixed import MadeLoss
 from defects.shaped import Layer, Made
@@ -66,6 +66,46 @@ class WrongBackward(Made):
     class layer(Layer):  # noqa: N801
         def forward(self, features: Tensor) -> Tensor:
             return super().forward(_WrongSquare.apply(features))
+
+
+class _WrongEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(scores, target)
+        return F.cross_entropy(scores, target, reduction="none")
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        scores, target = ctx.saved_tensors
+        hot = F.one_hot(target, scores.shape[1]).to(scores.dtype)
+        return gradient.unsqueeze(1) * (scores.softmax(dim=1) - 0.5 * hot), None
+
+
+class GoodCast(MadeLoss):
+    """Takes the cross-entropy in 32 bits, as is usual."""
+
+    inputs = Ports(scores=Float["batch classes"].logits())
+    target = Int["batch"].below("classes")
+
+    class layer(nn.Module):  # noqa: N801
+        def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+            return F.cross_entropy(scores.float(), target, reduction="none")
+
+
+class GoodReturn(GoodCast):
+    """Takes it in 32 bits, and gives the dtype of the scores."""
+
+    class layer(GoodCast.layer):  # noqa: N801
+        def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+            return 2 * super().forward(scores, target).to(scores.dtype)
+
+
+class WrongCast(GoodCast):
+    """Has a backward of its own, in 32 bits, which takes half of the label."""
+
+    class layer(nn.Module):  # noqa: N801
+        def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+            return _WrongEntropy.apply(scores.float(), target)
 
 
 class ByHand(MadeLoss):
@@ -189,12 +229,14 @@ class KeepsLast(Made):
             return super().forward(features)
 
 
+GOOD = (GoodCast, GoodReturn)
 DEFECTS = (
     Defect("features that are detached", Detaches, "gradients_reach_inputs", ("gradients_right",)),
     Defect("features that are multiplied by zero", Zeroes, "gradients_reach_inputs"),
     Defect("a layer that the forward does not use", Unused, "parameters_learn"),
     Defect("parameters that `has_parameters` denies", Denies, "parameters_learn"),
     Defect("a backward of its own that is wrong", WrongBackward, "gradients_right"),
+    Defect("a backward that is wrong, in a loss of 32 bits", WrongCast, "gradients_right"),
     Defect("the logarithm of a sigmoid by hand", ByHand, "large_scores_finite"),
     Defect("a division by the target", Relative, "missing_targets_finite"),
     Defect("a running mean that moves in evaluation", Averages, "frozen_stays"),

@@ -26,3 +26,4 @@ CHECKS: tuple[Check, ...] = (
     *_others.LEDGER.checks,
     *_compiled.LEDGER.checks,
 )
+"""Every check, in the order in which they are tried."""

@@ -83,7 +83,8 @@ def absent_when_unused(lab: Lab) -> None:
     try:
         loaded = train_elsewhere(lab.namespace, lab.plugin)
     except Unreachable:
-        loaded = digests(trained(lab.registry))
+        with _one_thread():  # as the other process computes: the number of threads changes the last bits
+            loaded = digests(trained(lab.registry))
     changed = sorted(name for name in without if without[name] != loaded.get(name))
     if changed:
         fix = "let neither the import nor a hook change torch's defaults, generators or classes"
@@ -162,6 +163,16 @@ def _without() -> dict[str, str]:
     return train_elsewhere()
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _module_name(lab: Lab) -> str | None:
     """Gives the name of the module that the plugin is."""
     if isinstance(lab.plugin, ModuleType):
@@ -173,11 +184,15 @@ def _module_name(lab: Lab) -> str | None:
 
 
 def _woven(lab: Lab) -> Weaver:
+    if not lab.offers:
+        raise NotApplicable("it offers no component")
     weaver = Weaver(lab)
     weaver.weave(lab.offers)
     if not weaver.woven:
         reasons = "; ".join(f"{name}: {why}" for name, why in weaver.left_out.items())
-        raise NotApplicable(f"none of its components fits the reference fusion: {reasons}")
+        raise NotApplicable(
+            f"none of its components fits the reference fusion: {reasons or 'sources and resources are tried alone'}"
+        )
     return weaver
 
 
