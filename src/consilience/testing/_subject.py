@@ -131,11 +131,13 @@ class Subject:
         names = self.dims
         parts = self._parts(draw)
         keys = {name: value for name in names if isinstance(value := getattr(self.declaration, name, None), int)}
-        sizes = {**draw_sizes(names, draw), **keys, **self.beside(), **self.lab.sizes.get(self.name, {})}
+        known = {**keys, **self.beside(), **self.lab.sizes.get(self.name, {})}
+        alone = self._alone(known, parts)  # what it states where nothing else does gives way to no drawn size
+        sizes = {**draw_sizes(names, draw), **alone, **known}
         sizes = {name: size for name, size in sizes.items() if name in names and name not in parts}
         spaces = dict(_spaces(sizes, getattr(self.component, "mapped", {})))
         sizes |= {name: len(space) for name, space in spaces.items()}
-        stated = self._stated(Dims(sizes, spaces, parts, {}, self._used_dims(draw)))
+        stated = {**alone, **self._stated(Dims(sizes, spaces, parts, {}, self._used_dims(draw)))}
         for name, value in stated.items():
             if isinstance(value, str):
                 sizes.pop(name, None)
@@ -228,6 +230,10 @@ class Subject:
         except Unsolved:
             return {}
         return stated
+
+    def _alone(self, known: Mapping[str, int], parts: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        stated = self._stated(Dims({name: size for name, size in known.items() if name in self.dims}, {}, parts))
+        return {name: size for name, size in stated.items() if isinstance(size, int) and name not in known}
 
     def _parts(self, draw: int) -> dict[str, tuple[int, ...]]:
         names = [name for kind in self.reads.values() if isinstance(kind, Many) for name in kind.each]
