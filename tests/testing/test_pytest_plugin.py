@@ -9,8 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
+
 from consilience import Fusion, check
 from consilience.host import Registry
+from consilience.testing import Outcome, Status, __main__
+from consilience.testing._run import Result
 
 SUITE = '''\
 from defects.defect import Offers
@@ -76,6 +81,22 @@ def test_a_shell_runs_the_kit_too() -> None:
     [outcome] = map(json.loads, done.stdout.splitlines())
     assert done.returncode == 1
     assert (outcome["namespace"], outcome["check"], outcome["status"]) == ("folklroe", "loads", "failed")
+
+
+def test_a_shell_tells_what_was_skipped_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = (
+        Outcome("wheel_whole", "", Status.SKIPPED, "it is no package"),
+        Outcome("gradients_right", "lab.head", Status.SKIPPED, "it gives no Float"),
+        Outcome("documented", "lab.head", Status.PASSED),
+    )
+    monkeypatch.setattr(__main__, "run_conformance", lambda namespace: Result(namespace, outcomes))
+    done = CliRunner().invoke(__main__.main, ["lab"])
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [
+        "lab: 1 ran, 2 skipped, 0 expected failures, 0 failed",
+        "  skipped   lab wheel_whole: it is no package",
+        "  skipped   lab.head gradients_right: it gives no Float",
+    ]
 
 
 def test_the_tiny_encoder_is_a_checkpoint_of_a_few_kilobytes(tiny_encoder: Path) -> None:

@@ -26,6 +26,8 @@ def main(namespaces: tuple[str, ...], as_json: bool) -> None:
             for outcome in result.of(Status.FAILED):
                 click.echo(outcome.detail)
             click.echo(str(result))
+            for outcome in result.of(Status.SKIPPED):
+                click.echo(f"  skipped   {outcome.component or result.namespace} {outcome.check}: {outcome.detail}")
     sys.exit(not all(result.is_green for result in results))
 
 

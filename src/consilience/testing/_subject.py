@@ -131,14 +131,13 @@ class Subject:
         names = self.dims
         parts = self._parts(draw)
         keys = {name: value for name in names if isinstance(value := getattr(self.declaration, name, None), int)}
-        asked = self.lab.sizes.get(self.name, {})
-        own = self._stated(Dims({**keys, **self.beside(), **asked}, {}, parts, {}, self._used_dims(draw)))
-        alone = {name: value for name, value in own.items() if isinstance(value, int)}  # what it states by itself
-        sizes = {**draw_sizes(names, draw), **alone, **keys, **self.beside(), **asked}
+        known = {**keys, **self.beside(), **self.lab.sizes.get(self.name, {})}
+        alone = self._alone(known, parts)  # what it states where nothing else does gives way to no drawn size
+        sizes = {**draw_sizes(names, draw), **alone, **known}
         sizes = {name: size for name, size in sizes.items() if name in names and name not in parts}
         spaces = dict(_spaces(sizes, getattr(self.component, "mapped", {})))
         sizes |= {name: len(space) for name, space in spaces.items()}
-        stated = self._stated(Dims(sizes, spaces, parts, {}, self._used_dims(draw)))
+        stated = {**alone, **self._stated(Dims(sizes, spaces, parts, {}, self._used_dims(draw)))}
         for name, value in stated.items():
             if isinstance(value, str):
                 sizes.pop(name, None)
@@ -146,7 +145,7 @@ class Subject:
                 sizes[name], spaces[name] = len(value), value
             else:
                 sizes[name] = int(value)
-        return Solved(sizes, spaces, parts, frozenset({*stated, *alone, *asked}))
+        return Solved(sizes, spaces, parts, frozenset(stated))
 
     def build(self, seed: int = 0, draw: int = 0) -> Built:
         """Builds it with a seed of its own, in evaluation mode; what its keys name is always built with seed 0."""
@@ -231,6 +230,10 @@ class Subject:
         except Unsolved:
             return {}
         return stated
+
+    def _alone(self, known: Mapping[str, int], parts: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        stated = self._stated(Dims({name: size for name, size in known.items() if name in self.dims}, {}, parts))
+        return {name: size for name, size in stated.items() if isinstance(size, int) and name not in known}
 
     def _parts(self, draw: int) -> dict[str, tuple[int, ...]]:
         names = [name for kind in self.reads.values() if isinstance(kind, Many) for name in kind.each]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from consilience.declare import Bool, Float, Int, Ports
+from consilience.declare import Bool, Float, Ports
 from defects.defect import Defect
-from defects.mixed import MadeLoss
+from defects.mixed import MadeLoss, TokenLoss
 from defects.shaped import Layer, Made
 
 
@@ -68,44 +68,28 @@ class WrongBackward(Made):
             return super().forward(_WrongSquare.apply(features))
 
 
-class _WrongEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(scores, target)
-        return F.cross_entropy(scores, target, reduction="none")
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        scores, target = ctx.saved_tensors
-        hot = F.one_hot(target, scores.shape[1]).to(scores.dtype)
-        return gradient.unsqueeze(1) * (scores.softmax(dim=1) - 0.5 * hot), None
-
-
 class GoodCast(MadeLoss):
     """Takes the cross-entropy in 32 bits, as is usual."""
 
-    inputs = Ports(scores=Float["batch classes"].logits())
-    target = Int["batch"].below("classes")
-
-    class layer(nn.Module):  # noqa: N801
+    class layer(TokenLoss):  # noqa: N801
         def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-            return F.cross_entropy(scores.float(), target, reduction="none")
+            return super().forward(scores.float(), target)
 
 
-class GoodReturn(GoodCast):
+class GoodReturn(MadeLoss):
     """Takes it in 32 bits, and gives the dtype of the scores."""
 
-    class layer(GoodCast.layer):  # noqa: N801
+    class layer(TokenLoss):  # noqa: N801
         def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-            return 2 * super().forward(scores, target).to(scores.dtype)
+            return 2 * super().forward(scores.float(), target).to(scores.dtype)
 
 
-class WrongCast(GoodCast):
-    """Has a backward of its own, in 32 bits, which takes half of the label."""
+class WrongCast(MadeLoss):
+    """Has a backward of its own, in 32 bits, which forgets a factor of two."""
 
-    class layer(nn.Module):  # noqa: N801
+    class layer(TokenLoss):  # noqa: N801
         def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-            return _WrongEntropy.apply(scores.float(), target)
+            return super().forward(_WrongSquare.apply(scores.float()), target)
 
 
 class ByHand(MadeLoss):
@@ -229,6 +213,25 @@ class KeepsLast(Made):
             return super().forward(features)
 
 
+class Doubles(Made):
+    """Doubles what feeds it in place."""
+
+    class layer(Layer):  # noqa: N801
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features.mul_(2))
+
+
+class Relabels(MadeLoss):
+    """Writes a class where a label is -100, in the target that others read too."""
+
+    class layer(nn.Module):  # noqa: N801
+        def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+            is_ignored = target == -100
+            target[is_ignored] = 0
+            values = F.cross_entropy(scores.transpose(1, 2), target, reduction="none")
+            return values.masked_fill(is_ignored, 0).sum(dim=1)
+
+
 GOOD = (GoodCast, GoodReturn)
 DEFECTS = (
     Defect("features that are detached", Detaches, "gradients_reach_inputs", ("gradients_right",)),
@@ -251,6 +254,16 @@ DEFECTS = (
     Defect("a drawn number outside the state", Unregistered, "state_whole"),
     Defect("a drawn buffer that is not saved", Passing, "state_whole"),
     Defect("a deep copy that shares its weights", Uncopied, "copied"),
+    Defect(
+        "features that are doubled in place",
+        Doubles,
+        "arguments_left_alone",
+        (
+            *("rows_permute", "rows_independent", "gradients_reach_inputs", "gradients_right"),
+            *("frozen_stays", "seeded", "state_whole", "copied"),
+        ),
+    ),
+    Defect("labels of -100 that are written over", Relabels, "arguments_left_alone", ("gradients_right",)),
     Defect("a counter in Python", CountsCalls, "no_hidden_state"),
     Defect("the last batch kept as an attribute", KeepsLast, "no_hidden_state"),
 )

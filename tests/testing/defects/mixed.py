@@ -137,6 +137,22 @@ class CountsBatch(MadeLoss):
             return (target == target[:1]).sum(dim=1).float()
 
 
+class CountsAll(MadeLoss):
+    """Counts the labels of the batch in one number."""
+
+    class layer(TokenLoss):  # noqa: N801
+        def count(self, target: Tensor) -> Tensor:
+            return super().count(target).sum()
+
+
+class CountsDown(MadeLoss):
+    """Counts below zero."""
+
+    class layer(TokenLoss):  # noqa: N801
+        def count(self, target: Tensor) -> Tensor:
+            return -super().count(target)
+
+
 class ScoresIgnored(MadeLoss):
     """Takes a label of -100 for the first class."""
 
@@ -192,6 +208,8 @@ DEFECTS = (
         "rows_independent",
         ("rows_permute", "ignored_labels_respected"),
     ),
+    Defect("a count of the whole batch", CountsAll, "count_honoured"),
+    Defect("a count below zero", CountsDown, "count_honoured"),
     Defect("a loss that scores labels of -100", ScoresIgnored, "ignored_labels_respected"),
     Defect("a metric that counts labels of -100", CountsIgnored, "ignored_labels_respected"),
     Defect("a metric that remembers the last batch alone", LastBatch, "halves_add_up"),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from consilience.declare import Dims, Float, Input, Ports, Text
+from consilience.declare import Bool, Dims, Float, Input, Int, Ports, Text
 from defects.defect import Defect
 
 Texts = Sequence[str | list[str]]
@@ -126,14 +126,40 @@ class Salted(Read):
     call = staticmethod(hashed)
 
 
-_READS = ("odd_texts_honoured", "repeatable", "texts_independent", "works_in_workers")
+def of_blank_ids(ids: Tensor, mask: Tensor) -> Tensor:
+    """Writes over the ids."""
+    ids.zero_()
+    return mask.sum(dim=1).float()
+
+
+class Blanks(Read):
+    """Writes over the ids that others read too."""
+
+    inputs = Ports(ids=Int["batch seq"].below("vocab"), mask=Bool["batch seq"])
+    call = staticmethod(of_blank_ids)
+
+
+def of_last_words(text: Texts) -> Tensor:
+    """Takes the last word out of a list of words."""
+    return torch.tensor([float(len(one if isinstance(one, str) or not one else one.pop())) for one in text])
+
+
+class TakesWords(Read):
+    """Takes words out of the examples."""
+
+    call = staticmethod(of_last_words)
+
+
+_READS = ("arguments_left_alone", "odd_texts_honoured", "repeatable", "texts_independent", "works_in_workers")
 GOOD = (GoodLength, GoodNoise)
 DEFECTS = (
     Defect("a lambda", Unsendable, "works_in_workers"),
     Defect("the first letter of an empty text", NeedsLetters, "odd_texts_honoured"),
-    Defect("a list of words taken for a string", NeedsStrings, "odd_texts_honoured"),
+    Defect("a list of words taken for a string", NeedsStrings, "odd_texts_honoured", ("arguments_left_alone",)),
     Defect("a global generator", GlobalDice, "repeatable", ("texts_independent", "works_in_workers")),
     Defect("lengths divided by the batch's longest", Relative, "texts_independent"),
     Defect("numbers of 64 bits", Double, "texts_honoured", _READS),
+    Defect("ids that are written over", Blanks, "arguments_left_alone"),
+    Defect("words that are taken out of an example", TakesWords, "arguments_left_alone"),
     Defect("Python's `hash` of words", Salted, "works_in_workers"),
 )

@@ -155,6 +155,7 @@ class Tupled(Made):
 
 _CALLED = (
     *("batch_sizes_honoured", "lengths_honoured", "bfloat16_honoured", "rows_permute", "rows_independent"),
+    "arguments_left_alone",
     *("gradients_reach_inputs", "parameters_learn", "gradients_right", "frozen_stays", "seeded", "state_whole"),
     *("copied", "no_hidden_state"),
 )

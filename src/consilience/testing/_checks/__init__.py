@@ -2,6 +2,7 @@
 
 from consilience.testing._check import Check
 from consilience.testing._checks import (
+    _calls,
     _compiled,
     _declarations,
     _gradients,
@@ -19,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     *_plugin.LEDGER.checks,
     *_declarations.LEDGER.checks,
     *_ports.LEDGER.checks,
+    *_calls.LEDGER.checks,
     *_rows.LEDGER.checks,
     *_gradients.LEDGER.checks,
     *_state.LEDGER.checks,

@@ -109,7 +109,9 @@ def _results(subject: Subject, built: Built, values: Feed) -> dict[str, Tensor]:
         found = subject.call(built.module, values)
         counter = getattr(built.module, "count", None)
         if issubclass(subject.component, Loss) and callable(counter) and "target" in values:
-            found["count"] = torch.as_tensor(counter(values["target"])).float()
+            counted = torch.as_tensor(counter(values["target"])).float()
+            if counted.shape == values["target"].shape[:1]:  # count_honoured tells of any other
+                found["count"] = counted
     return found
 
 
