@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -302,6 +303,34 @@ def test_plugins_are_told_of_each_step_and_keep_a_state_with_the_model(fusion: F
     assert told[5:] == ["built", {"told": 5}]
 
 
+class Plain(torch.nn.Module):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features
+
+
+class Same(Module):
+    """Changes nothing."""
+
+    has_parameters = False
+    inputs = Ports(features=Float["batch hidden"])
+    outputs = Ports(same=Float["batch hidden"])
+
+    def build(self, dims: object) -> torch.nn.Module:
+        return Plain()
+
+
+def with_hook(fusion: Fusion, **hooks: object) -> Plan:
+    """Checks a fusion that uses a component of a plugin `odd` with the given hooks, each of which gives a value."""
+    hooks = {"consilience_components": [Same], **hooks}
+    made = {name: hookimpl(specname=name)(lambda value=value: value) for name, value in hooks.items()}
+    registry = Registry()
+    registry.register(SimpleNamespace(**made), "odd")
+    written = fusion.to_dict()
+    written["modules"]["same"] = {"use": "odd.same", "in": "encoder.pooled"}
+    written["modules"]["opinion"]["in"] = "same"
+    return check(Fusion(base=fusion.base, **written), registry)
+
+
 @pytest.mark.parametrize(
     ("state", "found"),
     [
@@ -313,42 +342,14 @@ def test_plugins_are_told_of_each_step_and_keep_a_state_with_the_model(fusion: F
 def test_a_state_that_cannot_be_written_is_told_before_training(
     fusion: Fusion, tmp_path: Path, state: object, found: str
 ) -> None:
-    class Careless:
-        @hookimpl
-        def consilience_components(self) -> list[type[Module]]:
-            return [Same]
-
-        @hookimpl
-        def consilience_state(self, model: object) -> object:
-            return state
-
-    class Same(Module):
-        """Changes nothing."""
-
-        has_parameters = False
-        inputs = Ports(features=Float["batch hidden"])
-        outputs = Ports(same=Float["batch hidden"])
-
-        def build(self, dims: object) -> torch.nn.Module:
-            return Plain()
-
-    class Plain(torch.nn.Module):
-        def forward(self, features: torch.Tensor) -> torch.Tensor:
-            return features
-
-    registry = Registry()
-    registry.register(Careless(), "careless")
-    written = fusion.to_dict()
-    written["modules"]["same"] = {"use": "careless.same", "in": "encoder.pooled"}
-    written["modules"]["opinion"]["in"] = "same"
     with pytest.raises(RunError) as told:
-        train(check(Fusion(base=fusion.base, **written), registry), tmp_path / "runs", progress=False)
+        train(with_hook(fusion, consilience_state=state), tmp_path / "runs", progress=False)
     [fault] = told.value.diagnostics
     assert str(fault).replace(": nan", "") == (  # newer Pythons say which number
         "error CN712 at the file\n"
-        f"  found     the state of the plugin careless: {found}\n"
+        f"  found     the state of the plugin odd: {found}\n"
         "  expected  a mapping that JSON can write\n"
-        "  fix       # mend consilience_state in the plugin careless: numbers, texts, lists and mappings alone"
+        "  fix       # mend consilience_state in the plugin odd: numbers, texts, lists and mappings alone"
     )
     assert not (tmp_path / "runs").exists()
 
@@ -362,39 +363,11 @@ def test_a_state_that_cannot_be_written_is_told_before_training(
     ],
 )
 def test_what_a_plugin_tells_of_a_step_are_numbers(fusion: Fusion, tmp_path: Path, told: object, found: str) -> None:
-    class Chatty:
-        @hookimpl
-        def consilience_components(self) -> list[type[Module]]:
-            return [Same]
-
-        @hookimpl
-        def consilience_step_ended(self, step: int) -> object:
-            return told
-
-    class Same(Module):
-        """Changes nothing."""
-
-        has_parameters = False
-        inputs = Ports(features=Float["batch hidden"])
-        outputs = Ports(same=Float["batch hidden"])
-
-        def build(self, dims: object) -> torch.nn.Module:
-            return Plain()
-
-    class Plain(torch.nn.Module):
-        def forward(self, features: torch.Tensor) -> torch.Tensor:
-            return features
-
-    registry = Registry()
-    registry.register(Chatty(), "chatty")
-    written = fusion.to_dict()
-    written["modules"]["same"] = {"use": "chatty.same", "in": "encoder.pooled"}
-    written["modules"]["opinion"]["in"] = "same"
     with pytest.raises(RunError) as raised:
-        train(check(Fusion(base=fusion.base, **written), registry), tmp_path / "runs", progress=False)
+        train(with_hook(fusion, consilience_step_ended=told), tmp_path / "runs", progress=False)
     assert str(raised.value.diagnostics[0]) == (
-        "error CN207 at plugins.chatty\n"
-        f"  found     the plugin chatty gives {found} from consilience_step_ended\n"
+        "error CN207 at plugins.odd\n"
+        f"  found     the plugin odd gives {found} from consilience_step_ended\n"
         "  expected  numbers, or tensors of one number, by name\n"
-        "  fix       # mend consilience_step_ended in the plugin chatty: return {name: number}"
+        "  fix       # mend consilience_step_ended in the plugin odd: return {name: number}"
     )
