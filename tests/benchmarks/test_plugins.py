@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("fifty", "measuring", "plugins"):  # pytest calls the folder of the disciplines `plugins` too
+        monkeypatch.delitem(sys.modules, name, raising=False)
     yield importlib.import_module("plugins")
     for name in ("fifty", "measuring", "plugins"):
         sys.modules.pop(name, None)
