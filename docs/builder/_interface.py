@@ -48,8 +48,8 @@ def _index(packages: list[ModuleType]) -> str:
     lines = [
         "# Public Python",
         "",
-        "Every name that a package lists in its `__all__`; nothing else is public. [Python](../python-api.md) shows",
-        "how they are used together.",
+        "Every name that a package lists in its `__all__`; [the contract](../contract.md) says which are promised.",
+        "[Python](../python-api.md) shows how they are used together.",
         "",
         "| package | |",
         "|---|---|",

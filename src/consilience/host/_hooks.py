@@ -1,4 +1,4 @@
-"""Looks over the hooks of a plugin, and calls them in its name."""
+"""Looks over the hooks of a plugin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pluggy
 from consilience.errors import DeclarationError, Diagnostic, nearest
 from consilience.host import _hookspecs
 
-__all__ = ["called", "hook_names", "listed", "misspelt", "unmarked"]
+__all__ = ["hook_names", "listed", "misspelt", "unmarked"]
 
 
 def hook_names() -> list[str]:
@@ -45,15 +45,6 @@ def misspelt(error: pluggy.PluginValidationError, plugin: object, distribution: 
     near = nearest(wrong, hooks) or hooks[0]
     found = f"{distribution} implements {wrong}, which is no hook"
     return Diagnostic("CN205", (), found, f"one of {', '.join(hooks)}", f"def {near}(")
-
-
-def called(hook: str, implementation: Any, owner: str, given: dict[str, Any]) -> Any:
-    """Calls one implementation of a hook with the arguments that it asks for; notes on what it raises whose it is."""
-    try:
-        return implementation.function(*(given[name] for name in implementation.argnames))
-    except Exception as error:
-        error.add_note(f"in the hook {hook} of {owner}")
-        raise
 
 
 def listed(hook: str, implementation: Any, distribution: str) -> Sequence[Any]:

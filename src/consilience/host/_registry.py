@@ -16,7 +16,7 @@ from consilience.host import _hookspecs
 from consilience.host._disabled import tell_disabled
 from consilience.host._discovery import PLUGIN_ERRORS, STANDARD, Claim, claims, consilience_version
 from consilience.host._failures import innermost
-from consilience.host._hooks import called, listed, misspelt, unmarked
+from consilience.host._hooks import listed, misspelt, unmarked
 from consilience.host._offers import first_wrong
 
 __all__ = ["Offer", "PluginInfo", "Registry", "default_registry", "register"]
@@ -128,7 +128,11 @@ class Registry:
         results: dict[str, Any] = {}
         for namespace in namespaces:
             for implementation in self._implementations(hook, self._manager.get_plugin(namespace)):
-                results[namespace] = called(hook, implementation, self._owner(namespace), given)
+                try:
+                    results[namespace] = implementation.function(*(given[name] for name in implementation.argnames))
+                except Exception as error:
+                    error.add_note(f"in the hook {hook} of {self._owner(namespace)}")
+                    raise
         return results
 
     def _owner(self, namespace: str) -> str:
@@ -164,9 +168,9 @@ class Registry:
         try:
             found = self._implementations(hook, self._manager.get_plugin(namespace))
             return [command for implementation in found for command in listed(hook, implementation, owner)]
+        except DeclarationError:
+            raise
         except PLUGIN_ERRORS as error:
-            if isinstance(error, DeclarationError):
-                raise
             raise _bad_offer(owner, f"no commands: {innermost(error)}") from error
 
     def _info(self, namespace: str) -> PluginInfo:
