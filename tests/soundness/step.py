@@ -49,8 +49,9 @@ def train_one_step(plan: Plan) -> None:
     from transformers import set_seed
 
     from consilience.fuse._files import check_savable
+    from consilience.train._arguments import arguments_of
     from consilience.train._measure import build_metrics, measure
-    from consilience.train._train import arguments_of, evaluation_loader
+    from consilience.train._validation import evaluation_loader
 
     arguments = arguments_of(plan, _FOLDER, progress=False)
     prepared = prepare(plan)

@@ -5,8 +5,9 @@ from consilience.train._fingerprints import fingerprints
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._run import Run
-from consilience.train._train import evaluation_loader, train
+from consilience.train._train import train
 from consilience.train._trainer import FusionTrainer
+from consilience.train._validation import evaluation_loader
 
 __all__ = [
     "FusionTrainer",

@@ -1,0 +1,54 @@
+"""Gives transformers the arguments that a plan trains with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from consilience.errors import DeclarationError, Diagnostic
+from consilience.plan import Plan
+
+__all__ = ["arguments_of"]
+
+
+def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArguments:
+    """Gives the transformers arguments of a plan; raises `DeclarationError` when transformers refuses one."""
+    settings = plan.fusion.train
+    given: dict[str, Any] = {
+        "report_to": "none",
+        "logging_steps": 10,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        **{key: value for key, value in settings.arguments.items() if value is not None},
+    }
+    try:
+        arguments = TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=settings.epochs,
+            per_device_train_batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+            remove_unused_columns=False,
+            save_strategy="no",
+            logging_nan_inf_filter=False,  # it would wait for the device at every micro-batch
+            disable_tqdm=not progress,
+            # Every module that is trained reaches a loss, and every loss is run in every step.
+            ddp_find_unused_parameters=False,
+            **given,
+        )
+    except (ValueError, TypeError, ImportError) as error:
+        text = " ".join(str(error).split())
+        named = [key for key in settings.arguments if key in text]
+        key = next(
+            (key for key in named if settings.arguments[key] is True), named[0] if named else ""
+        )  # what is asked
+        path = ("train", key) if key else ("train",)
+        fix = f"{key}: false" if settings.arguments.get(key) is True else f"# mend {'.'.join(path)}"
+        fault = Diagnostic("CN130", path, text, "values that transformers' TrainingArguments takes", fix)
+        raise DeclarationError(plan.fusion.locate([fault])) from None
+    # Without a launcher, transformers would replicate the model on every GPU it sees by nn.DataParallel, which keeps
+    # neither tied weights nor hooks. `accelerate launch` runs one process a GPU.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
