@@ -21,7 +21,7 @@ EXPECTED = {
         "probabilities",
     },
     Loss: {"cross_entropy", "binary_cross_entropy", "mse"},
-    Metric: {"accuracy", "f1", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},
+    Metric: {"accuracy", "f1", "matthews", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},
     Tuner: {"full", "frozen", "lora"},
     Balancer: {"fixed", "uncertainty"},
 }

@@ -7,7 +7,7 @@ from consilience.standard._balancers import Fixed, Uncertainty
 from consilience.standard._checkpoint import Checkpoint
 from consilience.standard._inputs import TokenLabels, Tokens
 from consilience.standard._losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-from consilience.standard._metrics import F1, Accuracy, Confusion, MultilabelF1, MultioutputPearson, Pearson
+from consilience.standard._metrics import F1, Accuracy, Confusion, Matthews, MultilabelF1, MultioutputPearson, Pearson
 from consilience.standard._modules import (
     Classifier,
     Concat,
@@ -29,7 +29,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     *(TextEncoder, Classifier, TokenClassifier, Regressor, MultioutputRegressor, Concat, Gated, CrossAttention),
     *(Regroup, Probabilities),
     *(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),
-    *(Accuracy, F1, MultilabelF1, Confusion, Pearson, MultioutputPearson),
+    *(Accuracy, F1, Matthews, MultilabelF1, Confusion, Pearson, MultioutputPearson),
     *(Full, Frozen, Lora),
     *(Fixed, Uncertainty),
 )
