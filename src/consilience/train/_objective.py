@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from consilience.declare import GradientBalancer
 from consilience.fuse import FusedModel, FusedOutput
 
 __all__ = ["Objective", "Terms", "Window"]
@@ -53,6 +54,7 @@ class Objective:
         plan = model.plan
         self.losses = tuple(node.name for node in plan.of("losses"))
         self._weights = {name: plan.weight(name) for name in self.losses}
+        self._balance = _as_given if isinstance(plan.balancer, GradientBalancer) else model.balancer
 
     def counts(self, batches: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """Sums, for each loss with values an example, what counts in this process's micro-batches."""
@@ -69,7 +71,7 @@ class Objective:
         assert output.losses is not None
         means = {name: self._mean(name, output.losses[name], batch, window) for name in self.losses}
         given = {name: self._weights[name] * mean for name, mean in means.items()}
-        factors, penalties = self._model.balancer(given)
+        factors, penalties = self._balance(given)
         weighted = {name: factors[name] * value for name, value in given.items()}
         # Across processes gradients are averaged: what was divided by a sum over all of them is multiplied back.
         total = torch.stack([self._back(name, value, window) for name, value in weighted.items()]).sum()
@@ -94,3 +96,8 @@ class Objective:
 
     def _back(self, name: str, value: Tensor, window: Window) -> Tensor:
         return value * window.processes if name in window.counts else value
+
+
+def _as_given(values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Leaves the values to a balancer that weighs their gradients."""
+    return {name: torch.ones_like(value) for name, value in values.items()}, {}
