@@ -23,7 +23,7 @@ EXPECTED = {
     Loss: {"cross_entropy", "binary_cross_entropy", "mse"},
     Metric: {"accuracy", "f1", "matthews", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},
     Tuner: {"full", "frozen", "lora"},
-    Balancer: {"fixed", "uncertainty"},
+    Balancer: {"fixed", "uncertainty", "dwa", "gradnorm", "random"},
 }
 
 

@@ -3,8 +3,8 @@
 from pluggy import HookimplMarker
 from pydantic import Field
 
+from consilience.declare._balancer import Balancer, GradientBalancer, Sees
 from consilience.declare._component import (
-    Balancer,
     Checkpoint,
     Component,
     Dims,
@@ -84,6 +84,7 @@ __all__ = [
     "FieldType",
     "Float",
     "Fusion",
+    "GradientBalancer",
     "Input",
     "InputNode",
     "Int",
@@ -109,6 +110,7 @@ __all__ = [
     "Relation",
     "Resource",
     "ResourceNode",
+    "Sees",
     "Severity",
     "Shapes",
     "Size",

@@ -18,7 +18,6 @@ from consilience.declare._ports import Float, Port, Ports
 from consilience.errors import Diagnostic, Severity
 
 __all__ = [
-    "Balancer",
     "Checkpoint",
     "Component",
     "Dims",
@@ -468,22 +467,4 @@ class Tuner(Component):
 
     def apply(self, module: Any) -> None:
         """Sets `requires_grad` in the built `nn.Module`, in place, and adds what it adds."""
-        raise NotImplementedError
-
-
-class Balancer(Component):
-    """Weighs the losses against each other while they are learnt."""
-
-    kind = "balancer"
-    needs_shared_parameters: ClassVar[bool] = False
-    """Whether it weighs the losses by their gradients in parameters that several of them train."""
-    needs_several_losses: ClassVar[bool] = False
-    """Whether there is nothing for it to weigh where the fusion has one loss."""
-
-    def build(self, losses: tuple[str, ...]) -> Any:
-        """Gives an `nn.Module`: from `{loss: weighted value}` to `({loss: factor}, {loss: penalty})`, all `Float[""]`.
-
-        The objective is the sum of factor times value, plus once an optimizer step the penalties of the losses for
-        which some example counts. A loss without a penalty is left out of the second mapping.
-        """
         raise NotImplementedError

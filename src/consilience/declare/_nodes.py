@@ -248,3 +248,5 @@ class Objective(Declared):
     """The balancer: `fixed`, `uncertainty`, or one of a plugin's."""
     weights: dict[str, Weight] = {}
     """lambda_d: the weight of each discipline over the sum of its weighted losses; 1 when left out."""
+    gradients_every: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Measures every so many steps how the disciplines' gradients meet in what they share, for the log."""

@@ -5,7 +5,7 @@ from consilience.fuse._called import check_called
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._count import count_parameters
 from consilience.fuse._files import check_savable
-from consilience.fuse._model import FusedModel, FusedOutput, fuse
+from consilience.fuse._model import FusedModel, FusedOutput, Step, fuse
 from consilience.fuse._provenance import fingerprints, provenance
 from consilience.fuse._recorded import check_as_saved
 
@@ -13,6 +13,7 @@ __all__ = [
     "FusedConfig",
     "FusedModel",
     "FusedOutput",
+    "Step",
     "attribute",
     "build_collator",
     "check_as_saved",

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from consilience.declare import Loss, Many
+from consilience.declare import GradientBalancer, Loss, Many
 from consilience.errors import DeclarationError, Diagnostic, RunError
-from consilience.fuse._build import WrongOutputs, attribute, build_nodes
+from consilience.fuse._build import WrongOutputs, attribute, build_nodes, node_seed
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._files import load, relocated, write_companions
 from consilience.fuse._honour import check_honour
-from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check
+from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check, objectives_of
 
 __all__ = ["FusedModel", "FusedOutput", "Step", "fuse"]
 
@@ -94,7 +94,12 @@ class FusedModel(PreTrainedModel):
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _build_balancer(self) -> nn.Module:
-        balancer = self.plan.balancer.build(tuple(node.name for node in self.plan.of("losses")))
+        declared, weighed = self.plan.balancer, tuple(node.name for node in self.plan.of("losses"))
+        if isinstance(declared, GradientBalancer):
+            weighed = tuple(objectives_of(self.plan, declared.per))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(node_seed(self.plan.fusion.train.seed, "objective.balance"))
+            balancer = declared.build(weighed)
         if not isinstance(balancer, nn.Module):
             name = self.plan.fusion.objective.balance["use"]
             found = f"{type(balancer).__name__}, from the build of {name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consilience.declare import Component, hookimpl
-from consilience.standard._balancers import Fixed, Uncertainty
+from consilience.standard._balancers import DynamicWeightAverage, Fixed, GradNorm, RandomWeighting, Uncertainty
 from consilience.standard._checkpoint import Checkpoint
 from consilience.standard._inputs import TokenLabels, Tokens
 from consilience.standard._losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
@@ -31,7 +31,7 @@ COMPONENTS: tuple[type[Component], ...] = (
     *(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),
     *(Accuracy, F1, Matthews, MultilabelF1, Confusion, Pearson, MultioutputPearson),
     *(Full, Frozen, Lora),
-    *(Fixed, Uncertainty),
+    *(Fixed, Uncertainty, DynamicWeightAverage, GradNorm, RandomWeighting),
 )
 
 

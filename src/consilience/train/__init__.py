@@ -2,9 +2,11 @@
 
 from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
+from consilience.train._gradients import Setting
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._run import Run
+from consilience.train._steps import gradient_step
 from consilience.train._train import train
 from consilience.train._trainer import FusionTrainer
 from consilience.train._validation import evaluation_loader
@@ -13,11 +15,13 @@ __all__ = [
     "FusionTrainer",
     "Objective",
     "Run",
+    "Setting",
     "Terms",
     "Window",
     "describe_device",
     "evaluation_loader",
     "fingerprints",
+    "gradient_step",
     "measure",
     "to_device",
     "train",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from consilience.declare import GradientBalancer
 from consilience.fuse import FusedModel, FusedOutput
 
 __all__ = ["Objective", "Terms", "Window"]
@@ -18,21 +19,27 @@ class Window:
     """What one optimizer step averages over: all its micro-batches, in all processes.
 
     `counts` holds, for each loss of values an example, the sum of what counts (`Float[""]`); `batches` the number of
-    micro-batches in this process.
+    micro-batches in this process; `step` how many steps of the optimizer lie before this one.
     """
 
     counts: Mapping[str, Tensor]
     batches: int = 1
     processes: int = 1
+    step: int = 0
 
 
 @dataclass(frozen=True)
 class Terms:
-    """One micro-batch's part of the objective: its total, and every loss before and after weighing, detached."""
+    """One micro-batch's part of the objective: its total, and every loss before and after weighing, detached.
+
+    `given` holds each loss as the balancer is given it, weighted, with its graph: what gradients are taken of one by
+    one. Averaged over the processes, its gradients are those of the window, as those of `total` are.
+    """
 
     total: Tensor
     losses: Mapping[str, Tensor]
     weighted: Mapping[str, Tensor]
+    given: Mapping[str, Tensor]
 
 
 class Objective:
@@ -47,6 +54,7 @@ class Objective:
         plan = model.plan
         self.losses = tuple(node.name for node in plan.of("losses"))
         self._weights = {name: plan.weight(name) for name in self.losses}
+        self._balance = _as_given if isinstance(plan.balancer, GradientBalancer) else model.balancer
 
     def counts(self, batches: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """Sums, for each loss with values an example, what counts in this process's micro-batches."""
@@ -63,7 +71,7 @@ class Objective:
         assert output.losses is not None
         means = {name: self._mean(name, output.losses[name], batch, window) for name in self.losses}
         given = {name: self._weights[name] * mean for name, mean in means.items()}
-        factors, penalties = self._model.balancer(given)
+        factors, penalties = self._balance(given)
         weighted = {name: factors[name] * value for name, value in given.items()}
         # Across processes gradients are averaged: what was divided by a sum over all of them is multiplied back.
         total = torch.stack([self._back(name, value, window) for name, value in weighted.items()]).sum()
@@ -73,6 +81,7 @@ class Objective:
             total,
             {name: self._back(name, mean.detach(), window) for name, mean in means.items()},
             {name: self._back(name, value.detach(), window) for name, value in weighted.items()},
+            {name: self._back(name, value, window) for name, value in given.items()},
         )
 
     def _mean(self, name: str, value: Tensor, batch: Mapping[str, Tensor], window: Window) -> Tensor:
@@ -87,3 +96,8 @@ class Objective:
 
     def _back(self, name: str, value: Tensor, window: Window) -> Tensor:
         return value * window.processes if name in window.counts else value
+
+
+def _as_given(values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Leaves the values to a balancer that weighs their gradients."""
+    return {name: torch.ones_like(value) for name, value in values.items()}, {}

@@ -14,7 +14,11 @@ from transformers import Trainer
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
 from consilience.plan import PlanNode
+from consilience.train._gradients import Setting
+from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._ranks import Ranks
+from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 
 __all__ = ["FusionTrainer"]
 
@@ -36,6 +40,13 @@ class FusionTrainer(Trainer):
         self._first_bad: dict[str, Tensor] = {}
         self.numbers: dict[str, Any] = {}
         """What the plugins tell of the last step, for the log."""
+        check_whole(self._plan, self.accelerator.distributed_type)
+        ranks = Ranks(self.args.device)
+        self._teller = Teller(self.model, ranks)
+        self.add_callback(EpochEnded(self.model))
+        self._meter = Meter(self.model, ranks)
+        setting = Setting(ranks, self.accelerator.autocast, self._note, self._meter)
+        self._by_gradients = gradient_step(self.model, self._objective, setting)
         # The objective divides by the whole window's counts: the loss must not be divided once more.
         self.model_accepts_loss_kwargs = True
 
@@ -51,11 +62,20 @@ class FusionTrainer(Trainer):
             summed = self.accelerator.reduce(summed, reduction="sum")
             counts = dict(zip(names, summed.unbind(), strict=True))
         self._steps_summed += 1
-        return batches, Window(counts, len(batches), self.accelerator.num_processes)
+        return batches, Window(counts, len(batches), self.accelerator.num_processes, self.state.global_step)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         """Lets a batch be empty: a loss of parameters alone reads no row."""
         return super()._prepare_inputs(inputs) if inputs else inputs
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """Leaves a micro-batch's gradient; where gradients are weighed, past the wrapper that would exchange them."""
+        if self._meter.measures(num_items_in_batch):
+            self.control.should_log = True
+        if self._by_gradients is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        return self._by_gradients(self._prepare_inputs(inputs), num_items_in_batch)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -64,6 +84,8 @@ class FusionTrainer(Trainer):
         output = model(inputs, outputs=self._objective.losses)
         terms = self._objective(output, inputs, num_items_in_batch)
         self._note(terms)
+        self._teller.take(terms, num_items_in_batch)
+        self._meter.take(terms, num_items_in_batch)
         return (terms.total, output) if return_outputs else terms.total
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
@@ -78,6 +100,8 @@ class FusionTrainer(Trainer):
         if "loss" in logs and self._sums:
             logs |= self._summary()
             logs |= {name: float(value) for name, value in self.numbers.items()}
+            logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
+            logs |= self._meter.pull()
         super().log(logs, start_time)
 
     def check_finite(self) -> None:
