@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from consilience.data import prepare
+from consilience.data import prepare, training_order
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan
@@ -72,7 +72,6 @@ def train_one_step(plan: Plan) -> None:
 def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
     from transformers import PrinterCallback, TrainerCallback
 
-    from consilience.train._train import _sampler
     from consilience.train._trainer import FusionTrainer
 
     class Watch(TrainerCallback):
@@ -87,8 +86,9 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
             control.should_training_stop = True
 
     watch = Watch()
+    seed = plan.fusion.train.seed if arguments.data_seed is None else arguments.data_seed
     trainer = FusionTrainer(
-        sampler=_sampler(plan, arguments, prepared),
+        sampler=training_order(plan, prepared, arguments.train_batch_size, seed),
         measure=None,
         model=model,
         args=arguments,

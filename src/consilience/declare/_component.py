@@ -393,7 +393,7 @@ class Input(_Wired):
     kind = "input"
     outputs: ClassVar[Ports] = Ports()
     is_random: ClassVar[bool] = False
-    """Whether the callable takes a `generator` (torch.Generator), seeded from the run's seed and the batch's rows."""
+    """Whether the callable takes `generators`: a seeded torch.Generator an example, to draw from for it."""
 
     def examine(self, sample: Mapping[str, Sequence[Any]]) -> Iterable[Fault]:
         """Tells what is wrong with it on a sample of the data, by input port; may take seconds.

@@ -201,7 +201,12 @@ class SourceNode(Node):
     are used by nothing; rows that are left go to `train`, unless `train` is named.
     """
     repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """How often an epoch sees each training row."""
+    """How often an epoch sees each training row, where sources are mixed by size."""
+    balance: str | None = None
+    """A field of categories whose labels come equally often: rows of rare ones again and again, in new orders.
+
+    Each label of a category; of several labels a row counts for the one that fewest rows have, without any for none.
+    """
 
 
 class InputNode(Node):

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from transformers import PrinterCallback, ProgressCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 
-from consilience.data import LengthGroupedBatches, Prepared, prepare
+from consilience.data import Prepared, prepare, training_order
 from consilience.declare import Fusion
 from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
 from consilience.plan import Plan, check
 from consilience.train._arguments import arguments_of
 from consilience.train._device import describe_device, machine
+from consilience.train._epochs import SetEpoch
 from consilience.train._folders import shared_folder
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
@@ -70,14 +71,16 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     arguments = arguments_of(plan, run.path, progress)
     collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
     validation = measurer(plan, model, prepared) if plan.of("metrics") and len(prepared.validation) else None
+    data_seed = arguments.data_seed if arguments.data_seed is not None else seed
+    order = training_order(plan, prepared, arguments.train_batch_size, data_seed, arguments.world_size)
     trainer = FusionTrainer(
-        sampler=_sampler(plan, arguments, prepared),
+        sampler=order,
         measure=validation,
         model=model,
         args=arguments,
         train_dataset=prepared.train,
         data_collator=collator,
-        callbacks=[LogFile(run.path / "log.jsonl")],
+        callbacks=[LogFile(run.path / "log.jsonl"), SetEpoch(order)],
     )
     trainer.add_callback(StepEnded(trainer))
     _replace_progress(trainer, progress)
@@ -104,14 +107,6 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     model.save_pretrained(staged)
     staged.replace(run.path / "model")
     run.write_json("record.json", record)
-
-
-def _sampler(plan: Plan, arguments: TrainingArguments, prepared: Prepared) -> LengthGroupedBatches | None:
-    """Groups rows of like length, unless the file asks for another `train_sampling_strategy`."""
-    if plan.fusion.train.arguments.get("train_sampling_strategy") not in (None, "group_by_length"):
-        return None
-    seed = arguments.data_seed if arguments.data_seed is not None else arguments.seed
-    return LengthGroupedBatches(prepared.train.lengths, arguments.train_batch_size, seed)
 
 
 def _replace_progress(trainer: FusionTrainer, progress: bool) -> None:
