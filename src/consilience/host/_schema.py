@@ -64,8 +64,8 @@ class _File:
             return _entries(key, {"title": SECTIONS[key].kind, **self._node(key, model)}, model)
         if key == "objective":
             return self._objective()
-        plain = {"mixing": Mixing, "train": TrainingKeys}.get(key)
-        return _mapping(keys_of(plain, key), key, _docs(plain)) if plain else None
+        plain: dict[str, type[BaseModel]] = {"mixing": Mixing, "train": TrainingKeys}
+        return _mapping(keys_of(plain[key], key), key, _docs(plain[key])) if key in plain else None
 
     def _field(self) -> Schema:
         texts = {word: _docs(kind) for word, kind in FIELD_TYPES.items()}
