@@ -199,6 +199,8 @@ def _dishonoured(step: InputStep, found: str, expected: str) -> DataError:
 
 
 def _seeds(seed: int, name: str, rows: Sequence[tuple[int, int]]) -> Iterator[int]:
+    begun = blake2b(f"{seed}/{name}/".encode(), digest_size=8)
     for row, draw in rows:
-        text = f"{seed}/{name}/{row}/{draw}"
-        yield int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+        hashed = begun.copy()
+        hashed.update(b"%d/%d" % (row, draw))
+        yield int.from_bytes(hashed.digest(), "little") >> 1

@@ -42,7 +42,7 @@ class Masker:
         """Maps ids, mask and special [batch seq] to ids and mask [batch seq], positions and labels [batch masked]."""
         # Tokens come first in the draw: a longer row only adds to its end, so every token keeps its three numbers.
         draw = torch.empty(*ids.shape, 3, dtype=torch.float64)
-        for row, generator in zip(draw, generators, strict=True):
+        for row, generator in zip(draw.unbind(), generators, strict=True):
             row.uniform_(generator=generator)
         chosen, counts = self._choose(mask & ~special, draw[..., 0])
         # Chosen places first, each in the order of the text: a stable sort keeps it.
