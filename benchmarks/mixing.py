@@ -28,7 +28,8 @@ def read_lengths(folder: Path) -> dict[str, list[int]]:
     """Gives the characters of each text of GoEmotions, EmoBank and CoLA."""
     comments = _cells(folder / "goemotions/train.tsv.gz", "\t", "text")
     sentences = _cells(folder / "emobank/emobank.csv.gz", ",", "text")
-    lines = gzip.open(folder / "cola/in_domain_train.tsv.gz", "rt", encoding="utf-8").read().splitlines()
+    with gzip.open(folder / "cola/in_domain_train.tsv.gz", "rt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
     texts = {"comments": comments, "sentences": sentences, "judged": [line.split("\t")[-1] for line in lines]}
     return {name: [len(text) for text in own] for name, own in texts.items()}
 

@@ -16,7 +16,16 @@ from consilience.host import Registry
 from consilience.plan import reduced, survey
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests of learning share a plugin
-from toy_learning import ALL, KINDS, declared
+from toy_learning import ALL, KINDS, Rows, declared
+
+
+class Flow(Rows):
+    """Gives rows as they come."""
+
+    def stream(self) -> Any:
+        """Is never asked by the check."""
+        raise AssertionError
+
 
 SOURCES = {"rows": ALL, "more": ALL, "held": {**ALL, "split": {"test": 1.0}}}
 PROPORTIONS = {"by": "proportions", "proportions": {"rows": 3.0, "more": 1.0}}
@@ -27,10 +36,11 @@ Tell = Callable[..., list[str]]
 @pytest.fixture
 def tell(toy: Callable[..., Registry]) -> Tell:
     """Gives the texts of what the check tells of a mix."""
-    kinds = toy(*KINDS)
+    kinds = toy(*KINDS, Flow)
 
     def run(mixing: dict[str, Any], sources: Any = SOURCES, **more: Any) -> list[str]:
-        found = survey(declared(sources=sources, mixing=mixing, **more), kinds).diagnostics
+        said = {"mixing": mixing} if mixing else {}
+        found = survey(declared(sources=sources, **said, **more), kinds).diagnostics
         return [str(replace(fault, place=None)) for fault in found]
 
     return run
@@ -180,3 +190,84 @@ def test_a_twin_keeps_the_mix_of_its_own_sources(toy: Callable[..., Registry]) -
     twin = reduced(survey(fusion, kinds).plan, list(losses))
     assert "texts" not in twin.sources
     assert twin.mixing == Fusion(name="x", mixing=PROPORTIONS).mixing
+
+
+STREAM = {"use": "toy.flow", "map": ALL["map"], "streaming": True}
+STEPS = {"train": {"max_steps": 5}}
+STREAMED = {
+    "no stream": (
+        {"rows": {**ALL, "streaming": True}},
+        {},
+        STEPS,
+        """error CN466 at sources.rows.streaming
+  found     streaming, and toy.rows gives no stream
+  expected  a source that streams, such as table and hub
+  fix       # remove the key streaming""",
+    ),
+    "a split": (
+        {"rows": {**STREAM, "split": {"test": 5}}},
+        {},
+        STEPS,
+        """error CN467 at sources.rows.split
+  found     split beside streaming, which deals out all rows at once
+  expected  where, map and buffer beside streaming
+  fix       # remove the key split""",
+    ),
+    "no end": (
+        {"rows": STREAM},
+        {},
+        {},
+        """error CN468 at train
+  found     no max_steps, and rows is streamed: an epoch has no end
+  expected  the number of steps
+  fix       max_steps: 1000""",
+    ),
+    "lengths": (
+        {"rows": STREAM},
+        {},
+        {"train": {"max_steps": 5, "train_sampling_strategy": "group_by_length"}},
+        """error CN469 at train.train_sampling_strategy
+  found     group_by_length, and rows is streamed: how long its rows are is not known
+  expected  random, or sequential
+  fix       train_sampling_strategy: random""",
+    ),
+    "a mix by size": (
+        {"rows": STREAM, "more": ALL},
+        {},
+        STEPS,
+        """error CN469 at sources.rows.streaming
+  found     a mix by size of rows, more, and rows is streamed: nobody has counted its rows
+  expected  a mix by proportions or round_robin
+  fix       mixing: {by: proportions, proportions: {rows: 1, more: 1}}""",
+    ),
+    "an end of an epoch": (
+        {"rows": STREAM, "more": ALL},
+        {"by": "round_robin", "until": "more"},
+        STEPS,
+        """warning CN462 at mixing.until
+  found     until, and rows is streamed: an epoch has no end
+  expected  a key that does something
+  fix       # remove the key until""",
+    ),
+    "a buffer without a stream": (
+        {"rows": {**ALL, "buffer": 5}},
+        {},
+        {},
+        """warning CN462 at sources.rows.buffer
+  found     buffer, without streaming
+  expected  a key that does something
+  fix       # remove the key buffer""",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sources", "mixing", "train", "text"), STREAMED.values(), ids=STREAMED)
+def test_each_fault_of_a_stream_is_told_in_these_words(
+    tell: Tell, sources: Any, mixing: Any, train: Any, text: str
+) -> None:
+    assert tell(mixing, sources, **train) == [text]
+
+
+def test_a_stream_that_is_well_is_told_nothing_of(tell: Tell) -> None:
+    assert tell({}, {"rows": {**STREAM, "buffer": 5}}, **STEPS) == []
+    assert tell({"by": "round_robin", "batches": "homogeneous"}, {"rows": STREAM, "more": ALL}, **STEPS) == []

@@ -74,3 +74,15 @@ def test_homogeneous_batches_that_are_filled_up_take_the_step_of_one_big_batch(f
     parts = changed(fusion, {"batches": "homogeneous"}, batch_size=4, gradient_accumulation_steps=9)
     first, second = (train(one, tmp_path / "runs", progress=False).model().state_dict() for one in (whole, parts))
     assert max((first[name] - second[name]).abs().max() for name in first) < 1e-6
+
+
+def test_a_stream_trains_beside_tables(fusion: Fusion, tmp_path: Path) -> None:
+    written = changed(fusion, {"by": "round_robin", "batches": "homogeneous"}, max_steps=4).to_dict()
+    written["sources"]["films"] |= {"streaming": True, "buffer": 5}
+    run, again = (train(Fusion(base=fusion.base, **written), tmp_path / "runs", progress=False) for _ in range(2))
+    told = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert len([line for line in told if "loss/opinion_loss" in line]) == 4
+    assert run.record["training"]["steps"] == 4
+    assert run.record["training"]["training_rows"] == {"plots": 6, "texts": 5}
+    first, second = run.model().state_dict(), again.model().state_dict()
+    assert all(first[name].equal(second[name]) for name in first)

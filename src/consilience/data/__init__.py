@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from consilience.data._order import TrainingOrder, training_order
     from consilience.data._plan import DataPlan
     from consilience.data._prepare import Prepared, prepare
+    from consilience.data._training_rows import training_rows
 
 __all__ = [
     "Collator",
@@ -24,6 +25,7 @@ __all__ = [
     "examine",
     "prepare",
     "training_order",
+    "training_rows",
 ]
 
 _MODULES = {
@@ -36,6 +38,7 @@ _MODULES = {
     "examine": "_examine",
     "prepare": "_prepare",
     "training_order": "_order",
+    "training_rows": "_training_rows",
 }
 
 

@@ -30,7 +30,11 @@ def judge(plan: DataPlan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
     """Tells what the data lack; what a source that could not be read may have is not missed."""
     tallies = [side.tally for side in sides]
     whole = {tally.source for tally in tallies if not tally.faults}
-    unread = [frozenset(mapped(plan, name)) for name in plan.fusion.sources if name not in whole]
+    unread = [
+        frozenset(mapped(plan, name))
+        for name, node in plan.fusion.sources.items()
+        if name not in whole or node.streaming
+    ]
     yield from shared_texts(sides)
     lacking = _lacking(plan, tallies, unread)
     if not unread:

@@ -17,7 +17,7 @@ from consilience.data._prepare import Prepared
 from consilience.data._shares import epoch_rows
 from consilience.data._values import Rows
 
-__all__ = ["TrainingOrder", "training_order"]
+__all__ = ["TrainingOrder", "deck_of", "training_order"]
 
 _NO_ROW = Pick(-1, 0)
 
@@ -151,7 +151,9 @@ def training_order(plan: DataPlan, prepared: Prepared, batch_size: int, seed: in
     )
     heaps, first = [], 0
     for part in parts:
-        heaps.append(_Heap(_deck(plan, part, seed, strategy), counts[part.source], first, part.lengths))
+        heaps.append(
+            _Heap(deck_of(plan, part, seed, strategy != "sequential"), counts[part.source], first, part.lengths)
+        )
         first += len(part)
     manner = _Manner(
         batch_size,
@@ -165,8 +167,8 @@ def training_order(plan: DataPlan, prepared: Prepared, batch_size: int, seed: in
     return TrainingOrder(heaps, manner, seed)
 
 
-def _deck(plan: DataPlan, part: Part, seed: int, strategy: str) -> Deck:
-    is_shuffled = strategy != "sequential"
+def deck_of(plan: DataPlan, part: Part, seed: int, is_shuffled: bool) -> Deck:
+    """Gives how the rows of one source are dealt: each once a pass, or each class equally often."""
     field = plan.fusion.sources[part.source].balance
     if field is None:
         return PlainDeck(len(part.rows), seed, part.source, is_shuffled)

@@ -364,6 +364,13 @@ class Source(Component):
         """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` without splits."""
         raise NotImplementedError
 
+    def stream(self) -> Mapping[str, Any]:
+        """Gives what `open` does as `datasets.IterableDataset`, of which no more is read than is asked for.
+
+        A source that does not override it cannot be streamed.
+        """
+        raise NotImplementedError
+
     def splits(self) -> frozenset[str] | None:
         """Lists the splits that `open` will give, `all` where it has none of its own; None where only opening tells.
 

@@ -207,6 +207,10 @@ class SourceNode(Node):
 
     Each label of a category; of several labels a row counts for the one that fewest rows have, without any for none.
     """
+    streaming: bool = False
+    """Reads the training rows as they come, never all at once; `train.max_steps` says when the training ends."""
+    buffer: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    """Of how many rows a stream draws the next one; 1 keeps their order."""
 
 
 class InputNode(Node):

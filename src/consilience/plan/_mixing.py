@@ -9,6 +9,7 @@ from consilience.errors import Part, Path, Severity, nearest, shortlist
 from consilience.host import PLUGIN_ERRORS
 from consilience.plan._resolved import Resolved
 from consilience.plan._splits import SPLITS, splits_of
+from consilience.plan._streams import check_streams
 
 __all__ = ["check_mixing"]
 
@@ -22,11 +23,12 @@ def check_mixing(resolved: Resolved) -> None:
     """Notes sources that `mixing` names and that train nothing, shares that are missing, and keys that do nothing."""
     fusion = resolved.fusion
     _check_balance(resolved)
-    if not fusion.sources or "mixing" not in fusion.model_fields_set or not fusion.mixing.model_fields_set:
-        return
     if any(path[:1] in (("sources",), ("mixing",)) and len(path) <= 2 for path in resolved.lost):
         return  # what could not be understood may be the source that is named, or what it is named for
     trained = [name for name in fusion.sources if "train" in _splits(resolved, name)]
+    check_streams(resolved, trained)
+    if not fusion.sources or "mixing" not in fusion.model_fields_set or not fusion.mixing.model_fields_set:
+        return
     if not trained:
         return  # and that is told
     mixing = fusion.mixing

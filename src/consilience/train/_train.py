@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transformers import PrinterCallback, ProgressCallback, set_seed
 
-from consilience.data import Prepared, prepare, training_order
+from consilience.data import Prepared, prepare, training_rows
 from consilience.declare import Fusion
 from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
 from consilience.plan import Plan, check
@@ -45,7 +45,7 @@ def train(
     plan = fusion if isinstance(fusion, Plan) else check(fusion)
     processes = arguments_of(plan, Path(runs), progress).distributed_state  # tells a wrong value before data are read
     say(f"reading {', '.join(plan.sources)}")
-    prepared = prepare(plan)
+    prepared = prepare(plan, progress)
     for warning in prepared.warnings:
         say(str(warning))
     say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
@@ -72,15 +72,15 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
     validation = measurer(plan, model, prepared) if plan.of("metrics") and len(prepared.validation) else None
     data_seed = arguments.data_seed if arguments.data_seed is not None else seed
-    order = training_order(plan, prepared, arguments.train_batch_size, data_seed, arguments.world_size)
+    rows, order = training_rows(plan, prepared, arguments.train_batch_size, data_seed, arguments.world_size)
     trainer = FusionTrainer(
         sampler=order,
         measure=validation,
         model=model,
         args=arguments,
-        train_dataset=prepared.train,
+        train_dataset=rows,
         data_collator=collator,
-        callbacks=[LogFile(run.path / "log.jsonl"), SetEpoch(order)],
+        callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else [])],
     )
     trainer.add_callback(StepEnded(trainer))
     _replace_progress(trainer, progress)
