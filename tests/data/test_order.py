@@ -275,7 +275,7 @@ def test_a_class_without_rows_cannot_be_balanced(write, fault) -> None:
 fields: {text: text, mood: {category: [bad, good]}}
 sources: {a: {use: table, path: a.csv, map: {text: text, mood: label}, balance: mood}}
 """
-    assert """error CN530 at sources.a.balance (<text>:5)
+    assert """error CN531 at sources.a.balance (<text>:5)
   found     mood, of which a has no training row for good
   expected  a training row for each label of mood
   fix       # remove the key balance, or add rows of these labels""" in fault(text)
@@ -291,7 +291,7 @@ mixing: {by: proportions, proportions: {a: 1_000_000, b: 1}}
 """
     assert (
         fault(text.replace("_", ""))
-        == """error CN531 at mixing (<text>:6)
+        == """error CN532 at mixing (<text>:6)
   found     an epoch of 300,000,300 rows, of sources that have 302
   expected  at most 100,000,000 rows, or the key rows
   fix       rows: 302"""

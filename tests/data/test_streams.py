@@ -184,5 +184,5 @@ def test_what_the_first_rows_lack_is_told_before_the_training(write, prepared, f
 def test_a_stream_that_breaks_off_is_told(write, prepared, fault) -> None:
     write("a.jsonl", '{"text": "one", "label": "good"}', '{"text": "two", "label"')
     text = fault(FIELDS + "sources:\n" + source("a", "a.jsonl", "streaming: true", "map: {text: text}") + TRAIN)
-    assert text.startswith("error CN532 at sources.a (<text>:5)\n  found     a stream that breaks off after row 0: ")
+    assert text.startswith("error CN533 at sources.a (<text>:5)\n  found     a stream that breaks off after row 0: ")
     assert text.endswith("expected  rows to the end\n  fix       # correct the rows that follow, or leave them out")

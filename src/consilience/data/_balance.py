@@ -61,4 +61,4 @@ def lacking_classes(plan: DataPlan, tallies: Iterable[Tally]) -> Iterator[Diagno
             found = f"{field}, of which {tally.source} has no training row for {shortlist(never)}"
             path = ("sources", tally.source, "balance")
             expected = f"a training row for each label of {field}"
-            yield Diagnostic("CN530", path, found, expected, "# remove the key balance, or add rows of these labels")
+            yield Diagnostic("CN531", path, found, expected, "# remove the key balance, or add rows of these labels")

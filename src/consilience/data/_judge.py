@@ -68,7 +68,7 @@ def _epoch(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
     if mixing.by != "size" and sum(counts.values()) > max(_LONGEST_EPOCH, sum(held.values())):
         found = f"an epoch of {sum(counts.values()):,} rows, of sources that have {sum(held.values()):,}"
         fix = f"rows: {sum(held.values())}"
-        yield Diagnostic("CN531", ("mixing",), found, f"at most {_LONGEST_EPOCH:,} rows, or the key rows", fix)
+        yield Diagnostic("CN532", ("mixing",), found, f"at most {_LONGEST_EPOCH:,} rows, or the key rows", fix)
     elif train.arguments.get("dataloader_drop_last") is True and 0 < rows < train.batch_size:
         found = f"{rows} training rows, of which no batch of {train.batch_size} is full: no step would be taken"
         path: Path = ("train", "dataloader_drop_last")

@@ -74,7 +74,7 @@ class RowStream:
                 reason = " ".join(str(error.__cause__ or error).split())[:200]
                 found = f"a stream that breaks off after row {read}: {reason}"
                 expected, fix = "rows to the end", "# correct the rows that follow, or leave them out"
-                raise self._fault(Diagnostic("CN532", ("sources", self.source), found, expected, fix)) from error
+                raise self._fault(Diagnostic("CN533", ("sources", self.source), found, expected, fix)) from error
             finally:
                 datasets.logging.set_verbosity(level)
             if chunk is None:
