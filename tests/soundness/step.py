@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from consilience.data import prepare
+from consilience.data import prepare, training_rows
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan
@@ -72,7 +72,6 @@ def train_one_step(plan: Plan) -> None:
 def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
     from transformers import PrinterCallback, TrainerCallback
 
-    from consilience.train._train import _sampler
     from consilience.train._trainer import FusionTrainer
 
     class Watch(TrainerCallback):
@@ -87,12 +86,14 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
             control.should_training_stop = True
 
     watch = Watch()
+    seed = plan.fusion.train.seed if arguments.data_seed is None else arguments.data_seed
+    rows, order = training_rows(plan, prepared, arguments.train_batch_size, seed)
     trainer = FusionTrainer(
-        sampler=_sampler(plan, arguments, prepared),
+        sampler=order,
         measure=None,
         model=model,
         args=arguments,
-        train_dataset=prepared.train,
+        train_dataset=rows,
         data_collator=build_collator(plan, [node.name for node in plan.of("losses")], plan.fusion.train.seed),
         callbacks=[watch],
     )
@@ -162,13 +163,13 @@ def keep_what_is_read() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _kept_by_text(read: Callable[[Any, Path], Any]) -> Any:
+def _kept_by_text(read: Callable[..., Any]) -> Any:
     kept: dict[Any, Any] = {}
 
-    def read_once(self: Any, path: Path) -> Any:
-        key = (str(path), self.model_dump_json())
+    def read_once(self: Any, path: Path, streaming: bool = False) -> Any:
+        key = (str(path), self.model_dump_json(), streaming)
         if key not in kept:
-            kept[key] = read(self, path)
+            kept[key] = read(self, path, streaming)
         return kept[key]
 
     return read_once

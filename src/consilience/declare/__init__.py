@@ -28,6 +28,7 @@ from consilience.declare._fields import FIELD_TYPES, FieldType
 from consilience.declare._fusion import SECTIONS, Draft, Fusion
 from consilience.declare._labels import LabelSpace, Relation
 from consilience.declare._location import Location
+from consilience.declare._mixing import Mixing
 from consilience.declare._nodes import (
     ColumnMap,
     InputNode,
@@ -96,6 +97,7 @@ __all__ = [
     "Many",
     "Metric",
     "MetricNode",
+    "Mixing",
     "Module",
     "ModuleNode",
     "Node",

@@ -363,6 +363,13 @@ class Source(Component):
         """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` without splits."""
         raise NotImplementedError
 
+    def stream(self) -> Mapping[str, Any]:
+        """Gives what `open` does as `datasets.IterableDataset`, of which no more is read than is asked for.
+
+        A source that does not override it cannot be streamed.
+        """
+        raise NotImplementedError
+
     def splits(self) -> frozenset[str] | None:
         """Lists the splits that `open` will give, `all` where it has none of its own; None where only opening tells.
 
@@ -392,7 +399,7 @@ class Input(_Wired):
     kind = "input"
     outputs: ClassVar[Ports] = Ports()
     is_random: ClassVar[bool] = False
-    """Whether the callable takes a `generator` (torch.Generator), seeded from the run's seed and the batch's rows."""
+    """Whether the callable takes `generators`: a seeded torch.Generator an example, to draw from for it."""
 
     def examine(self, sample: Mapping[str, Sequence[Any]]) -> Iterable[Fault]:
         """Tells what is wrong with it on a sample of the data, by input port; may take seconds.

@@ -201,7 +201,16 @@ class SourceNode(Node):
     are used by nothing; rows that are left go to `train`, unless `train` is named.
     """
     repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """How often an epoch sees each training row."""
+    """How often an epoch sees each training row, where sources are mixed by size."""
+    balance: str | None = None
+    """A field of categories whose labels come equally often: rows of rare ones again and again, in new orders.
+
+    Each label of a category; of several labels a row counts for the one that fewest rows have, without any for none.
+    """
+    streaming: bool = False
+    """Reads the training rows as they come, never all at once; `train.max_steps` says when the training ends."""
+    buffer: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    """Of how many rows a stream draws the next one; 1 keeps their order."""
 
 
 class InputNode(Node):

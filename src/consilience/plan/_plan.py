@@ -261,13 +261,15 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the plan in a canonical form: equal for equal fusions, whatever the order of their keys."""
-        sources = self.fusion.to_dict().get("sources", {})
+        written = self.fusion.to_dict()
+        sources = written.get("sources", {})
         return {
             "name": self.fusion.name,
             "resources": {name: _settings(item) for name, item in sorted(self.resources.items())},
             "sources": {
                 name: sources[name] | {"settings": _settings(item)} for name, item in sorted(self.sources.items())
             },
+            **({"mixing": written["mixing"]} if "mixing" in written else {}),
             "nodes": [self._node_dict(self.nodes[name]) for name in self.order],
             "objective": self.fusion.objective.model_dump(mode="json"),
             "train": self.fusion.train.model_dump(mode="json"),

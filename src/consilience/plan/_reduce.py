@@ -35,6 +35,7 @@ def reduced(fusion: Plan | Fusion, losses: Iterable[str]) -> Fusion:
     written["sources"] = {name: _kept_source(plan, name, kept, written) for name in _sources(plan, kept)}
     _keep(written, "resources", _resources(plan, kept))
     _keep_weights(plan, wanted, written)
+    _keep_mixing(written)
     return Fusion(base=plan.fusion.base, **written)
 
 
@@ -104,3 +105,14 @@ def _keep_weights(plan: Plan, losses: tuple[str, ...], written: dict[str, Any]) 
     if "weights" in objective:
         weights = {name: weight for name, weight in objective["weights"].items() if name in disciplines}
         written["objective"] = objective | {"weights": weights}
+
+
+def _keep_mixing(written: dict[str, Any]) -> None:
+    """Keeps what `mixing` says of the sources that are left."""
+    mixing, sources = dict(written.get("mixing", {})), written["sources"]
+    if "proportions" in mixing:
+        mixing["proportions"] = {name: share for name, share in mixing["proportions"].items() if name in sources}
+    if mixing.get("until", "longest") not in ("longest", "shortest", *sources):
+        del mixing["until"]
+    if mixing:
+        written["mixing"] = mixing

@@ -20,6 +20,7 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
     given: dict[str, Any] = {
         "report_to": "none",
         "logging_steps": 10,
+        "accelerator_config": {"dispatch_batches": False},  # batches of a stream are of several lengths
         "dataloader_pin_memory": torch.cuda.is_available(),
         **{key: value for key, value in settings.arguments.items() if value is not None},
     }

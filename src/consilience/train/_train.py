@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from transformers import PrinterCallback, ProgressCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 
-from consilience.data import LengthGroupedBatches, Prepared, prepare
+from consilience.data import Prepared, prepare, training_rows
 from consilience.declare import Fusion
 from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
 from consilience.plan import Plan, check
 from consilience.train._arguments import arguments_of
 from consilience.train._device import describe_device, machine
+from consilience.train._epochs import SetEpoch
 from consilience.train._folders import shared_folder
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
@@ -44,7 +45,7 @@ def train(
     plan = fusion if isinstance(fusion, Plan) else check(fusion)
     processes = arguments_of(plan, Path(runs), progress).distributed_state  # tells a wrong value before data are read
     say(f"reading {', '.join(plan.sources)}")
-    prepared = prepare(plan)
+    prepared = prepare(plan, progress)
     for warning in prepared.warnings:
         say(str(warning))
     say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
@@ -70,14 +71,16 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     arguments = arguments_of(plan, run.path, progress)
     collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
     validation = measurer(plan, model, prepared) if plan.of("metrics") and len(prepared.validation) else None
+    data_seed = arguments.data_seed if arguments.data_seed is not None else seed
+    rows, order = training_rows(plan, prepared, arguments.train_batch_size, data_seed, arguments.world_size)
     trainer = FusionTrainer(
-        sampler=_sampler(plan, arguments, prepared),
+        sampler=order,
         measure=validation,
         model=model,
         args=arguments,
-        train_dataset=prepared.train,
+        train_dataset=rows,
         data_collator=collator,
-        callbacks=[LogFile(run.path / "log.jsonl")],
+        callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else [])],
     )
     trainer.add_callback(StepEnded(trainer))
     _replace_progress(trainer, progress)
@@ -104,14 +107,6 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     model.save_pretrained(staged)
     staged.replace(run.path / "model")
     run.write_json("record.json", record)
-
-
-def _sampler(plan: Plan, arguments: TrainingArguments, prepared: Prepared) -> LengthGroupedBatches | None:
-    """Groups rows of like length, unless the file asks for another `train_sampling_strategy`."""
-    if plan.fusion.train.arguments.get("train_sampling_strategy") not in (None, "group_by_length"):
-        return None
-    seed = arguments.data_seed if arguments.data_seed is not None else arguments.seed
-    return LengthGroupedBatches(prepared.train.lengths, arguments.train_batch_size, seed)
 
 
 def _replace_progress(trainer: FusionTrainer, progress: bool) -> None:

@@ -27,7 +27,7 @@ class FusionTrainer(Trainer):
     """Trains a `FusedModel` on the objective; logs every loss and every discipline's share without a sync each step."""
 
     def __init__(
-        self, *, sampler: Sampler[int] | None, measure: Callable[[], dict[str, float]] | None, **options: Any
+        self, *, sampler: Sampler[Any] | None, measure: Callable[[], dict[str, float]] | None, **options: Any
     ) -> None:
         super().__init__(**options)
         assert isinstance(self.model, FusedModel)

@@ -124,6 +124,22 @@ class GoodRows(_Rows):
         return frozenset({"train"})
 
 
+class GoodFlow(GoodRows):
+    """Gives the same two rows as they come."""
+
+    def stream(self) -> Mapping[str, Any]:
+        """Gives them."""
+        return {"train": iter([{"text": "a"}, {"text": "b"}])}
+
+
+class TurnedFlow(GoodFlow):
+    """Gives the rows of its stream in another order."""
+
+    def stream(self) -> Mapping[str, Any]:
+        """Gives the last first."""
+        return {"train": iter([{"text": "b"}, {"text": "a"}])}
+
+
 class Promises(_Rows):
     """Tells of a split that it does not give."""
 
@@ -179,7 +195,7 @@ class Elsewhere(_File):
         return [Path("no such file")]
 
 
-GOOD = (GoodTuner, GoodBalancer, GoodRows, GoodFile)
+GOOD = (GoodTuner, GoodBalancer, GoodRows, GoodFlow, GoodFile)
 DEFECTS = (
     Defect("a tuner that says it trains, and freezes", TrainsNothing, "tunes_in_place"),
     Defect("a tuner that gives a wrapper", Wraps, "tunes_in_place"),
@@ -189,6 +205,7 @@ DEFECTS = (
     Defect("a balancer that keeps its means in a dict", Notebook, "balance_resumes"),
     Defect("a source that tells of a split it does not give", Promises, "splits_told"),
     Defect("a source that lists a file which is not there", Lost, "splits_told"),
+    Defect("a source whose stream has another order", TurnedFlow, "streams_as_it_opens"),
     Defect("a resource that lists a file which is not there", Elsewhere, "files_exist"),
     Defect("a resource that saves less than it needs", LeavesBehind, "saves_what_it_needs"),
 )

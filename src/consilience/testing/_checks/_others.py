@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sized
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from consilience.declare import Module
+from consilience.declare import Module, Source
 from consilience.testing._check import Broken, Ledger
 from consilience.testing._draw import Shape
 from consilience.testing._subject import Feed, Subject
 from consilience.testing._tiny import scratch
 
 LEDGER = Ledger()
+_COMPARED = 1000
+"""The rows of a stream that are looked at."""
 
 
 @LEDGER.component("metric")
@@ -95,6 +98,20 @@ def splits_told(subject: Subject) -> None:
         if not isinstance(rows, Sized) or not len(rows):
             raise Broken(f"the split {name} without rows", "rows", "leave out what is empty")
     _files(subject)
+
+
+@LEDGER.component("source", when=lambda component: getattr(component, "stream", None) is not Source.stream)
+def streams_as_it_opens(subject: Subject) -> None:
+    """Where it can be streamed, `stream` gives the splits that `open` gives, with the same rows in the same order."""
+    opened, streamed = subject.declaration.open(), subject.declaration.stream()
+    if set(opened) != set(streamed):
+        found = f"stream gives {', '.join(sorted(streamed))}, and open {', '.join(sorted(opened))}"
+        raise Broken(found, "the same splits", "mend stream")
+    for name, rows in opened.items():
+        pairs = zip_longest(islice(iter(rows), _COMPARED), islice(iter(streamed[name]), _COMPARED))
+        other = next((place for place, (one, two) in enumerate(pairs) if one != two), None)
+        if other is not None:
+            raise Broken(f"row {other + 1} of {name} differs", "the same rows in the same order", "mend stream")
 
 
 @LEDGER.component("resource")
