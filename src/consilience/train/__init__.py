@@ -2,6 +2,7 @@
 
 from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
+from consilience.train._interrupted import Interrupted
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._run import Run
@@ -11,6 +12,7 @@ from consilience.train._validation import evaluation_loader
 
 __all__ = [
     "FusionTrainer",
+    "Interrupted",
     "Objective",
     "Run",
     "Terms",

@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
-from transformers import Trainer
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
 from consilience.plan import PlanNode
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._resumable import ResumableTrainer
 
 __all__ = ["FusionTrainer"]
 
 
-class FusionTrainer(Trainer):
+class FusionTrainer(ResumableTrainer):
     """Trains a `FusedModel` on the objective; logs every loss and every discipline's share without a sync each step."""
 
     def __init__(
