@@ -168,7 +168,7 @@ def test_wrong_usage_exits_with_2(call: Call, small_run: Path) -> None:
 def test_help_tells_the_exit_codes(call: Call, command: list[str]) -> None:
     result = call(*command, "--help")
     assert result.exit_code == 0
-    told = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted."
+    told = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted; 143 ended."
     assert told in " ".join(result.stdout.split())
 
 

@@ -74,6 +74,7 @@ def test_a_run_learns_and_leaves_a_whole_directory(fusion: Fusion, tmp_path: Pat
         "model",
         "plan.json",
         "record.json",
+        "started.json",
     ]
     losses = [line["loss/opinion_loss"] for line in lines(run) if "loss/opinion_loss" in line]
     assert losses[-1] < 0.5 * losses[0]

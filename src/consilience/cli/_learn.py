@@ -21,17 +21,23 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def train_file(file: str, runs: str) -> None:
-    """Trains a file, and prints where its run lies."""
+def train_file(file: str | None, runs: str, resume: str | None, accept: tuple[str, ...]) -> None:
+    """Trains a file, or goes on with a run, and prints where the run lies."""
     from consilience.plan import check
 
-    plan = check(file)  # before torch is imported: a fault is told at once
-    if plan.warnings:
+    if file is None and resume is None:
+        raise click.UsageError("Missing argument 'FILE'; or --resume RUN, which has its own.")
+    plan = check(file) if file is not None else None  # before torch is imported: a fault is told at once
+    if plan is not None and plan.warnings:
         tell(plan.warnings)
     quiet()
-    from consilience.train import train
+    from consilience.train import Interrupted, train
 
-    run = train(plan, runs, announce=say)
+    try:
+        run = train(plan, runs, announce=say, resume=resume, accept=accept)
+    except Interrupted as stopped:
+        say(str(stopped))
+        click.get_current_context().exit(stopped.exit_code)
     click.echo(str(run.path))
 
 

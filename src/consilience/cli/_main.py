@@ -14,7 +14,7 @@ from consilience.errors import ConsilienceError
 
 __all__ = ["main"]
 
-_EPILOG = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted."
+_EPILOG = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted; 143 ended."
 
 _GROUP = "consilience.plugins"
 """That of `consilience.host`, which takes longer to import than the whole help."""
@@ -226,13 +226,19 @@ def schema(output: str | None) -> None:
 
 
 @main.command(epilog=_EPILOG)
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(), required=False)
 @_RUNS
-def train(file: str, runs: str) -> None:
-    """Checks, builds and trains a fusion FILE; prints the directory of its run."""
+@click.option("--resume", type=click.Path(), metavar="RUN", help="Goes on with a RUN from its newest whole checkpoint.")
+@click.option("--accept", multiple=True, metavar="NAME", help="Goes on though NAME is not as the RUN began with.")
+def train(file: str | None, runs: str, resume: str | None, accept: tuple[str, ...]) -> None:
+    """Checks, builds and trains a fusion FILE; prints the directory of its run.
+
+    Ctrl-C or SIGTERM finishes the step and saves; `consilience train --resume RUN` goes on to the very same model, with
+    the fusion that the run began with. Given a FILE too, what changed in it is told, and refused unless accepted.
+    """
     from consilience.cli._learn import train_file
 
-    train_file(file, runs)
+    train_file(file, runs, resume, accept)
 
 
 @main.command(epilog=_EPILOG)

@@ -95,3 +95,9 @@ class TrainingKeys(_Own):
     """How many steps lie between two lines of the log; 10 when left out."""
     logging_first_step: bool | None = None
     """Logs the first step too."""
+    save_strategy: Literal["steps", "epoch", "no"] | None = None
+    """When a checkpoint is kept: at the end of each epoch when left out, and after 15 minutes without one."""
+    save_steps: Positive | None = None
+    """How many steps lie between two checkpoints."""
+    save_total_limit: Positive | None = None
+    """How many checkpoints are kept, beside the best; 2 when left out."""

@@ -3,6 +3,7 @@
 from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
 from consilience.train._gradients import Setting
+from consilience.train._interrupted import Interrupted
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._run import Run
@@ -13,6 +14,7 @@ from consilience.train._validation import evaluation_loader
 
 __all__ = [
     "FusionTrainer",
+    "Interrupted",
     "Objective",
     "Run",
     "Setting",

@@ -22,6 +22,8 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
         "logging_steps": 10,
         "accelerator_config": {"dispatch_batches": False},  # batches of a stream are of several lengths
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "save_strategy": "steps" if settings.arguments.get("save_steps") else "epoch",
+        "save_total_limit": 2,
         **{key: value for key, value in settings.arguments.items() if value is not None},
     }
     try:
@@ -32,7 +34,6 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             learning_rate=settings.learning_rate,
             seed=settings.seed,
             remove_unused_columns=False,
-            save_strategy="no",
             logging_nan_inf_filter=False,  # it would wait for the device at every micro-batch
             disable_tqdm=not progress,
             # Every module that is trained reaches a loss, and every loss is run in every step.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from pathlib import Path
 
 from transformers import PrinterCallback, ProgressCallback, set_seed
@@ -15,9 +16,10 @@ from consilience.declare import Fusion
 from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
 from consilience.plan import Plan, check
 from consilience.train._arguments import arguments_of
+from consilience.train._course import Course, begun, finished, plan_of, resumed
 from consilience.train._device import describe_device, machine
 from consilience.train._epochs import SetEpoch
-from consilience.train._folders import shared_folder
+from consilience.train._going_on import learn
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
 from consilience.train._run import Run
@@ -32,41 +34,50 @@ Announce = Callable[[str], None]
 
 
 def train(
-    fusion: Plan | Fusion | str | os.PathLike[str],
+    fusion: Plan | Fusion | str | os.PathLike[str] | None = None,
     runs: str | os.PathLike[str] = "runs",
     announce: Announce | None = None,
     progress: bool = True,
+    resume: str | os.PathLike[str] | None = None,
+    accept: Collection[str] = (),
 ) -> Run:
-    """Checks, builds and trains a fusion, and gives its run: a new directory under `runs`.
+    """Checks, builds and trains a fusion, and gives its run: a new directory under `runs`, or the one to `resume`.
 
-    Raises `DeclarationError`, `DataError` or `RunError` with every fault found, before anything is written if it can.
+    A resumed run goes on from its newest whole checkpoint with the fusion that it began with, if none is given; what
+    changed since is refused, but for the names in `accept`. A finished run is given back as it is.
+
+    Raises `DeclarationError`, `DataError` or `RunError` with every fault found, before anything is written if it can,
+    and `Interrupted`, after a step and a checkpoint, where SIGINT or SIGTERM asks for an end.
     """
     say = announce or (lambda text: None)
+    if resume is not None and (done := finished(Path(resume))):
+        say(f"{resume} is finished: there is nothing to go on with")
+        return done
+    if fusion is None:
+        if resume is None:
+            raise TypeError("train needs a fusion, or a run to resume")
+        fusion = plan_of(Path(resume))
     plan = fusion if isinstance(fusion, Plan) else check(fusion)
-    processes = arguments_of(plan, Path(runs), progress).distributed_state  # tells a wrong value before data are read
-    say(f"reading {', '.join(plan.sources)}")
-    prepared = prepare(plan, progress)
-    for warning in prepared.warnings:
-        say(str(warning))
-    say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
-    set_seed(plan.fusion.train.seed)
-    model = fuse(plan)
-    build_metrics(plan)
-    check_savable(model)  # what fails to save fails now, not after the training
-    run = Run(shared_folder(Path(runs), plan.fusion.name, processes), plan.registry)
-    try:
-        if processes.is_main_process:
-            run.start(plan)
-        _learn(plan, model, prepared, run, say, progress)
-    except BaseException:
-        if processes.is_main_process and not (run.path / "log.jsonl").exists():
-            shutil.rmtree(run.path, ignore_errors=True)  # nothing was learnt: leave nothing behind
-        raise
-    processes.wait_for_everyone()
-    return run
+    arguments = arguments_of(plan, Path(resume or runs), progress)  # tells a wrong value before data are read
+    with ExitStack() as held:
+        course = held.enter_context(resumed(plan, Path(resume), accept, arguments, say)) if resume else None
+        say(f"reading {', '.join(plan.sources)}")
+        prepared = prepare(plan, progress)
+        for warning in prepared.warnings:
+            say(str(warning))
+        say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
+        set_seed(plan.fusion.train.seed)
+        model = fuse(plan)
+        build_metrics(plan)
+        check_savable(model)  # what fails to save fails now, not after the training
+        course = course or held.enter_context(begun(plan, Path(runs), arguments))
+        _learn(plan, model, prepared, course, say, progress)
+        arguments.distributed_state.wait_for_everyone()
+    return course.run
 
 
-def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Announce, progress: bool) -> None:
+def _learn(plan: Plan, model: FusedModel, prepared: Prepared, course: Course, say: Announce, progress: bool) -> None:
+    run = course.run
     seed = plan.fusion.train.seed
     arguments = arguments_of(plan, run.path, progress)
     collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
@@ -89,7 +100,7 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
     if validation is not None:
         trainer.add_callback(EvaluateEachEpoch(trainer))
     started = time.monotonic()
-    result = trainer.train()
+    result = learn(trainer, course, plan)
     trainer.check_finite()
     if not trainer.is_world_process_zero():
         return
@@ -104,9 +115,12 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
         "trained_parameters": trained,
     }
     staged = run.path / ".model.part"
+    for old in (staged, run.path / "model"):  # of a run that was killed here
+        shutil.rmtree(old, ignore_errors=True)
     model.save_pretrained(staged)
     staged.replace(run.path / "model")
     run.write_json("record.json", record)
+    course.finish(plan)
 
 
 def _replace_progress(trainer: FusionTrainer, progress: bool) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
-from transformers import Trainer
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
@@ -18,12 +17,13 @@ from consilience.train._gradients import Setting
 from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._ranks import Ranks
+from consilience.train._resumable import ResumableTrainer
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 
 __all__ = ["FusionTrainer"]
 
 
-class FusionTrainer(Trainer):
+class FusionTrainer(ResumableTrainer):
     """Trains a `FusedModel` on the objective; logs every loss and every discipline's share without a sync each step."""
 
     def __init__(
