@@ -65,63 +65,63 @@ def test_what_is_well_is_told_nothing_of(tell: Tell, mixing: dict[str, Any]) -> 
 EXACT = {
     "an unknown source": (
         {"by": "proportions", "proportions": {"rows": 3.0, "moree": 1.0}},
-        """error CN451 at mixing.proportions.moree
+        """error CN418 at mixing.proportions.moree
   found     the unknown source moree
   expected  one of rows, more
   fix       more: 1.0""",
     ),
     "a source for measuring": (
         {"by": "proportions", "proportions": {"rows": 3.0, "more": 1.0, "held": 1.0}},
-        """error CN451 at mixing.proportions.held
+        """error CN418 at mixing.proportions.held
   found     held, which has no rows to train on
   expected  one of rows, more
   fix       # remove the key held""",
     ),
     "an unknown end": (
         {**PROPORTIONS, "until": "longst"},
-        """error CN451 at mixing.until
+        """error CN418 at mixing.until
   found     the unknown source longst
   expected  one of longest, shortest, rows, more
   fix       until: longest""",
     ),
     "a proportion too few": (
         {"by": "proportions", "proportions": {"rows": 3.0}},
-        """error CN452 at mixing.proportions
+        """error CN419 at mixing.proportions
   found     no proportion for more
   expected  a proportion for each source that trains
   fix       proportions: {rows: 3.0, more: 1}""",
     ),
     "no proportions": (
         {"by": "proportions"},
-        """error CN452 at mixing.by
+        """error CN419 at mixing.by
   found     no proportion for rows, more
   expected  a proportion for each source that trains
   fix       proportions: {rows: 1, more: 1}""",
     ),
     "proportions that nothing reads": (
         {"proportions": {"rows": 3.0, "more": 1.0}},
-        """warning CN453 at mixing.proportions
+        """warning CN420 at mixing.proportions
   found     proportions beside by: size, which does not read it
   expected  a key that does something
   fix       by: proportions""",
     ),
     "a temperature that nothing reads": (
         {"by": "round_robin", "temperature": 2.0},
-        """warning CN453 at mixing.temperature
+        """warning CN420 at mixing.temperature
   found     temperature beside by: round_robin, which does not read it
   expected  a key that does something
   fix       by: temperature""",
     ),
     "an end that all have": (
         {"until": "shortest"},
-        """warning CN453 at mixing.until
+        """warning CN420 at mixing.until
   found     until beside by: size, by which all sources end together
   expected  a key that does something
   fix       # remove the key until""",
     ),
     "fewer rows than sources": (
         {"rows": 1},
-        """error CN454 at mixing.rows
+        """error CN421 at mixing.rows
   found     1, for 2 sources that train
   expected  a row of each source at least
   fix       # remove the key rows""",
@@ -136,7 +136,7 @@ def test_each_fault_is_told_in_these_words(tell: Tell, mixing: dict[str, Any], t
 
 def test_repeat_beside_shares_does_nothing(tell: Tell) -> None:
     assert tell(PROPORTIONS, {**SOURCES, "rows": {**ALL, "repeat": 2}}) == [
-        """warning CN453 at sources.rows.repeat
+        """warning CN420 at sources.rows.repeat
   found     repeat beside by: proportions, which alone says how often rows comes
   expected  a key that does something
   fix       # remove the key repeat"""
@@ -147,7 +147,7 @@ def test_repeat_beside_shares_does_nothing(tell: Tell) -> None:
 def test_one_source_alone_is_not_mixed(tell: Tell) -> None:
     sources = {"rows": ALL, "held": SOURCES["held"]}
     assert tell({"by": "round_robin", "batches": "homogeneous"}, sources) == [
-        f"""warning CN453 at mixing.{key}
+        f"""warning CN420 at mixing.{key}
   found     {key}: {value}, and rows alone has rows to train on
   expected  a key that does something
   fix       # remove the key {key}"""
@@ -166,7 +166,7 @@ def test_one_source_alone_is_not_mixed(tell: Tell) -> None:
 def test_only_classes_are_balanced(tell: Tell, field: str, found: str, expected: str, fix: str) -> None:
     told = tell({}, {**SOURCES, "rows": {**ALL, "balance": field}})
     assert told == [
-        f"""error CN455 at sources.rows.balance
+        f"""error CN422 at sources.rows.balance
   found     {found}
   expected  {expected}
   fix       {fix}"""
@@ -199,7 +199,7 @@ STREAMED = {
         {"rows": {**ALL, "streaming": True}},
         {},
         STEPS,
-        """error CN456 at sources.rows.streaming
+        """error CN423 at sources.rows.streaming
   found     streaming, and toy.rows gives no stream
   expected  a source that streams, such as table and hub
   fix       # remove the key streaming""",
@@ -208,7 +208,7 @@ STREAMED = {
         {"rows": {**STREAM, "split": {"test": 5}}},
         {},
         STEPS,
-        """error CN457 at sources.rows.split
+        """error CN424 at sources.rows.split
   found     split beside streaming, which deals out all rows at once
   expected  where, map and buffer beside streaming
   fix       # remove the key split""",
@@ -217,7 +217,7 @@ STREAMED = {
         {"rows": STREAM},
         {},
         {},
-        """error CN458 at train
+        """error CN425 at train
   found     no max_steps, and rows is streamed: an epoch has no end
   expected  the number of steps
   fix       max_steps: 1000""",
@@ -226,7 +226,7 @@ STREAMED = {
         {"rows": STREAM},
         {},
         {"train": {"max_steps": 5, "train_sampling_strategy": "group_by_length"}},
-        """error CN459 at train.train_sampling_strategy
+        """error CN426 at train.train_sampling_strategy
   found     group_by_length, and rows is streamed: how long its rows are is not known
   expected  random, or sequential
   fix       train_sampling_strategy: random""",
@@ -235,7 +235,7 @@ STREAMED = {
         {"rows": STREAM, "more": ALL},
         {},
         STEPS,
-        """error CN459 at sources.rows.streaming
+        """error CN426 at sources.rows.streaming
   found     a mix by size of rows, more, and rows is streamed: nobody has counted its rows
   expected  a mix by proportions or round_robin
   fix       mixing: {by: proportions, proportions: {rows: 1, more: 1}}""",
@@ -244,7 +244,7 @@ STREAMED = {
         {"rows": STREAM, "more": ALL},
         {"by": "round_robin", "until": "more"},
         STEPS,
-        """warning CN453 at mixing.until
+        """warning CN420 at mixing.until
   found     until, and rows is streamed: an epoch has no end
   expected  a key that does something
   fix       # remove the key until""",
@@ -253,7 +253,7 @@ STREAMED = {
         {"rows": {**ALL, "buffer": 5}},
         {},
         {},
-        """warning CN453 at sources.rows.buffer
+        """warning CN420 at sources.rows.buffer
   found     buffer, without streaming
   expected  a key that does something
   fix       # remove the key buffer""",

@@ -39,7 +39,7 @@ def check_mixing(resolved: Resolved) -> None:
         _check_shares(resolved, mixing, trained)
     for path, found, fix in _idle(resolved, mixing, trained):
         expected = "a key that does something"
-        resolved.fault("CN453", path, found, expected, fix, Part.KEY, severity=Severity.WARNING)
+        resolved.fault("CN420", path, found, expected, fix, Part.KEY, severity=Severity.WARNING)
 
 
 def _splits(resolved: Resolved, name: str) -> frozenset[str]:
@@ -74,7 +74,7 @@ def _tell_no_source(resolved: Resolved, at: tuple[str, ...], name: str, trained:
             else f"# remove the key {name}"
         )
     part = Part.VALUE if is_end else Part.KEY
-    resolved.fault("CN451", ("mixing", *at), found, expected, fix, part)
+    resolved.fault("CN418", ("mixing", *at), found, expected, fix, part)
     return True
 
 
@@ -87,11 +87,11 @@ def _check_shares(resolved: Resolved, mixing: Mixing, trained: list[str]) -> Non
             path: Path = ("mixing", "proportions") if is_there else ("mixing", "by")
             found = f"no proportion for {shortlist(without)}"
             fix = f"proportions: {paste(whole)}"
-            resolved.fault("CN452", path, found, "a proportion for each source that trains", fix)
+            resolved.fault("CN419", path, found, "a proportion for each source that trains", fix)
     if mixing.rows is not None and mixing.rows < len(trained):
         found = f"{mixing.rows}, for {len(trained)} sources that train"
         expected = "a row of each source at least"
-        resolved.fault("CN454", ("mixing", "rows"), found, expected, "# remove the key rows")
+        resolved.fault("CN421", ("mixing", "rows"), found, expected, "# remove the key rows")
 
 
 def _idle(resolved: Resolved, mixing: Mixing, trained: list[str]) -> Iterator[tuple[Path, str, str]]:
@@ -131,4 +131,4 @@ def _check_balance(resolved: Resolved) -> None:
             found = f"{node.balance}, a field of {fusion.fields[node.balance].word}"
         near = nearest(node.balance, known) or (known[0] if len(known) == 1 else None)
         expected = f"a category or categories that {name} maps" + (f": {shortlist(known)}" if known else "")
-        resolved.fault("CN455", path, found, expected, f"balance: {near}" if near else "# remove the key balance")
+        resolved.fault("CN422", path, found, expected, f"balance: {near}" if near else "# remove the key balance")

@@ -28,7 +28,7 @@ def check_streams(resolved: Resolved, trained: list[str]) -> None:
             found, expected = "buffer, without streaming", "a key that does something"
             path: Path = ("sources", name, "buffer")
             resolved.fault(
-                "CN453", path, found, expected, "# remove the key buffer", Part.KEY, severity=Severity.WARNING
+                "CN420", path, found, expected, "# remove the key buffer", Part.KEY, severity=Severity.WARNING
             )
     if streamed:
         _check_training(resolved, streamed[0])
@@ -40,22 +40,22 @@ def _check_source(resolved: Resolved, name: str, node: SourceNode) -> None:
     if isinstance(source, Source) and type(source).stream is Source.stream:
         found = f"streaming, and {node.use} gives no stream"
         expected = "a source that streams, such as table and hub"
-        resolved.fault("CN456", ("sources", name, "streaming"), found, expected, "# remove the key streaming", Part.KEY)
+        resolved.fault("CN423", ("sources", name, "streaming"), found, expected, "# remove the key streaming", Part.KEY)
     for key, why in _NEED_ALL.items():
         if key in node.model_fields_set and getattr(node, key) != SourceNode.model_fields[key].default:
             found, expected = f"{key} beside streaming, {why}", "where, map and buffer beside streaming"
-            resolved.fault("CN457", ("sources", name, key), found, expected, f"# remove the key {key}", Part.KEY)
+            resolved.fault("CN424", ("sources", name, key), found, expected, f"# remove the key {key}", Part.KEY)
 
 
 def _check_training(resolved: Resolved, name: str) -> None:
     arguments = resolved.fusion.train.arguments
     if arguments.get("max_steps") is None and ("train",) not in resolved.lost:
         found, expected = f"no max_steps, and {name} is streamed: an epoch has no end", "the number of steps"
-        resolved.fault("CN458", ("train",), found, expected, "max_steps: 1000")
+        resolved.fault("CN425", ("train",), found, expected, "max_steps: 1000")
     if arguments.get("train_sampling_strategy") == "group_by_length":
         found = f"group_by_length, and {name} is streamed: how long its rows are is not known"
         path: Path = ("train", "train_sampling_strategy")
-        resolved.fault("CN459", path, found, "random, or sequential", "train_sampling_strategy: random")
+        resolved.fault("CN426", path, found, "random, or sequential", "train_sampling_strategy: random")
 
 
 def _check_mix(resolved: Resolved, name: str, trained: list[str]) -> None:
@@ -67,9 +67,9 @@ def _check_mix(resolved: Resolved, name: str, trained: list[str]) -> None:
         fix = f"by: proportions\nproportions: {paste(dict.fromkeys(trained, 1))}"
         if path[0] == "sources":
             fix = f"mixing: {{by: proportions, proportions: {paste(dict.fromkeys(trained, 1))}}}"
-        resolved.fault("CN459", path, found, "a mix by proportions or round_robin", fix)
+        resolved.fault("CN426", path, found, "a mix by proportions or round_robin", fix)
     for key in ("until", "rows"):
         if key in mixing.model_fields_set and mixing.by != "size":
             found, expected = f"{key}, and {name} is streamed: an epoch has no end", "a key that does something"
             fix = f"# remove the key {key}"
-            resolved.fault("CN453", ("mixing", key), found, expected, fix, Part.KEY, severity=Severity.WARNING)
+            resolved.fault("CN420", ("mixing", key), found, expected, fix, Part.KEY, severity=Severity.WARNING)
