@@ -249,4 +249,4 @@ def _as_tensor(array: Array, dtype: str) -> Tensor:
 
 def _unwritable(place: Path, error: OSError) -> RunError:
     found = f"{place}: {error.strerror or error}"
-    return RunError(Diagnostic("CN751", (), found, "a place to keep features", f"{CACHE}=PATH consilience train FILE"))
+    return RunError(Diagnostic("CN754", (), found, "a place to keep features", f"{CACHE}=PATH consilience train FILE"))

@@ -185,4 +185,4 @@ def _compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor], plan: Plan)
 
 def _changing(module: str, found: str) -> Diagnostic:
     expected = "outputs that are the same in every epoch"
-    return Diagnostic("CN750", ("modules", module, "tune"), found, expected, "tune: frozen")
+    return Diagnostic("CN753", ("modules", module, "tune"), found, expected, "tune: frozen")
