@@ -22,7 +22,9 @@ EXPECTED = {
     },
     Loss: {"cross_entropy", "binary_cross_entropy", "mse"},
     Metric: {"accuracy", "f1", "matthews", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},
-    Tuner: {"full", "frozen", "lora"},
+    Tuner: {
+        *("full", "frozen", "last_n", "bitfit", "lora", "adalora", "ia3", "bottleneck", "prefix", "prompt"),
+    },
     Balancer: {"fixed", "uncertainty", "dwa", "gradnorm", "random"},
 }
 

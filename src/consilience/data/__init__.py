@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from consilience.data._collate import Collator, InputStep
     from consilience.data._examine import examine
-    from consilience.data._examples import Examples
+    from consilience.data._examples import ROW, Examples
     from consilience.data._order import TrainingOrder, training_order
     from consilience.data._plan import DataPlan
     from consilience.data._prepare import Prepared, prepare
     from consilience.data._training_rows import training_rows
 
 __all__ = [
+    "ROW",
     "Collator",
     "DataPlan",
     "Examples",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ROW": "_examples",
     "Collator": "_collate",
     "DataPlan": "_plan",
     "Examples": "_examples",

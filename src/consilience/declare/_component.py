@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 from consilience.declare._documented import Documented
 from consilience.declare._labels import LabelSpace
 from consilience.declare._ports import Float, Port, Ports
+from consilience.declare._stack import stack_of
 from consilience.errors import Diagnostic, Severity
 
 __all__ = [
@@ -427,6 +428,14 @@ class Module(_Wired):
         """
         return None
 
+    def layer_stack(self, dims: Dims) -> Iterable[str] | None:
+        """Names the stack of layers that the built module runs one after the other, the first one first; stays light.
+
+        Left to itself, it is what the names of its linear layers say: empty is "none", None "only known once built".
+        """
+        names = self.linear_layers(dims)
+        return None if names is None else stack_of(names)
+
     def build(self, dims: Dims) -> Any:
         """Gives the `nn.Module`; its forward returns a tensor, a tuple in the order of `outputs`, or a mapping."""
         raise NotImplementedError
@@ -467,6 +476,12 @@ class Tuner(Component):
 
     kind = "tuner"
     trains: ClassVar[bool] = True
+    """Whether some parameter of the module is trained afterwards."""
+
+    @property
+    def keeps_features(self) -> bool:
+        """Whether what the module gives of each example is computed once, and read again in every epoch."""
+        return False
 
     def faults_on(self, module: Module, dims: Dims) -> Iterable[Fault]:
         """Tells what is wrong with tuning this module, with the sizes that were solved for it; must stay light."""
@@ -475,3 +490,12 @@ class Tuner(Component):
     def apply(self, module: Any) -> None:
         """Sets `requires_grad` in the built `nn.Module`, in place, and adds what it adds."""
         raise NotImplementedError
+
+    def before_step(self, module: Any, step: int, steps: int) -> None:
+        """Is called with the tuned module before each optimizer step, counted from 1: gradients may be added to.
+
+        `steps` is how many there will be. What it remembers belongs into buffers of the module, which a checkpoint has.
+        """
+
+    def after_step(self, module: Any, step: int, steps: int) -> None:
+        """Is called with the tuned module after each optimizer step, its gradients still at hand."""

@@ -228,6 +228,18 @@ class ModuleNode(Node):
     in_: Wiring = Field(default=None, alias="in")
     tune: Tune = {"use": "full"}
     """Which parameters are trained: `full`, `frozen`, or a tuner such as `{use: lora, r: 8}`."""
+    learning_rate: Annotated[float, Field(ge=0, le=1e3)] | None = None
+    """The largest learning rate of this module; that of `train` when left out."""
+    weight_decay: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    """How much the optimizer shrinks this module's weights; as `train` says when left out."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """What the learning rate is multiplied by from each layer of its stack to the one below; 1 when left out."""
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The keys about how fast it learns that the file sets, with their values."""
+        written = {key: getattr(self, key) for key in ("learning_rate", "weight_decay", "layer_decay")}
+        return {key: value for key, value in written.items() if value is not None}
 
 
 class LossNode(Node):

@@ -187,20 +187,27 @@ class Plan:
             keys.append(f"{target.node}.present")
         return tuple(keys)
 
-    def needed(self, outputs: Mapping[str, Any] | tuple[str, ...] | list[str] | frozenset[str]) -> list[str]:
-        """Lists, in order, the inputs, modules and losses that the named nodes need, themselves included."""
-        wanted = set(outputs)
-        for name in outputs:
-            wanted |= self._ancestors(name)
+    def needed(
+        self,
+        outputs: Mapping[str, Any] | tuple[str, ...] | list[str] | frozenset[str],
+        given: frozenset[str] = frozenset(),
+    ) -> list[str]:
+        """Lists, in order, the inputs, modules and losses that the named nodes need, themselves included.
+
+        Nodes whose values are `given` need nothing, and are left out.
+        """
+        wanted = set(outputs) - given
+        for name in tuple(wanted):
+            wanted |= self._ancestors(name, given)
         return [name for name in self.order if name in wanted and self.nodes[name].section != "fields"]
 
-    def _ancestors(self, node: str) -> set[str]:
+    def _ancestors(self, node: str, given: frozenset[str] = frozenset()) -> set[str]:
         """Lists the nodes whose values reach this one: `tie:` and `of:` refer to parameters, not to values."""
         found: set[str] = set()
         waiting = [node]
         while waiting:
             for edge in self._edges_into[waiting.pop()]:
-                if edge.source.node not in found:
+                if edge.source.node not in found and edge.source.node not in given:
                     found.add(edge.source.node)
                     waiting.append(edge.source.node)
         return found
@@ -298,6 +305,8 @@ class Plan:
         if node.tuner:
             owner = node.share or node.name
             written["tune"] = {"use": self.fusion.modules[owner].tune["use"], **_settings(node.tuner)}
+        if node.section == "modules" and (rates := self.fusion.modules[node.name].rates):
+            written["rates"] = rates
         if isinstance(node.declaration, Loss):
             written["weight"] = self.weight(node.name)
         return written

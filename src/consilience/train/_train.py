@@ -5,26 +5,38 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 from transformers import PrinterCallback, ProgressCallback, set_seed
 
 from consilience.data import Prepared, prepare, training_rows
 from consilience.declare import Fusion
-from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
+from consilience.fuse import (
+    FusedModel,
+    build_collator,
+    check_savable,
+    count_by_discipline,
+    fuse,
+    parameters_of,
+    provenance,
+)
 from consilience.plan import Plan, check
+from consilience.plan.drawing import Parameters
 from consilience.train._arguments import arguments_of
 from consilience.train._course import Course, begun, finished, plan_of, resumed
 from consilience.train._device import describe_device, machine
 from consilience.train._epochs import SetEpoch
 from consilience.train._going_on import learn
+from consilience.train._keeping import keep_features
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
 from consilience.train._run import Run
 from consilience.train._step_ended import StepEnded
 from consilience.train._trainer import FusionTrainer
+from consilience.train._tuned_steps import TunedSteps
 from consilience.train._validation import EvaluateEachEpoch, measurer
 
 __all__ = ["Announce", "train"]
@@ -80,8 +92,10 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, course: Course, sa
     run = course.run
     seed = plan.fusion.train.seed
     arguments = arguments_of(plan, run.path, progress)
-    collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
-    validation = measurer(plan, model, prepared) if plan.of("metrics") and len(prepared.validation) else None
+    losses = [node.name for node in plan.of("losses")]
+    kept = keep_features(model, prepared, arguments, say, progress)
+    collator = kept.collator(plan, losses, seed, "train") if kept else build_collator(plan, losses, seed)
+    validation = measurer(plan, model, prepared, kept) if plan.of("metrics") and len(prepared.validation) else None
     data_seed = arguments.data_seed if arguments.data_seed is not None else seed
     rows, order = training_rows(plan, prepared, arguments.train_batch_size, data_seed, arguments.world_size)
     trainer = FusionTrainer(
@@ -93,10 +107,13 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, course: Course, sa
         data_collator=collator,
         callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else [])],
     )
+    trainer.add_callback(TunedSteps(trainer))
     trainer.add_callback(StepEnded(trainer))
     _replace_progress(trainer, progress)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    say(f"training {trained:,} of {model.num_parameters():,} parameters on {describe_device(arguments.device)}")
+    shares = count_by_discipline(plan, parameters_of(model))
+    whose = _told(shares)
+    say(f"training {trained:,} of {model.num_parameters():,} parameters{whose} on {describe_device(arguments.device)}")
     if validation is not None:
         trainer.add_callback(EvaluateEachEpoch(trainer))
     started = time.monotonic()
@@ -113,6 +130,7 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, course: Course, sa
         "training_rows": prepared.train.sizes,
         "parameters": model.num_parameters(),
         "trained_parameters": trained,
+        "parameters_by_discipline": {name: asdict(share) for name, share in shares.items()},
     }
     staged = run.path / ".model.part"
     for old in (staged, run.path / "model"):  # of a run that was killed here
@@ -121,6 +139,14 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, course: Course, sa
     staged.replace(run.path / "model")
     run.write_json("record.json", record)
     course.finish(plan)
+
+
+def _told(shares: Mapping[str, Parameters]) -> str:
+    """Says what each discipline trains, and what tuners added, where that is more than one number."""
+    added = sum(share.added for share in shares.values())
+    words = [f"{name} {share.trained:,}" for name, share in shares.items()] if len(shares) > 1 else []
+    words += [f"added by tuners {added:,}"] if added else []
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _replace_progress(trainer: FusionTrainer, progress: bool) -> None:

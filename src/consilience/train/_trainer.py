@@ -16,6 +16,7 @@ from consilience.plan import PlanNode
 from consilience.train._gradients import Setting
 from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._optimizer import own_rates, parameter_groups
 from consilience.train._ranks import Ranks
 from consilience.train._resumable import ResumableTrainer
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
@@ -102,6 +103,9 @@ class FusionTrainer(ResumableTrainer):
             logs |= {name: float(value) for name, value in self.numbers.items()}
             logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
             logs |= self._meter.pull()
+            if self.optimizer is not None and "learning_rate" in logs:
+                rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
+                logs |= {f"learning_rate/{name}": rate for name, rate in rates}
         super().log(logs, start_time)
 
     def check_finite(self) -> None:
@@ -117,6 +121,21 @@ class FusionTrainer(ResumableTrainer):
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Leaves the balancer's parameters out of weight decay: it would pull the weights of the losses about."""
         return [name for name in super().get_decay_parameter_names(model) if not name.startswith("balancer.")]
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Makes the optimizer, with a group of its own for each module to which the fusion gives a rate or a decay."""
+        chosen: Any = self.model if model is None else model
+        fused = self.accelerator.unwrap_model(self.model)
+        decayed = frozenset(self.get_decay_parameter_names(chosen))
+        arguments = self.args
+        groups = parameter_groups(
+            fused, dict(chosen.named_parameters()), decayed, arguments.learning_rate, arguments.weight_decay
+        )
+        if groups is None or self.optimizer is not None:
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(arguments, chosen)
+        self.optimizer = kind(groups, **options)
+        return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         return self._sampler if self._sampler is not None else super()._get_train_sampler(train_dataset)

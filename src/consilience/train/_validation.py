@@ -12,14 +12,17 @@ from consilience.data import Prepared
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, build_collator
 from consilience.plan import Plan
+from consilience.train._keeping import KeptFeatures
 from consilience.train._measure import measure
 from consilience.train._trainer import FusionTrainer
 
 __all__ = ["EvaluateEachEpoch", "evaluation_loader", "measurer"]
 
 
-def measurer(plan: Plan, model: FusedModel, prepared: Prepared) -> Callable[[], dict[str, float]]:
-    loader = evaluation_loader(plan, prepared, "validation")
+def measurer(
+    plan: Plan, model: FusedModel, prepared: Prepared, kept: KeptFeatures | None = None
+) -> Callable[[], dict[str, float]]:
+    loader = evaluation_loader(plan, prepared, "validation", kept=kept)
 
     def run() -> dict[str, float]:
         found = measure(model, plan, loader)
@@ -28,11 +31,14 @@ def measurer(plan: Plan, model: FusedModel, prepared: Prepared) -> Callable[[], 
     return run
 
 
-def evaluation_loader(plan: Plan, prepared: Prepared, split: str, batch_size: int | None = None) -> DataLoader[Any]:
-    """Gives the batches of a split for the metrics, in order."""
+def evaluation_loader(
+    plan: Plan, prepared: Prepared, split: str, batch_size: int | None = None, kept: KeptFeatures | None = None
+) -> DataLoader[Any]:
+    """Gives the batches of a split for the metrics, in order; with the features that are kept, where they are given."""
     names = [node.name for node in plan.of("metrics")]
     names += [loss.name for loss in plan.of("losses") if _is_asked(plan, loss.name)]
-    collator = build_collator(plan, names, plan.fusion.train.seed)
+    seed = plan.fusion.train.seed
+    collator = kept.collator(plan, names, seed, split) if kept else build_collator(plan, names, seed)
     rows = prepared.splits[split]
     if not len(rows):
         fix = "split: {test: 0.2, validation: 0.1}  # under a source"
