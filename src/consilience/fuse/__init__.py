@@ -8,6 +8,7 @@ from consilience.fuse._files import check_savable
 from consilience.fuse._model import FusedModel, FusedOutput, fuse
 from consilience.fuse._provenance import fingerprints, provenance
 from consilience.fuse._recorded import check_as_saved
+from consilience.fuse._states import restore_states, write_states
 
 __all__ = [
     "FusedConfig",
@@ -24,4 +25,6 @@ __all__ = [
     "misnamed",
     "node_seed",
     "provenance",
+    "restore_states",
+    "write_states",
 ]

@@ -13,15 +13,29 @@ from consilience.plan import Plan
 
 __all__ = ["arguments_of"]
 
+_OURS = frozenset(
+    {
+        "gradient_checkpointing",
+        "report_to",
+        "run_name",
+        "metric_for_best_model",
+        "greater_is_better",
+        "load_best_model_at_end",
+        "early_stopping_patience",
+        "early_stopping_threshold",
+    }
+)
+"""The keys that are done here: transformers would do them to the whole model, or outside of the run's directory."""
+
 
 def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArguments:
     """Gives the transformers arguments of a plan; raises `DeclarationError` when transformers refuses one."""
     settings = plan.fusion.train
     given: dict[str, Any] = {
-        "report_to": "none",
         "logging_steps": 10,
+        "eval_strategy": "epoch",
         "dataloader_pin_memory": torch.cuda.is_available(),
-        **{key: value for key, value in settings.arguments.items() if value is not None},
+        **{key: value for key, value in settings.arguments.items() if value is not None and key not in _OURS},
     }
     try:
         arguments = TrainingArguments(
@@ -32,6 +46,7 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             seed=settings.seed,
             remove_unused_columns=False,
             save_strategy="no",
+            report_to="none",
             logging_nan_inf_filter=False,  # it would wait for the device at every micro-batch
             disable_tqdm=not progress,
             # Every module that is trained reaches a loss, and every loss is run in every step.
