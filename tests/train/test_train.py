@@ -69,6 +69,7 @@ def test_a_run_learns_and_leaves_a_whole_directory(fusion: Fusion, tmp_path: Pat
     run = train(fusion, tmp_path / "runs", announce=said.append, progress=False)
     assert run.path.name.startswith("tiny-run-")
     assert sorted(path.name for path in run.path.iterdir()) == [
+        "course.html",
         "fusion.yaml",
         "log.jsonl",
         "model",

@@ -465,6 +465,8 @@ class Metric(_Wired):
 
     kind = "metric"
     target: ClassVar[Port | None] = None
+    is_number: ClassVar[bool] = True
+    """Whether it gives one number; a best model can be told by no table and no list."""
 
     def build(self, dims: Dims) -> Any:
         """Gives the torchmetrics `Metric`; its update takes the input ports by name, and `target`."""

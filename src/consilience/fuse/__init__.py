@@ -10,7 +10,7 @@ from consilience.fuse._kept import KeptOutputs, kept_outputs
 from consilience.fuse._model import FusedModel, FusedOutput, Step, fuse
 from consilience.fuse._provenance import fingerprints, provenance
 from consilience.fuse._recorded import check_as_saved
-from consilience.fuse._states import restore_states, states_of
+from consilience.fuse._states import restore_states, states_of, write_states
 
 __all__ = [
     "Features",
@@ -38,4 +38,5 @@ __all__ = [
     "restore_states",
     "states_of",
     "write_features",
+    "write_states",
 ]

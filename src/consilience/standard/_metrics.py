@@ -50,6 +50,8 @@ class Confusion(_ByLabel):
     normalize: Literal["none", "true", "pred", "all"] = "none"
     """Counts, or shares of the true classes, of the predicted ones, or of all."""
 
+    is_number = False
+
     def build(self, dims: Dims) -> Any:
         """Builds the metric."""
         from consilience.standard.built.metrics import Confusion

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.utils.data import Sampler
+from transformers import IntervalStrategy
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
 from consilience.plan import PlanNode
+from consilience.train._best import BestModel
 from consilience.train._gradients import Setting
 from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
@@ -28,9 +31,17 @@ class FusionTrainer(ResumableTrainer):
     """Trains a `FusedModel` on the objective; logs every loss and every discipline's share without a sync each step."""
 
     def __init__(
-        self, *, sampler: Sampler[Any] | None, measure: Callable[[], dict[str, float]] | None, **options: Any
+        self,
+        *,
+        sampler: Sampler[Any] | None,
+        measure: Callable[[], dict[str, float]] | None,
+        best: BestModel | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(**options)
+        if measure is None:
+            options["args"].eval_strategy = IntervalStrategy.NO
+        super().__init__(**{"eval_dataset": options["train_dataset"], **options})  # which it asks for, and never reads
+        self._best = best
         assert isinstance(self.model, FusedModel)
         self._objective = Objective(self.model)
         self._plan = self.model.plan
@@ -92,9 +103,37 @@ class FusionTrainer(ResumableTrainer):
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measures the metrics on the validation split."""
         measured = {f"eval_{name}": value for name, value in self._measure().items()} if self._measure else {}
+        if self.accelerator.num_processes > 1:  # all go by what the first one measured
+            [measured] = broadcast_object_list([measured])
         self.log(dict(measured))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
         return measured
+
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """Gathers the weights of a model that is sharded over the processes, which all call it; None of any other."""
+        if not self.is_fsdp_enabled:
+            return None
+        gathered: dict[str, Tensor] = self.accelerator.get_state_dict(self.model)
+        return gathered
+
+    def rows_seen(self) -> int:
+        """Counts the rows of the steps so far, as if every batch was full."""
+        arguments = self.args
+        each = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+        return int(self.state.global_step * each)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Keeps the weights when they measured better than any before; a value that is no number never does."""
+        if self.args.metric_for_best_model not in metrics:
+            return False
+        if self._best is not None:
+            self._best.forget_lost(self)
+        is_best: bool = super()._determine_best_metric(metrics, trial)
+        if is_best:
+            self.state.best_global_step = self.state.global_step
+            if self._best is not None:
+                self._best.keep(self)
+        return is_best
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the mean of every loss, and each discipline's share of the weighted sum, since the last time."""
