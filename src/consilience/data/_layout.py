@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from consilience.data._values import Rows
 
@@ -46,10 +47,11 @@ def like_length(items: Rows, lengths: Rows, owners: Rows, size: int, random: np.
     within it the batches follow each other so that what came so far has these shares as near as can be.
     """
     items = _longest_early(items, lengths, owners, size)
+    sources = int(owners.max()) + 1
     windows = cut(items, _window(len(items), size) * size)
     for number, window in enumerate(windows):
         batches = cut(_sorted(window, lengths), size)
-        held = np.stack([np.bincount(owners[batch], minlength=int(owners.max()) + 1) for batch in batches])
+        held = np.stack([np.bincount(owners[batch], minlength=sources) for batch in batches])
         for place in _evenly(held, random, starts=number == 0):
             yield batches[place]
 
@@ -78,22 +80,26 @@ def _longest_early(items: Rows, lengths: Rows, owners: Rows, size: int) -> Rows:
 def _evenly(held: Rows, random: np.random.RandomState, starts: bool) -> Iterator[int]:
     """Orders batches that hold so many rows of each source; a batch that is not full stays last."""
     sizes = held.sum(axis=1)
-    is_short = sizes[-1] < sizes[0]
-    left = random.permutation(len(held) - is_short)
-    so_far = np.zeros(held.shape[1])
-    share = held.sum(axis=0) / held.sum()
-    if starts and len(left):
-        left = left[left != 0]
-        so_far += held[0]
-        yield 0
-    while len(left):
-        place = 0
-        if held.shape[1] > 1:
-            ahead = so_far + held[left]
-            off = ahead - ahead.sum(axis=1, keepdims=True) * share
-            place = int(np.argmin((off * off).sum(axis=1)))
-        so_far += held[left[place]]
-        yield int(left[place])
-        left = np.delete(left, place)
-    if is_short:
-        yield len(held) - 1
+    full = len(held) - int(sizes[-1] < sizes[0])
+    order = random.permutation(full)
+    if starts:
+        order = np.concatenate([order[order == 0], order[order != 0]])
+    if held.shape[1] > 1:
+        # How far each batch leads away from the shares; the next is the one that leads back from where we are.
+        steps = held[order] - sizes[order, None] * (held.sum(axis=0) / sizes.sum())
+        order = order[_led_back(steps, starts)]
+    yield from order.tolist()
+    yield from range(full, len(held))
+
+
+def _led_back(steps: npt.NDArray[np.float64], starts: bool) -> list[int]:
+    """Orders steps so that their sum stays as near to zero as it can at each; keeps the first if it `starts`."""
+    lengths = (steps * steps).sum(axis=1)
+    off = np.zeros(steps.shape[1])
+    order = []
+    for number in range(len(steps)):
+        place = 0 if starts and not number else int((2 * (steps @ off) + lengths).argmin())
+        order.append(place)
+        off = off + steps[place]
+        lengths[place] = np.inf
+    return order
