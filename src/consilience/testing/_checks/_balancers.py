@@ -21,7 +21,8 @@ Call = Callable[[nn.Module, float, int], list[Tensor]]
 @LEDGER.component("balancer")
 def factors_finite(subject: Subject) -> None:
     """It gives a finite factor for every loss, or weight for every gradient, for small ones and for large ones."""
-    for count in range(1, len(OBJECTIVES) + 1):
+    fewest = 1 if isinstance(subject.declaration, GradientBalancer) else len(OBJECTIVES)
+    for count in range(fewest, len(OBJECTIVES) + 1):
         for size in (1e-6, 1.0, 1e6):
             balancer = _built(subject)
             for one in _call_of(subject)(balancer, size, count):
