@@ -56,7 +56,12 @@ def collect(trainer: ResumableTrainer) -> dict[str, Any]:
     # The history of the log lies in log.jsonl, and callbacks lie above.
     state = dataclasses.asdict(trainer.state) | {"log_history": [], "stateful_callbacks": {}}
     packed = {name: _pack(name, value) for name, value in ((OPTIMIZER, optimizer), (REST, rest))}
-    return {WEIGHTS: _untied(weights), **packed, STATE: state, PLUGINS: states_of(trainer.fused) if trainer.args.should_save else {}}
+    return {
+        WEIGHTS: _untied(weights),
+        **packed,
+        STATE: state,
+        PLUGINS: states_of(trainer.fused) if trainer.args.should_save else {},
+    }
 
 
 def write(collected: Mapping[str, Any], staged: Staged) -> None:
