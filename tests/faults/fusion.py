@@ -1,12 +1,13 @@
-"""A fusion that has all that makes resuming hard: masking, dropout, accumulation, a learned balance, a save each step."""
+"""A fusion of all that makes resuming hard: masking, dropout, accumulation, a learned balance, a save each step."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from consilience import Fusion
 from tests.conftest import write_small
+
+from consilience import Fusion
 
 STEPS = 9
 

@@ -20,12 +20,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests.faults.fusion import STEPS, hard_fusion
+
 from consilience import Plan, check
 from consilience.cli._quiet import quiet
 from consilience.data import prepare
 from consilience.fuse import fuse
 from consilience.train import train
-from tests.faults.fusion import STEPS, hard_fusion
 
 
 def forked(work: Callable[[], object], told: Path) -> int:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.faults.damages import DAMAGES
+from tests.faults.fusion import hard_fusion
 
 from consilience import RunError
 from consilience.train import Run, train
 from consilience.train._checkpoints import Checkpoints
 from consilience.train._started import read_started
-from tests.faults.damages import DAMAGES
-from tests.faults.fusion import hard_fusion
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def copied(run: Path, place: Path) -> tuple[Path, Checkpoints]:
 def test_each_of_thirty_damages_is_named_and_none_is_loaded(stopped: Path, tmp_path: Path) -> None:
     named = 0
     for number, (what, (damage, text)) in enumerate(DAMAGES.items()):
-        run, checkpoints = copied(stopped, tmp_path / str(number))
+        _, checkpoints = copied(stopped, tmp_path / str(number))
         assert checkpoints.steps() == [2, 1]
         damage(checkpoints.place(2), checkpoints.place(1))
         newest, told = checkpoints.newest()
@@ -52,7 +52,7 @@ def test_each_of_thirty_damages_is_named_and_none_is_loaded(stopped: Path, tmp_p
                 shutil.rmtree(newest.path)
         assert checkpoints.newest()[0] is None, what
         named += 1
-    print(f"{named} damages, {named} named, 0 loaded")
+    print(f"{named} damages, {named} named, 0 loaded")  # noqa: T201
     assert named >= 30
 
 

@@ -1,4 +1,4 @@
-"""Trainings that are killed end as if they had not been; and a save that is killed between any two calls leaves no half."""
+"""Trainings that are killed end as if they had not been; a save that is killed between any two calls leaves no half."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_twenty_kills_twenty_resumes_twenty_identical_endings() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     tally = json.loads(done.stdout.splitlines()[-1])
-    print(tally)
+    print(tally)  # noqa: T201
     assert done.returncode == 0, done.stderr
     assert (tally["kills"], tally["resumes"], tally["identical"]) == (20, 20, 20)
     assert tally["training"] >= 3

@@ -15,6 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
+from tests.faults.fusion import hard_fusion
 
 from consilience import Fusion, RunError
 from consilience.cli import main
@@ -24,7 +25,6 @@ from consilience.plan import check
 from consilience.train import Interrupted, Run, train
 from consilience.train._survival import Requests
 from consilience.train._writer import Writer
-from tests.faults.fusion import hard_fusion
 
 
 @pytest.fixture(scope="module")
