@@ -35,9 +35,6 @@ _TYPES = {
 }
 """safetensors' names of types; it writes a file without telling what it wrote, and hashing it again costs a reading."""
 
-_CHUNK = 1 << 18
-"""Bytes that are hashed and written at a time: they are in the processor's cache for both."""
-
 
 class Staged:
     """A directory that is being written; leaving it well gives it its name, leaving it with an error removes it."""
@@ -102,11 +99,9 @@ class Staged:
                 # A tensor is brought from its device when its turn comes: one copy at a time, and none of a CPU's.
                 data = memoryview(part if isinstance(part, bytes) else _bytes(part))
                 size += len(data)
-                for start in range(0, len(data), _CHUNK):
-                    chunk = data[start : start + _CHUNK]
-                    digest.update(chunk)
-                    while len(chunk):
-                        chunk = chunk[stream.write(chunk) :]
+                digest.update(data)
+                while len(data):
+                    data = data[stream.write(data) :]
             os.fsync(stream.fileno())
         self.files[name] = {"size": size, "sha256": digest.hexdigest()}
 
