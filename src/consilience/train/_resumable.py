@@ -98,6 +98,7 @@ class ResumableTrainer(Trainer):
             _state.load_rng(self, Path(checkpoint))
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> None:
+        _set_epoch(options["train_dataloader"], options["epoch"])
         is_last = self.state.global_step >= self.state.max_steps
         if is_last or (self._is_over and not self.accepted):
             self.control.should_training_stop = True  # the checkpoint was of the last step
@@ -108,3 +109,12 @@ class ResumableTrainer(Trainer):
         optimizer: Any = self.optimizer
         groups: list[dict[str, Any]] = optimizer.param_groups
         return groups
+
+
+def _set_epoch(loader: Any, epoch: int) -> None:
+    """Tells each sampler the epoch: accelerate and transformers miss those behind a part of several, and a skipping."""
+    sampler: Any = loader
+    while sampler is not None:
+        if sampler is not loader and hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(epoch)
+        sampler = getattr(sampler, "batch_sampler", None) or getattr(sampler, "sampler", None)
