@@ -4,6 +4,7 @@ from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._picture import draw_course
 from consilience.train._run import Run
 from consilience.train._train import train
 from consilience.train._trainer import FusionTrainer
@@ -16,6 +17,7 @@ __all__ = [
     "Terms",
     "Window",
     "describe_device",
+    "draw_course",
     "evaluation_loader",
     "fingerprints",
     "measure",

@@ -49,6 +49,8 @@ def train(
     check_trackers(plan)
     timings = Timings()
     processes = arguments_of(plan, Path(runs), progress).distributed_state  # tells a wrong value before data are read
+    if not processes.is_main_process:  # one of several tells what all do
+        say, progress = (lambda text: None), False
     say(f"reading {', '.join(plan.sources)}")
     with timings.of("reading"):
         prepared = prepare(plan)
