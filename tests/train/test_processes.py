@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from consilience import Fusion
-from consilience.train import train
+from consilience.train import Run, train
 
 SCRIPT = """
 import json, sys
@@ -70,6 +70,62 @@ def run_two(written: dict[str, object], folder: Path) -> Path:
     assert done.returncode == 0, done.stderr
     [made] = runs.iterdir()  # one run, however many processes
     return made
+
+
+FSDP = """
+distributed_type: FSDP
+use_cpu: true
+num_processes: 2
+num_machines: 1
+machine_rank: 0
+mixed_precision: 'no'
+fsdp_config:
+  fsdp_version: 2
+  fsdp_auto_wrap_policy: NO_WRAP
+  fsdp_state_dict_type: FULL_STATE_DICT
+"""
+
+
+@pytest.mark.slow
+def test_a_sharded_model_takes_the_same_steps_and_is_saved_whole(tmp_path: Path, make_bert: object) -> None:
+    """As a user launches it; each process holds a part of every weight, and validation runs in between."""
+    checkpoint = make_bert("still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)  # type: ignore[operator]
+    rows = [f"a {'fine' if row % 2 else 'dull'} film {row},{'good' if row % 2 else 'bad'},{row}" for row in range(24)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,mark,stars", *rows]))
+    (tmp_path / "fsdp.yaml").write_text(FSDP)
+    made = []
+    for processes, batch_size in ((1, 8), (2, 4)):
+        written = fusion(checkpoint, batch_size) | {"consilience": 1, "objective": {"balance": "fixed"}}
+        written["sources"]["rows"]["split"] = {"validation": 8}  # type: ignore[index]
+        written["train"] |= {"load_best_model_at_end": True, "learning_rate": 0.001}  # type: ignore[operator]
+        (tmp_path / "fusion.yaml").write_text(json.dumps(written))
+        command = [
+            "-m",
+            "consilience",
+            "train",
+            str(tmp_path / "fusion.yaml"),
+            "--runs",
+            str(tmp_path / f"runs{processes}"),
+        ]
+        launcher = ["-m", "accelerate.commands.launch", "--config_file", str(tmp_path / "fsdp.yaml")]
+        done = subprocess.run(
+            [sys.executable, *(launcher if processes > 1 else []), *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == 0, done.stderr
+        [run] = (tmp_path / f"runs{processes}").iterdir()
+        assert done.stdout.splitlines() == [str(run)]  # one process of several tells
+        assert done.stderr.count("reading rows") == 1
+        made.append(Run.open(run))
+    first, second = (load_file(run.path / "model" / "model.safetensors") for run in made)
+    assert first.keys() == second.keys()
+    assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-6
+    assert made[1].model().num_parameters() == made[0].model().num_parameters()
+    measured = [run.record["validation"][-1]["metrics"]["loss"] for run in made]
+    assert measured[0] == pytest.approx(measured[1], abs=1e-6)
 
 
 @pytest.mark.slow

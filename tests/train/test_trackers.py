@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from consilience import Fusion, RunError
-from consilience.train import train
+from consilience.cli import main
+from consilience.train import draw_course, train
 from consilience.train._chart import chart
-from consilience.train._picture import draw_course
 from consilience.train._progress import Progress
 
 
@@ -96,16 +96,28 @@ def test_a_run_leaves_a_picture_of_its_course(opinions: Fusion, tmp_path: Path) 
     assert "<script" not in page
 
 
-def test_the_picture_of_a_run_that_was_killed(tmp_path: Path) -> None:
+def test_the_picture_of_a_run_that_was_killed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [json.dumps({"step": step, "loss/<b>": 1 / step, "grad_norm": None}) for step in (1, 2, 3)]
     (tmp_path / "log.jsonl").write_text("\n".join([*lines, '{"step": 4, "lo']))
-    drawn = draw_course(tmp_path, "killed & gone")
+    (tmp_path / "record.json").write_text('{"name": "killed & gone"}')
+    drawn = draw_course(tmp_path)
     assert drawn == tmp_path / "course.html"
     page = drawn.read_text()
     assert "killed &amp; gone" in page
     assert "&lt;b&gt;" in page
     assert "<b>:" not in page
-    assert draw_course(tmp_path / "elsewhere", "none") is None
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(tmp_path)])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == str(drawn)
+
+
+def test_a_directory_without_a_log_has_no_course(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw_course(tmp_path / "elsewhere") is None
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(tmp_path)])
+    assert ended.value.code == 1
+    assert "no log of losses in it" in capsys.readouterr().err
 
 
 def test_a_chart_of_one_point_and_of_equal_points() -> None:

@@ -6,6 +6,7 @@ from consilience.train._gradients import Setting
 from consilience.train._interrupted import Interrupted
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._picture import draw_course
 from consilience.train._run import Run
 from consilience.train._steps import gradient_step
 from consilience.train._train import train
@@ -21,6 +22,7 @@ __all__ = [
     "Terms",
     "Window",
     "describe_device",
+    "draw_course",
     "evaluation_loader",
     "fingerprints",
     "gradient_step",

@@ -36,7 +36,7 @@ def recorded(trainer: FusionTrainer, run: Run, known: dict[str, Any], timings: T
 
 
 def _end(trainer: FusionTrainer, run: Run, known: Mapping[str, Any], timings: Timings, status: str) -> None:
-    draw_course(run.path, str(known["name"]))
+    draw_course(run.path)
     more = outcome(trainer.state.log_history, timings, trainer.rows_seen(), trainer.args.device)
     write_record(run, known, status, more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -38,8 +39,13 @@ i { display: inline-block; width: .7rem; height: .7rem; margin-right: .35rem; bo
 """
 
 
-def draw_course(run: Path, name: str) -> Path | None:
-    """Writes `course.html` into the directory of a run, finished or not; gives None where its log has no line yet."""
+def draw_course(run: str | os.PathLike[str]) -> Path | None:
+    """Writes `course.html` into the directory of a run, finished or not: its losses, shares and metrics by step.
+
+    Gives None where its log holds none of them yet.
+    """
+    run = Path(run)
+    name = _name(run)
     groups = _groups(run / _LOG)
     if not groups:
         return None
@@ -82,6 +88,14 @@ def _place(name: str) -> tuple[str, str]:
     if plain == "loss":
         return "", "weighted sum, validation" if is_validation else "weighted sum"
     return ("metrics", shown) if is_validation else (plain, plain)
+
+
+def _name(run: Path) -> str:
+    """Gives the name of the run's fusion, or of its directory where there is no record to tell it."""
+    try:
+        return str(json.loads((run / "record.json").read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return run.name
 
 
 def _lines(log: Path) -> Iterator[Mapping[str, Any]]:

@@ -68,6 +68,8 @@ def train(
     check_trackers(plan)
     timings = Timings()
     arguments = arguments_of(plan, Path(resume or runs), progress)  # tells a wrong value before data are read
+    if not arguments.distributed_state.is_main_process:  # one of several tells what all do
+        say, progress = (lambda text: None), False
     with ExitStack() as held:
         course = held.enter_context(resumed(plan, Path(resume), accept, arguments, say)) if resume else None
         say(f"reading {', '.join(plan.sources)}")
