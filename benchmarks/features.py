@@ -62,8 +62,8 @@ def trained(fusion: Fusion, folder: Path) -> Trained:
     watch = Stopwatch()
     run = train(fusion, folder / "runs", progress=False)
     wall, cpu = watch.read()
-    metrics = {name: value for name, value in evaluate(run, "test", progress=False).metrics.items()}
-    return Trained(wall, cpu, {name: value for name, value in metrics.items() if isinstance(value, float)})
+    measured = evaluate(run, "test", progress=False).metrics
+    return Trained(wall, cpu, {name: value for name, value in measured.items() if isinstance(value, float)})
 
 
 def rows_of(rows: int, epochs: int, encoder: str = MINILM) -> Iterator[Row]:
@@ -93,7 +93,7 @@ def rows_of(rows: int, epochs: int, encoder: str = MINILM) -> Iterator[Row]:
         yield Row(f"an epoch, run/kept{suffix}", round(ratio, 2), "ratio", "kept features")
     yield Row("keeping them once", round(keeping.wall - kept.wall, 3), "s")
     yield Row("keeping them once (CPU time)", round(keeping.cpu - kept.cpu, 3), "s")
-    yield Row("on disk", round(size / 2**20, 2), "MiB")
+    yield Row("on disk", round(size / 2**10, 1), "KiB")
     for which, one in many.items():
         for metric, value in one.metrics.items():
             yield Row(f"{metric} on held-out reviews, {which}", round(value, 6), "share")
