@@ -93,7 +93,7 @@ def rows_of(rows: int, epochs: int, encoder: str = MINILM) -> Iterator[Row]:
         yield Row(f"an epoch, run/kept{suffix}", round(ratio, 2), "ratio", "kept features")
     yield Row("keeping them once", round(keeping.wall - kept.wall, 3), "s")
     yield Row("keeping them once (CPU time)", round(keeping.cpu - kept.cpu, 3), "s")
-    yield Row("on disk", round(size / 2**20, 2), "MiB")
+    yield Row("on disk", round(size / 2**10, 1), "KiB")
     for which, one in many.items():
         for metric, value in one.metrics.items():
             yield Row(f"{metric} on held-out reviews, {which}", round(value, 6), "share")

@@ -162,8 +162,14 @@ def test_an_encoder_without_biases_is_told(tmp_path: Path) -> None:
     declared = TextEncoder(checkpoint=Use("modern", Checkpoint.model_validate({"path": str(tmp_path)})))
     [fault] = Bitfit().faults_on(declared, DIMS)
     assert (fault.code, fault.found) == ("CN453", "a module without biases")
-    with pytest.raises(DeclarationError, match="CN453"):
+    with pytest.raises(DeclarationError) as told:
         Bitfit().apply(declared.build(DIMS))
+    assert str(told.value) == (
+        "error CN453 at tune\n"
+        "  found     a module without biases\n"
+        "  expected  a module with biases to train\n"
+        "  fix       tune: {use: lora}"
+    )
 
 
 def test_ranks_that_would_grow_are_told() -> None:

@@ -262,7 +262,7 @@ def evaluate(run: str, split: str, changed_data: Literal["refuse", "note"], as_j
 @main.command(epilog=_EPILOG)
 @click.argument("run", type=click.Path())
 def report(run: str) -> None:
-    """Draws the course of a RUN, finished or not, as one page in it: losses, shares, metrics by step; prints its path."""
+    """Draws the course of a RUN, finished or not, as one page in it: losses, shares, metrics by step."""
     from consilience.cli._learn import report_course
 
     report_course(run)
