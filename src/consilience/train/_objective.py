@@ -18,21 +18,27 @@ class Window:
     """What one optimizer step averages over: all its micro-batches, in all processes.
 
     `counts` holds, for each loss of values an example, the sum of what counts (`Float[""]`); `batches` the number of
-    micro-batches in this process.
+    micro-batches in this process; `step` how many steps of the optimizer lie before this one.
     """
 
     counts: Mapping[str, Tensor]
     batches: int = 1
     processes: int = 1
+    step: int = 0
 
 
 @dataclass(frozen=True)
 class Terms:
-    """One micro-batch's part of the objective: its total, and every loss before and after weighing, detached."""
+    """One micro-batch's part of the objective: its total, and every loss before and after weighing, detached.
+
+    `given` holds each loss as the balancer is given it, weighted, with its graph: what gradients are taken of one by
+    one. Averaged over the processes, its gradients are those of the window, as those of `total` are.
+    """
 
     total: Tensor
     losses: Mapping[str, Tensor]
     weighted: Mapping[str, Tensor]
+    given: Mapping[str, Tensor]
 
 
 class Objective:
@@ -73,6 +79,7 @@ class Objective:
             total,
             {name: self._back(name, mean.detach(), window) for name, mean in means.items()},
             {name: self._back(name, value.detach(), window) for name, value in weighted.items()},
+            {name: self._back(name, value, window) for name, value in given.items()},
         )
 
     def _mean(self, name: str, value: Tensor, batch: Mapping[str, Tensor], window: Window) -> Tensor:

@@ -51,7 +51,7 @@ class FusionTrainer(Trainer):
             summed = self.accelerator.reduce(summed, reduction="sum")
             counts = dict(zip(names, summed.unbind(), strict=True))
         self._steps_summed += 1
-        return batches, Window(counts, len(batches), self.accelerator.num_processes)
+        return batches, Window(counts, len(batches), self.accelerator.num_processes, self.state.global_step)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         """Lets a batch be empty: a loss of parameters alone reads no row."""
