@@ -10,13 +10,24 @@ if TYPE_CHECKING:
     from consilience.data._batches import LengthGroupedBatches
     from consilience.data._collate import Collator, InputStep
     from consilience.data._examine import examine
-    from consilience.data._examples import Examples
+    from consilience.data._examples import ROW, Examples
     from consilience.data._plan import DataPlan
     from consilience.data._prepare import Prepared, prepare
 
-__all__ = ["Collator", "DataPlan", "Examples", "InputStep", "LengthGroupedBatches", "Prepared", "examine", "prepare"]
+__all__ = [
+    "ROW",
+    "Collator",
+    "DataPlan",
+    "Examples",
+    "InputStep",
+    "LengthGroupedBatches",
+    "Prepared",
+    "examine",
+    "prepare",
+]
 
 _MODULES = {
+    "ROW": "_examples",
     "Collator": "_collate",
     "DataPlan": "_plan",
     "Examples": "_examples",

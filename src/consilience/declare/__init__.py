@@ -54,6 +54,7 @@ from consilience.declare._ports import (
     Text,
 )
 from consilience.declare._salvage import salvage
+from consilience.declare._schedule import Schedule
 from consilience.declare._shapes import Shapes
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
@@ -109,6 +110,7 @@ __all__ = [
     "Relation",
     "Resource",
     "ResourceNode",
+    "Schedule",
     "Severity",
     "Shapes",
     "Size",

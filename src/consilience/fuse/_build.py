@@ -46,8 +46,12 @@ def build_nodes(plan: Plan, seed: int) -> dict[str, nn.Module]:
 
 def build_collator(plan: Plan, outputs: Iterable[str], seed: int = 0) -> Collator:
     """Builds what makes batches for the named modules, losses and metrics: the inputs and fields that they need."""
-    wanted = set(plan.needed(tuple(outputs)))
+    outputs = tuple(outputs)
+    wanted = set(plan.needed(outputs))
     behind = {field for name in outputs for field in plan.fields_behind(name)}
+    behind |= {
+        node.example_weight for name, node in plan.fusion.losses.items() if name in outputs and node.example_weight
+    }
     built: dict[str, Any] = {}
     steps = []
     for node in plan.of("inputs"):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, Survey, check, survey
 from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
+from consilience.plan._schedules import schedule_faults
+from consilience.plan._weighing import rests, schedules_of
 
 if TYPE_CHECKING:
     from consilience.plan._reduce import reduced
@@ -24,6 +26,9 @@ __all__ = [
     "Survey",
     "check",
     "reduced",
+    "rests",
+    "schedule_faults",
+    "schedules_of",
     "survey",
     "to_html",
     "to_mermaid",

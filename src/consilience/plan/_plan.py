@@ -29,6 +29,7 @@ from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
 from consilience.plan._graph import Link, to_networkx
 from consilience.plan._names import TASK, named, namespace_of
+from consilience.plan._weighing import weighing
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -269,7 +270,7 @@ class Plan:
                 name: sources[name] | {"settings": _settings(item)} for name, item in sorted(self.sources.items())
             },
             "nodes": [self._node_dict(self.nodes[name]) for name in self.order],
-            "objective": self.fusion.objective.model_dump(mode="json"),
+            "objective": self.fusion.objective.model_dump(mode="json", exclude={"schedules"}),
             "train": self.fusion.train.model_dump(mode="json"),
         }
 
@@ -298,6 +299,7 @@ class Plan:
             written["tune"] = {"use": self.fusion.modules[owner].tune["use"], **_settings(node.tuner)}
         if isinstance(node.declaration, Loss):
             written["weight"] = self.weight(node.name)
+            written |= weighing(self.fusion, node.name)
         return written
 
 

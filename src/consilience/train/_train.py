@@ -19,7 +19,9 @@ from consilience.train._device import describe_device, machine
 from consilience.train._folders import shared_folder
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
+from consilience.train._rows import RowsKept
 from consilience.train._run import Run
+from consilience.train._scheduled import SchedulesFit
 from consilience.train._step_ended import StepEnded
 from consilience.train._trainer import FusionTrainer
 from consilience.train._validation import EvaluateEachEpoch, measurer
@@ -76,9 +78,10 @@ def _learn(plan: Plan, model: FusedModel, prepared: Prepared, run: Run, say: Ann
         model=model,
         args=arguments,
         train_dataset=prepared.train,
-        data_collator=collator,
+        data_collator=RowsKept(collator),
         callbacks=[LogFile(run.path / "log.jsonl")],
     )
+    trainer.add_callback(SchedulesFit(plan))
     trainer.add_callback(StepEnded(trainer))
     _replace_progress(trainer, progress)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
