@@ -124,7 +124,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(RunError) as told:
         write()
     assert str(told.value) == (
-        "error CN751 at the file\n"
+        "error CN754 at the file\n"
         f"  found     {tmp_path / 'file' / 'features'}: Not a directory\n"
         "  expected  a place to keep features\n"
         "  fix       CONSILIENCE_CACHE=PATH consilience train FILE"

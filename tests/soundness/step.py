@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from consilience.data import prepare, training_rows
+from consilience.errors import RunError
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan
@@ -100,14 +101,14 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
     trainer.remove_callback(PrinterCallback)
     before = arguments.full_determinism
     with contextlib.redirect_stdout(io.StringIO()):
-        trainer.train()
+        try:
+            trainer.train()
+        except RunError as error:
+            raise Unsound(str(error)) from error
     if before:
         _forget_determinism()
     if trainer.state.global_step != 1:
         raise Unsound("no step was taken")
-    losses = {name: float(value) for name, value in trainer._first_bad.items() if value != float("inf")}
-    if losses:
-        raise Unsound(f"losses that are not finite: {', '.join(losses)}")
     if watch.faults:
         raise Unsound("; ".join(watch.faults[:4]))
 
@@ -115,12 +116,15 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
 def _wrong_gradients(model: FusedModel) -> Iterator[str]:
     import torch
 
+    plan = model.plan
+    on = [loss.name for loss in plan.of("losses") if plan.weight(loss.name)]  # a loss that weighs nothing is not run
+    reached = {plan.nodes[name].share or name for name in plan.needed(on)}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if parameter.grad is None:
+        if parameter.grad is None and (name.startswith("balancer.") or name.split(".")[1] in reached):
             yield f"no gradient for {name}, which is trained"
-        elif not torch.isfinite(parameter.grad).all():
+        elif parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             yield f"a gradient of {name} that is not finite"
 
 

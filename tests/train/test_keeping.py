@@ -181,7 +181,7 @@ def test_a_module_that_acts_by_chance_is_told(make: Make, tmp_path: Path) -> Non
         train(check(fusion, registry), tmp_path / "runs", progress=False)
     [fault] = told.value.diagnostics
     assert str(replace(fault, place=None)) == (
-        "error CN750 at modules.fixed.tune\n"
+        "error CN753 at modules.fixed.tune\n"
         "  found     fixed.fused, which differs from one run over the same rows to the next\n"
         "  expected  outputs that are the same in every epoch\n"
         "  fix       tune: frozen"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from consilience.data._parts import DRAW, ROW, Part, Pick
+from consilience.data._slices import Places
 
 __all__ = ["DRAW", "ROW", "Examples"]
 
@@ -66,6 +67,17 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def sizes(self) -> dict[str, int]:
         """How many examples each source gives."""
         return {part.source: len(part) for part in self.parts}
+
+    def places(self, numbers: Iterable[int]) -> str:
+        """Writes where examples stand, by their numbers: `rows 3, 7 of reviews`, as the user counts them."""
+        wanted = np.array(sorted(set(numbers)), np.int64)
+        told = []
+        for part in self.parts:
+            own = np.intersect1d(wanted - part.first, part.rows)
+            places = Places()
+            places.add(part.table_name, own)
+            told += [f"{places} of {part.source}"] if len(own) else []
+        return " and ".join(told)
 
     def counts(self, field: str) -> dict[str, int]:
         """Counts, for each source, the examples that have a value for a field that is no text."""

@@ -169,6 +169,7 @@ class Filler:
                 kept.length(split, len(chosen.rows)),
                 first + numbers[chosen.table],
                 self.node.repeat if split == "train" else 1,
+                chosen.table,
             )
         return parts
 

@@ -56,6 +56,8 @@ class Part:
     lengths: Rows
     first: int
     repeat: int = 1
+    table_name: str = "all"
+    """The name of the table among those of its source."""
 
     def __len__(self) -> int:
         return len(self.rows) * self.repeat

@@ -55,6 +55,7 @@ from consilience.declare._ports import (
     Text,
 )
 from consilience.declare._salvage import salvage
+from consilience.declare._schedule import Schedule
 from consilience.declare._shapes import Shapes
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
@@ -112,6 +113,7 @@ __all__ = [
     "Relation",
     "Resource",
     "ResourceNode",
+    "Schedule",
     "Sees",
     "Severity",
     "Shapes",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from consilience.declare._documented import Documented
 from consilience.declare._paste import paste
+from consilience.declare._schedule import Schedule
 from consilience.declare._validation import refuse
 from consilience.errors import nearest
 
@@ -250,6 +251,10 @@ class LossNode(Node):
     """The field or input port that the loss compares with."""
     weight: Weight = 1.0
     """What the loss counts in the sum of its discipline."""
+    schedule: Schedule | None = None
+    """How the weight changes while the model is trained: `{rise: 0.1}`; it stays when left out."""
+    example_weight: str | None = None
+    """A field of numbers: what each example counts; 1 where it has none."""
     discipline: str | None = None
     """Whose loss it is, when it is not its plugin's; a standard loss belongs to the task."""
 
@@ -271,3 +276,5 @@ class Objective(Declared):
     """lambda_d: the weight of each discipline over the sum of its weighted losses; 1 when left out."""
     gradients_every: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Measures every so many steps how the disciplines' gradients meet in what they share, for the log."""
+    schedules: dict[str, Schedule] = {}
+    """How lambda_d changes while the model is trained: `{psychology: {start: 500}}`; it stays when left out."""

@@ -52,8 +52,12 @@ def build_collator(plan: Plan, outputs: Iterable[str], seed: int = 0, given: fro
 
     What only modules need whose outputs are `given` is left out.
     """
-    wanted = set(plan.needed(tuple(outputs), given))
+    outputs = tuple(outputs)
+    wanted = set(plan.needed(outputs, given))
     behind = {field for name in outputs for field in plan.fields_behind(name)}
+    behind |= {
+        node.example_weight for name, node in plan.fusion.losses.items() if name in outputs and node.example_weight
+    }
     built: dict[str, Any] = {}
     steps = []
     for node in plan.of("inputs"):

@@ -132,11 +132,13 @@ class _File:
 
     def _objective(self) -> Schema:
         keys = keys_of(Objective, "objective")
+        self._definitions.update(keys.definitions)
         balance, weights = keys.properties["balance"], keys.properties["weights"]
         namespaces = {offer.namespace for offer in self._registry.components("loss")} - {STANDARD}
-        weights["properties"] = dict.fromkeys((_TASK, *sorted(namespaces)), weights["additionalProperties"])
-        named = self._nodes.key("balancer", balance["description"])
-        return _mapping(Keys({**keys.properties, "balance": named}), "objective", _docs(Objective))
+        for named in (weights, keys.properties["schedules"]):
+            named["properties"] = dict.fromkeys((_TASK, *sorted(namespaces)), named["additionalProperties"])
+        chosen = self._nodes.key("balancer", balance["description"])
+        return _mapping(Keys({**keys.properties, "balance": chosen}), "objective", _docs(Objective))
 
 
 def _docs(model: type[BaseModel]) -> str:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, Survey, check, survey
 from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
+from consilience.plan._schedules import schedule_faults
 from consilience.plan._trunk import objectives_of, trunk_of
+from consilience.plan._weighing import rests, schedules_of
 
 if TYPE_CHECKING:
     from consilience.plan._reduce import reduced
@@ -26,6 +28,9 @@ __all__ = [
     "check",
     "objectives_of",
     "reduced",
+    "rests",
+    "schedule_faults",
+    "schedules_of",
     "survey",
     "to_html",
     "to_mermaid",

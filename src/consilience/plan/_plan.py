@@ -29,6 +29,7 @@ from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
 from consilience.plan._graph import Link, to_networkx
 from consilience.plan._names import TASK, named, namespace_of
+from consilience.plan._weighing import weighing
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -278,7 +279,7 @@ class Plan:
             },
             **({"mixing": written["mixing"]} if "mixing" in written else {}),
             "nodes": [self._node_dict(self.nodes[name]) for name in self.order],
-            "objective": self.fusion.objective.model_dump(mode="json"),
+            "objective": self.fusion.objective.model_dump(mode="json", exclude={"schedules"}),
             "train": self.fusion.train.model_dump(mode="json"),
         }
 
@@ -309,6 +310,7 @@ class Plan:
             written["rates"] = rates
         if isinstance(node.declaration, Loss):
             written["weight"] = self.weight(node.name)
+            written |= weighing(self.fusion, node.name)
         return written
 
 

@@ -29,6 +29,8 @@ def reduced(fusion: Plan | Fusion, losses: Iterable[str]) -> Fusion:
     for node in plan.of("metrics"):
         if nx.ancestors(plan.graph, node.name) <= kept:
             kept.add(node.name)
+    weighing = (plan.fusion.losses[name].example_weight for name in wanted)
+    kept |= {field for field in weighing if field is not None}
     written = plan.fusion.to_dict()
     for section in ("fields", "inputs", "modules", "losses", "metrics"):
         _keep(written, section, kept)
@@ -102,9 +104,10 @@ def _keep_weights(plan: Plan, losses: tuple[str, ...], written: dict[str, Any]) 
     """Keeps the weights of the disciplines that still bring a loss."""
     disciplines = {plan.nodes[name].discipline for name in losses}
     objective = written.get("objective", {})
-    if "weights" in objective:
-        weights = {name: weight for name, weight in objective["weights"].items() if name in disciplines}
-        written["objective"] = objective | {"weights": weights}
+    for key in ("weights", "schedules"):
+        if key in objective:
+            kept = {name: value for name, value in objective[key].items() if name in disciplines}
+            written["objective"] = objective = objective | {key: kept}
 
 
 def _keep_mixing(written: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from consilience.plan._needs import listed
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
 from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
+from consilience.plan._weighed import check_weighed
 
 __all__ = ["check_terms"]
 
@@ -23,6 +24,7 @@ _LARGEST = 1e6
 def check_terms(resolved: Resolved, edges: Iterable[Edge], ways: Ways, doubtful: frozenset[str]) -> None:
     """Notes weights that say nothing, losses that stand twice or contradict each other, and an idle balancer."""
     weights = _check_weights(resolved)
+    check_weighed(resolved, weights)
     if not doubtful:
         _check_untaught(resolved, ways, weights)
         check_balancer(resolved, edges, ways, weights)

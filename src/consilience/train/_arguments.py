@@ -9,7 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from consilience.errors import DeclarationError, Diagnostic
-from consilience.plan import Plan
+from consilience.plan import Plan, rests
 
 __all__ = ["arguments_of"]
 
@@ -51,8 +51,8 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             report_to="none",
             logging_nan_inf_filter=False,  # it would wait for the device at every micro-batch
             disable_tqdm=not progress,
-            # Every module that is trained reaches a loss, and every loss is run in every step.
-            ddp_find_unused_parameters=False,
+            # Every module that is trained reaches a loss; what only losses reach that may be off waits for no gradient.
+            ddp_find_unused_parameters=any(rests(plan, node.name) for node in plan.of("losses")),
             **given,
         )
     except (ValueError, TypeError, ImportError) as error:

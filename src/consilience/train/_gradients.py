@@ -15,7 +15,7 @@ from consilience.fuse import FusedModel
 from consilience.plan import objectives_of
 from consilience.train._conflicts import Conflicts
 from consilience.train._gramian import combine, flattened, gramian_of, unflattened
-from consilience.train._meter import Meter
+from consilience.train._meter import Meter, joined
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._ranks import Ranks
 from consilience.train._shared import Reach, leaves_behind, trained_parameters
@@ -59,6 +59,7 @@ class GradientStep(ABC):
         self._seen = 0
         self._losses: dict[str, Tensor] = {}
         self._active: list[str] = []
+        self._on: tuple[str, ...] = ()
 
     def __call__(self, batch: Batch, window: Window) -> Tensor:
         """Takes a micro-batch; gives its part of the losses' weighted sum, detached."""
@@ -82,23 +83,26 @@ class GradientStep(ABC):
         self._losses = {}
         counts = window.counts
         counted = dict(zip(counts, torch.stack(list(counts.values())).tolist(), strict=True)) if counts else {}
+        on = tuple(self.objective.weights(window.step, window.steps))
         self._active = [
-            name for name, losses in self.objectives.items() if any(counted.get(loss, 1.0) > 0 for loss in losses)
+            name
+            for name, losses in self.objectives.items()
+            if any(loss in on and counted.get(loss, 1.0) > 0 for loss in losses)
         ]
         parameters = trained_parameters(self.model)
-        if self.reach is not None and not self.reach.fits(parameters):
+        if on != self._on or (self.reach is not None and not self.reach.fits(parameters)):
             self.reach = None
+        self._on = on
 
     def _finish(self, window: Window) -> None:
         names = self._active
         given = torch.stack(list(self._losses.values()))
         sums = dict(zip(self._losses, self.setting.ranks.sum(given) / self.setting.ranks.count, strict=True))
-        values = [torch.stack([sums[loss] for loss in self.objectives[name]]).sum() for name in names]
+        on = {name: [loss for loss in self.objectives[name] if loss in sums] for name in names}
+        values = [torch.stack([sums[loss] for loss in losses]).sum() for losses in on.values()]
         weights = self._join(names, torch.stack(values).double().cpu(), window.step) if names else []
         self.weights = dict(zip(names, weights, strict=True))
-        weighted = {
-            loss: self._losses[loss] * weight for name, weight in self.weights.items() for loss in self.objectives[name]
-        }
+        weighted = {loss: self._losses[loss] * self.weights[name] for name, losses in on.items() for loss in losses}
         self.setting.note(Terms(given.sum(), {}, weighted, {}))
 
     def figures(self) -> dict[str, float]:
@@ -115,17 +119,18 @@ class GradientStep(ABC):
             detached = value.detach()
             self._losses[loss] = self._losses[loss] + detached if loss in self._losses else detached
         self.setting.note(Terms(terms.total.detach(), terms.losses, {}, {}))
-        return {
-            name: torch.stack([terms.given[loss] for loss in losses]).sum() for name, losses in self.objectives.items()
-        }
+        return joined(terms, self.objectives)
 
     def _speaking(self, values: Mapping[str, Tensor], batch: Batch) -> list[str]:
         """Lists the objectives that a micro-batch has a gradient of: of the others a pass would give zeros."""
         return [
             name
             for name in self._active
-            if values[name].requires_grad and any(self._has_rows(loss, batch) for loss in self.objectives[name])
+            if values[name].requires_grad and any(self._has_rows(loss, batch) for loss in self._on_in(name))
         ]
+
+    def _on_in(self, name: str) -> list[str]:
+        return [loss for loss in self.objectives[name] if loss in self._on]
 
     def _has_rows(self, loss: str, batch: Batch) -> bool:
         if not self.model.plan.present_keys(loss) or not batch:
@@ -141,7 +146,7 @@ class OverParameters(GradientStep):
         self._rows: dict[str, list[Tensor | None]] = {}
 
     def _add(self, batch: Batch, window: Window) -> Tensor:
-        terms = self.objective(self.model(batch, outputs=self.objective.losses), batch, window)
+        terms = self.objective(self.model(batch, outputs=self._on), batch, window)
         values = self._values(terms)
         if self.reach is None:
             leaves = {name: leaves_behind([value]) for name, value in values.items()}

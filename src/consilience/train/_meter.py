@@ -15,7 +15,13 @@ from consilience.train._objective import Terms, Window
 from consilience.train._ranks import Ranks
 from consilience.train._shared import Reach, leaves_behind, trained_parameters
 
-__all__ = ["Meter", "Rows"]
+__all__ = ["Meter", "Rows", "joined"]
+
+
+def joined(terms: Terms, objectives: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
+    """Gives every objective's part of a micro-batch, with its graph: the sum of those of its losses that are on."""
+    on = {name: [terms.given[loss] for loss in losses if loss in terms.given] for name, losses in objectives.items()}
+    return {name: torch.stack(values).sum() for name, values in on.items() if values}
 
 
 class Rows:
@@ -63,10 +69,7 @@ class Meter:
         """Takes a micro-batch before its backward pass."""
         if not self.measures(window):
             return
-        values = {
-            name: torch.stack([terms.given[loss] for loss in losses]).sum()
-            for name, losses in self._disciplines.items()
-        }
+        values = joined(terms, self._disciplines)
         if self._rows is None:
             self._shared, self._seen = self._find(terms), 0
             self._rows = Rows(self._shared)
@@ -89,6 +92,6 @@ class Meter:
 
     def _find(self, terms: Terms) -> list[nn.Parameter]:
         weighed = [loss for losses in self._disciplines.values() for loss in losses]
-        leaves = {loss: leaves_behind([terms.given[loss]]) for loss in weighed}
+        leaves = {loss: leaves_behind([terms.given[loss]]) for loss in weighed if loss in terms.given}
         reach = Reach(trained_parameters(self._model), leaves, self._ranks)
         return reach.shared

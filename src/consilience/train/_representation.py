@@ -36,12 +36,10 @@ class OverRepresentation(GradientStep):
 
     def __init__(self, model: FusedModel, objective: Objective, setting: Setting) -> None:
         super().__init__(model, objective, setting)
-        trunk = trunk_of(model.plan, self.objectives)
-        steps = model.steps(objective.losses)
-        self._trunk = [step for step in steps if step.name in trunk]
-        self._heads = [step for step in steps if step.name not in trunk]
-        given = {name for step in self._trunk for name in step.gives}
-        self._cut = sorted({name for step in self._heads for name in step.reads if name in given})
+        self._trunk_names = trunk_of(model.plan, self.objectives)
+        self._trunk: list[Step] = []
+        self._heads: list[Step] = []
+        self._cut: list[str] = []
         self._owners = {name: model.plan.nodes[losses[0]].discipline for name, losses in self.objectives.items()}
         self._is_measured = False
         self._held: list[_Held] = []
@@ -49,8 +47,19 @@ class OverRepresentation(GradientStep):
         self._measured: Rows | None = None
         self._gramian = torch.zeros(0)
 
+    def _lay(self) -> None:
+        """Parts the steps of the losses that are on into the trunk, the heads, and the tensors between them."""
+        steps = self.model.steps(self._on)
+        self._trunk = [step for step in steps if step.name in self._trunk_names]
+        self._heads = [step for step in steps if step.name not in self._trunk_names]
+        given = {name for step in self._trunk for name in step.gives}
+        self._cut = sorted({name for step in self._heads for name in step.reads if name in given})
+
     def _begin(self, window: Window) -> None:
+        before = self._on
         super()._begin(window)
+        if self._on != before:
+            self._lay()
         self._held, self._past = [], {}
         self._gramian = torch.zeros(len(self._active), len(self._active), dtype=torch.float64)
         meter = self.setting.meter
@@ -65,7 +74,7 @@ class OverRepresentation(GradientStep):
             leaves = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
             values |= leaves
             self._run(self._heads, values)
-        losses = {name: values[name] for name in self.objective.losses}
+        losses = {name: values[name] for name in self._on}
         losses = {name: value.float() if value.dtype.itemsize < 4 else value for name, value in losses.items()}
         terms = self.objective(FusedOutput(tensors={}, losses=losses), batch, window)
         objectives = self._values(terms)

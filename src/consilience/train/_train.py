@@ -27,7 +27,9 @@ from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
 from consilience.train._recompute import recompute_activations
 from consilience.train._record import Timings, facts
+from consilience.train._rows import RowsKept
 from consilience.train._run import Run
+from consilience.train._scheduled import SchedulesFit
 from consilience.train._step_ended import StepEnded
 from consilience.train._trackers import check_trackers, trackers
 from consilience.train._trainer import FusionTrainer
@@ -132,6 +134,7 @@ def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> 
     arguments = arguments_of(plan, run.path, shown.progress)
     losses = [node.name for node in plan.of("losses")]
     kept = keep_features(model, prepared, arguments, shown.say, shown.progress)
+    collator = kept.collator(plan, losses, seed, "train") if kept else build_collator(plan, losses, seed)
     validation = None
     if series_of(plan) or len(prepared.validation):
         loader = validation_loader(plan, prepared, kept)
@@ -146,10 +149,10 @@ def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> 
         model=model,
         args=arguments,
         train_dataset=rows,
-        data_collator=kept.collator(plan, losses, seed, "train") if kept else build_collator(plan, losses, seed),
+        data_collator=RowsKept(collator),
         callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else []), *trackers(plan, run.path)],
     )
-    for callback in (TunedSteps(trainer), StepEnded(trainer), early_stopping(plan)):
+    for callback in (SchedulesFit(plan), TunedSteps(trainer), StepEnded(trainer), early_stopping(plan)):
         if callback is not None:
             trainer.add_callback(callback)
     _replace_progress(trainer, shown.progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,14 +13,16 @@ from transformers import IntervalStrategy
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
-from consilience.plan import PlanNode
 from consilience.train._best import BestModel
+from consilience.train._finite import FiniteWatch
 from consilience.train._gradients import Setting
 from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._optimizer import own_rates, parameter_groups
 from consilience.train._ranks import Ranks
 from consilience.train._resumable import ResumableTrainer
+from consilience.train._rows import idle
+from consilience.train._shards import deal, is_idle, with_balancer
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 
 __all__ = ["FusionTrainer"]
@@ -44,12 +45,15 @@ class FusionTrainer(ResumableTrainer):
         self._best = best
         assert isinstance(self.model, FusedModel)
         self._objective = Objective(self.model)
+        if self.args.ddp_find_unused_parameters:
+            self.model.register_forward_hook(with_balancer)
         self._plan = self.model.plan
         self._sampler = sampler
         self._measure = measure
         self._sums: dict[str, Tensor] = {}
-        self._steps_summed = 0
-        self._first_bad: dict[str, Tensor] = {}
+        self._averaged: dict[str, Tensor] = {}
+        """In how many steps since the last log some row counted for each loss."""
+        self._finite = FiniteWatch(self.model, self._objective, self.accelerator, self.train_dataset)
         self.numbers: dict[str, Any] = {}
         """What the plugins tell of the last step, for the log."""
         check_whole(self._plan, self.accelerator.distributed_type)
@@ -67,14 +71,28 @@ class FusionTrainer(ResumableTrainer):
     ) -> tuple[list[Any], Any]:
         """Collects the micro-batches of a step, and counts what each loss averages over in all of them."""
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
-        counts = self._objective.counts(batches)
+        if is_idle(self.accelerator.gradient_state.active_dataloader):
+            batches[-1] = idle(batches[-1])
+        step, steps = self.state.global_step, self.state.max_steps
+        weights = self._objective.weights(step, steps)
+        counts = self._objective.counts(batches, weights)
         if counts:
             names = sorted(counts)
             summed = torch.stack([counts[name] for name in names]).to(device)
             summed = self.accelerator.reduce(summed, reduction="sum")
             counts = dict(zip(names, summed.unbind(), strict=True))
-        self._steps_summed += 1
-        return batches, Window(counts, len(batches), self.accelerator.num_processes, self.state.global_step)
+        for name in weights:
+            counted = (counts[name] > 0).float() if name in counts else torch.ones((), device=device)
+            self._averaged[name] = self._averaged[name] + counted if name in self._averaged else counted
+        window = Window(counts, len(batches), self.accelerator.num_processes, step, steps)
+        self._finite.begin(batches, window)
+        return batches, window
+
+    def get_train_dataloader(self) -> Any:
+        """Gives the training batches: across processes every row once."""
+        loader = super().get_train_dataloader()
+        deal(loader)
+        return loader
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         """Lets a batch be empty: a loss of parameters alone reads no row."""
@@ -93,12 +111,19 @@ class FusionTrainer(ResumableTrainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Gives one micro-batch's part of the objective."""
-        output = model(inputs, outputs=self._objective.losses)
-        terms = self._objective(output, inputs, num_items_in_batch)
+        window = num_items_in_batch
+        output = model(inputs, outputs=tuple(self._objective.weights(window.step, window.steps)))
+        terms = self._objective(output, inputs, window)
         self._note(terms)
         self._teller.take(terms, num_items_in_batch)
         self._meter.take(terms, num_items_in_batch)
         return (terms.total, output) if return_outputs else terms.total
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Stops before the optimizer moves anything by what is not finite."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        self._finite.check(self._tr_loss, norm)
+        return norm
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measures the metrics on the validation split."""
@@ -136,9 +161,14 @@ class FusionTrainer(ResumableTrainer):
         return is_best
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the mean of every loss, and each discipline's share of the weighted sum, since the last time."""
+        """Adds the mean of every loss, and each discipline's share of the weighted sum, since the last time.
+
+        A loss is averaged over the steps in which some row counted for it; a weight that changes is the last step's.
+        """
         if "loss" in logs and self._sums:
             logs |= self._summary()
+            weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
+            logs |= {f"weight/{name}": weights.get(name, 0.0) for name in self._objective.scheduled}
             logs |= {name: float(value) for name, value in self.numbers.items()}
             logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
             logs |= self._meter.pull()
@@ -148,9 +178,7 @@ class FusionTrainer(ResumableTrainer):
         super().log(logs, start_time)
 
     def check_finite(self) -> None:
-        """Raises `RunError` when a loss, or a weight that the steps left, is not finite."""
-        if self._sums:
-            self._summary()
+        """Raises `RunError` when a weight that the last step left is not finite."""
         model = self.accelerator.unwrap_model(self.model)
         weights = {name: value for name, value in model.named_parameters() if value.requires_grad}
         bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
@@ -184,24 +212,16 @@ class FusionTrainer(ResumableTrainer):
             for name, value in values.items():
                 key = f"{kind}/{name}"
                 self._sums[key] = self._sums[key] + value if key in self._sums else value.clone()
-        for name, value in terms.losses.items():
-            step = torch.where(torch.isfinite(value), torch.inf, float(self.state.global_step + 1))
-            self._first_bad[name] = torch.minimum(self._first_bad[name], step) if name in self._first_bad else step
 
     def _summary(self) -> dict[str, float]:
         names = list(self._sums)
-        summed = self.accelerator.reduce(torch.stack([self._sums[name].float() for name in names]), reduction="mean")
-        means = dict(zip(names, (summed / max(self._steps_summed, 1)).tolist(), strict=True))
-        self._sums, self._steps_summed = {}, 0
-        losses = {name: value for name, value in means.items() if name.startswith("loss/")}
-        first = torch.stack(list(self._first_bad.values())).tolist()
-        if min(first) < math.inf:
-            bad = [name for name, step in zip(self._first_bad, first, strict=True) if step == min(first)]
-            fault = _not_finite(bad, int(min(first)), self._plan.nodes)
-            raise RunError(self._plan.fusion.locate([fault]))
-        return losses | self._shares(
-            {name.removeprefix("weighted/"): value for name, value in means.items() if name.startswith("weighted/")}
-        )
+        averaged = [name.removeprefix("loss/") for name in names if name.startswith("loss/")]
+        values = [*(self._sums[name] for name in names), *(self._averaged[name] for name in averaged)]
+        summed = self.accelerator.reduce(torch.stack([value.float() for value in values]), reduction="mean").tolist()
+        sums, steps = dict(zip(names, summed, strict=False)), dict(zip(averaged, summed[len(names) :], strict=True))
+        self._sums, self._averaged = {}, {}
+        losses = {f"loss/{name}": sums[f"loss/{name}"] / count for name, count in steps.items() if count}
+        return losses | self._shares({name: sums[f"weighted/{name}"] for name in averaged})
 
     def _shares(self, weighted: Mapping[str, float]) -> dict[str, float]:
         """Gives each discipline's share of the weighted sum, by size: a loss may be negative."""
@@ -210,19 +230,6 @@ class FusionTrainer(ResumableTrainer):
         for name, value in weighted.items():
             shares[self._plan.nodes[name].discipline] += abs(value) / whole
         return {f"share/{name}": share for name, share in shares.items()}
-
-
-def _not_finite(losses: list[str], step: int, nodes: Mapping[str, PlanNode]) -> Diagnostic:
-    named = ", ".join(f"{name} ({nodes[name].component}, discipline {nodes[name].discipline})" for name in losses)
-    found = f"not finite from step {step} on: {named}"
-    if step == 1:
-        found += "; nothing was learnt yet, so a target or what is read is not finite, or too large"
-        fix = f"# look for such values in what {losses[0]} reads; otherwise mend the component"
-        return Diagnostic("CN703", ("losses", losses[0]), found, "finite losses", fix)
-    if len(losses) > 1:
-        found += "; all at once, so a gradient before that step was not finite"
-    fix = "train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component"
-    return Diagnostic("CN703", ("losses", losses[0]), found, "finite losses", fix)
 
 
 def _not_finite_weights(names: list[str], step: int) -> Diagnostic:
