@@ -18,7 +18,7 @@ help:
 	@echo "make format    put into format what 'make check' finds"
 	@echo "make docs      build the documentation site into docs/_build/html; a warning is an error"
 	@echo "make bench     measure the check, the graph's page, the list of plugins, and a training step"
-	@echo "make soak      try 10,000 mutants of valid fusions against the check's promise (MUTANTS=..., SEED=...)"
+	@echo "make soak      kill and resume 200 trainings, and try 10,000 mutants of valid fusions (MUTANTS=..., SEED=...)"
 	@echo "make install   the environment alone, in $(VENV)"
 	@echo
 	@echo "Another interpreter: make PYTHON=python3.12 ..."
@@ -59,6 +59,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/step.py
 
 soak: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kills
 	$(BIN)/python -m tests.soundness.soak
 
 $(BIN)/python:
