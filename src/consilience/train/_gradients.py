@@ -95,6 +95,8 @@ class GradientStep(ABC):
         sums = dict(zip(self._losses, self.setting.ranks.sum(given) / self.setting.ranks.count, strict=True))
         values = [torch.stack([sums[loss] for loss in self.objectives[name]]).sum() for name in names]
         weights = self._join(names, torch.stack(values).double().cpu(), window.step) if names else []
+        assert self.reach is not None
+        self.reach.fill()
         self.weights = dict(zip(names, weights, strict=True))
         weighted = {
             loss: self._losses[loss] * weight for name, weight in self.weights.items() for loss in self.objectives[name]
@@ -145,7 +147,8 @@ class OverParameters(GradientStep):
         values = self._values(terms)
         if self.reach is None:
             leaves = {name: leaves_behind([value]) for name, value in values.items()}
-            self.reach = Reach(trained_parameters(self.model), leaves, self.setting.ranks)
+            idle = leaves_behind(terms.given.values())
+            self.reach = Reach(trained_parameters(self.model), leaves, self.setting.ranks, idle)
         shared = self.reach.shared
         speaking = self._speaking(values, batch)
         for name in speaking:
