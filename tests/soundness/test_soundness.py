@@ -17,6 +17,7 @@ from tests.soundness.mutants import mutate
 from tests.soundness.pasting import pasted
 from tests.soundness.properties import try_mutant, try_valid
 from tests.soundness.spelling import to_yaml
+from tests.soundness.training import draw_by_gradients
 from tests.soundness.trial import Verdict, errors_of, plain, try_fusion
 
 from consilience.errors import Diagnostic
@@ -48,6 +49,17 @@ def test_a_mutant_trains_or_is_refused_in_words(random: Random, world: Path, eve
     mutant = mutate(random, everything, grow(random, everything))
     trial = try_mutant(random, mutant.text, world, everything)
     assert not trial.verdict.is_finding, f"{trial.verdict}: {trial.found}\n{mutant.changes}\n{mutant.text}"
+
+
+@settings(_SETTINGS, max_examples=25)
+@given(random=randoms)
+def test_a_balancer_by_gradients_trains_or_is_refused_in_words(
+    random: Random, world: Path, everything: Registry
+) -> None:
+    written = grow(random, everything)
+    written.setdefault("objective", {})["balance"] = draw_by_gradients(random, everything, list(written["losses"]))
+    trial = try_mutant(random, to_yaml(random, written), world, everything)
+    assert not trial.verdict.is_finding, f"{trial.verdict}: {trial.found}\n{to_yaml(random, written)}"
 
 
 def test_most_mutants_are_refused_and_many_fixes_are_pasted(world: Path, everything: Registry) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 from tests.soundness.growth import Growth
 
-__all__ = ["draw_training"]
+from consilience.declare import GradientBalancer
+from consilience.host import Registry
+
+__all__ = ["draw_by_gradients", "draw_training"]
 
 
 def draw_training(growth: Growth) -> dict[str, Any]:
@@ -26,6 +29,19 @@ def draw_training(growth: Growth) -> dict[str, Any]:
         written["objective"] = objective
     if random.random() < 0.8:
         written["train"] = _train(random)
+    return written
+
+
+def draw_by_gradients(random: Random, registry: Registry, losses: list[str]) -> dict[str, Any]:
+    """Draws a balancer that weighs gradients, whether or not the fusion has anything for it to weigh."""
+    offers = [one for one in registry.components("balancer") if issubclass(one.component, GradientBalancer)]
+    offer = random.choice(offers)
+    written: dict[str, Any] = {"use": offer.name}
+    for key, values in (("over", ("parameters", "representation")), ("per", ("loss", "discipline"))):
+        if random.random() < 0.5:
+            written[key] = random.choice(values)
+    if "primary" in offer.component.model_fields:
+        written["primary"] = random.choice(losses)
     return written
 
 

@@ -182,11 +182,17 @@ class Plan:
 
         They are those of every field behind it, and, where its target is an input with a port `present`, that one.
         """
-        keys = [f"{name}.present" for name in sorted(self.fields_behind(node))]
-        target = self.target_of(node)
-        if target is not None and "present" in self.nodes[target.node].outputs:
-            keys.append(f"{target.node}.present")
-        return tuple(keys)
+        if node not in self._present_keys:  # asked for several times in every step
+            keys = [f"{name}.present" for name in sorted(self.fields_behind(node))]
+            target = self.target_of(node)
+            if target is not None and "present" in self.nodes[target.node].outputs:
+                keys.append(f"{target.node}.present")
+            self._present_keys[node] = tuple(keys)
+        return self._present_keys[node]
+
+    @cached_property
+    def _present_keys(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
     def needed(
         self,

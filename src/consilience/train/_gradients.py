@@ -101,6 +101,8 @@ class GradientStep(ABC):
         on = {name: [loss for loss in self.objectives[name] if loss in sums] for name in names}
         values = [torch.stack([sums[loss] for loss in losses]).sum() for losses in on.values()]
         weights = self._join(names, torch.stack(values).double().cpu(), window.step) if names else []
+        assert self.reach is not None
+        self.reach.fill()
         self.weights = dict(zip(names, weights, strict=True))
         weighted = {loss: self._losses[loss] * self.weights[name] for name, losses in on.items() for loss in losses}
         self.setting.note(Terms(given.sum(), {}, weighted, {}))
@@ -150,7 +152,8 @@ class OverParameters(GradientStep):
         values = self._values(terms)
         if self.reach is None:
             leaves = {name: leaves_behind([value]) for name, value in values.items()}
-            self.reach = Reach(trained_parameters(self.model), leaves, self.setting.ranks)
+            idle = leaves_behind(terms.given.values())
+            self.reach = Reach(trained_parameters(self.model), leaves, self.setting.ranks, idle)
         shared = self.reach.shared
         speaking = self._speaking(values, batch)
         for name in speaking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from consilience.plan import trunk_of
 from consilience.train._gradients import Batch, GradientStep, Setting, backward_into, write
 from consilience.train._gramian import combine, gramian_of
 from consilience.train._meter import Rows
-from consilience.train._objective import Objective, Window
+from consilience.train._objective import Objective, Terms, Window
 from consilience.train._shared import Reach, leaves_behind, trained_parameters
 
 __all__ = ["OverRepresentation"]
@@ -79,7 +80,7 @@ class OverRepresentation(GradientStep):
         terms = self.objective(FusedOutput(tensors={}, losses=losses), batch, window)
         objectives = self._values(terms)
         if self.reach is None:
-            self._find(objectives, tensors, leaves)
+            self._find(objectives, terms, tensors, leaves)
         self._backward(objectives, batch, list(tensors.values()), list(leaves.values()))
         return terms.total.detach()
 
@@ -87,15 +88,18 @@ class OverRepresentation(GradientStep):
         for step in steps:
             values.update(self.model.run_step(step, values))
 
-    def _find(self, objectives: dict[str, Tensor], tensors: dict[str, Tensor], leaves: dict[str, Tensor]) -> None:
-        behind = {name: leaves_behind([tensor]) for name, tensor in tensors.items()}
-        reached = {}
-        for name, value in objectives.items():
-            reached[name] = leaves_behind([value])
-            for port, leaf in leaves.items():
-                if id(leaf) in reached[name]:
-                    reached[name] = reached[name] | behind[port]
-        self.reach = Reach(trained_parameters(self.model), reached, self.setting.ranks)
+    def _find(
+        self, objectives: dict[str, Tensor], terms: Terms, tensors: dict[str, Tensor], leaves: dict[str, Tensor]
+    ) -> None:
+        behind = {id(leaf): leaves_behind([tensors[name]]) for name, leaf in leaves.items()}
+
+        def reached(roots: Iterable[Tensor]) -> set[int]:
+            found = leaves_behind(roots)
+            return found.union(*(more for leaf, more in behind.items() if leaf in found))
+
+        each = {name: reached([value]) for name, value in objectives.items()}
+        ranks, idle = self.setting.ranks, reached(terms.given.values())
+        self.reach = Reach(trained_parameters(self.model), each, ranks, idle)
 
     def _backward(
         self, objectives: dict[str, Tensor], batch: Batch, tensors: list[Tensor], leaves: list[Tensor]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +47,28 @@ class Reach:
     graph as well, and so a resumed run shares the same parameters.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], leaves: Mapping[str, set[int]], ranks: Ranks) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        leaves: Mapping[str, set[int]],
+        ranks: Ranks,
+        idle: Collection[int] = frozenset(),
+    ) -> None:
         self.parameters = list(parameters)
-        reached = torch.tensor([[id(one) in found for one in parameters] for found in leaves.values()])
-        everywhere = ranks.sum(reached.long()) > 0
-        together = everywhere.sum(dim=0)
-        self.shared = [one for one, count in zip(parameters, together.tolist(), strict=True) if count > 1]
+        sets = [*leaves.values(), idle]
+        reached = torch.tensor([[id(one) in found for one in parameters] for found in sets]).long()
+        everywhere = (ranks.sum(reached) > 0).long()
+        together, any_ = everywhere[:-1].sum(dim=0).tolist(), everywhere.sum(dim=0).tolist()
+        self.shared = [one for one, count in zip(parameters, together, strict=True) if count > 1]
         """The parameters that several objectives train."""
+        self.reached = [one for one, count in zip(parameters, any_, strict=True) if count > 0]
+        """The parameters that some loss reaches, be it one of weight 0 (`idle`)."""
+
+    def fill(self) -> None:
+        """Gives a gradient of zeros to what is reached and got none, as a sum of losses of which none counts would."""
+        for parameter in self.reached:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
     def fits(self, parameters: Sequence[nn.Parameter]) -> bool:
         """Tells whether these are still the parameters that are trained."""
