@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PLUGINS := plugins/linguistics plugins/psychology plugins/knowledge plugins/complexity
+PLUGINS := plugins/linguistics plugins/psychology plugins/knowledge plugins/complexity plugins/torchjd
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
@@ -70,7 +70,7 @@ $(BIN)/python:
 	  echo "'$(PYTHON)' cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 
 $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:=/pyproject.toml) | $(BIN)/python
-	@echo "Installing Consilience and its four disciplines into $(VENV) (a few minutes the first time)"
+	@echo "Installing Consilience, its four disciplines and torchjd into $(VENV) (a few minutes the first time)"
 	@$(PIP) install -qq --upgrade pip
 	@$(PIP) install -qq --constraint constraints.txt --editable '.[demo,dev,docs]' $(PLUGINS:%=--editable ./%)
 	@touch $@

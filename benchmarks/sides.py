@@ -20,10 +20,13 @@ __all__ = [
     "Batch",
     "assert_parity",
     "fused_step",
+    "fused_total",
     "hand_step",
     "make_batches",
     "make_hand",
     "make_plan",
+    "optimizer_of",
+    "renamed",
     "write_tiny",
 ]
 

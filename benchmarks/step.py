@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+from balanced import measure_balancers
 from handwritten import WEIGHTS
 from measuring import Row, in_turns, machine, median, ratio, show
 from overhead import measure_executor, measure_trainer
@@ -52,6 +53,11 @@ def peak_megabytes(step: Callable[[], object]) -> float:
     return round(peak / 1e6, 1)
 
 
+def peak_of_step(step: Callable[[int], object]) -> float:
+    """Gives the most memory that a numbered step takes."""
+    return peak_megabytes(lambda: step(0))
+
+
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     """Measures all, in the setting that the command line asks for."""
     yield from machine()
@@ -62,6 +68,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         plan = tiny if arguments.encoder == "tiny" else make_plan(MINILM, "pretrained", arguments.length)
         batches = make_batches(plan, arguments.batch_size, arguments.length)
         yield from measure_step(plan, batches, arguments.steps)
+        if arguments.balancer_steps:
+            yield from measure_balancers(plan, batches, arguments.balancer_steps, peak_of_step)
         if plan is not tiny:
             yield from measure_trainer(arguments.encoder, plan, batches, arguments.steps)
         small = make_batches(tiny, arguments.batch_size, arguments.length)
@@ -74,6 +82,7 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one object a line")
     parser.add_argument("--steps", type=int, default=25, help="rounds that count, after three that do not")
+    parser.add_argument("--balancer-steps", type=int, default=9, help="rounds of each balancer; 0 leaves them out")
     parser.add_argument("--batch-size", type=int, default=8, help="texts in a batch")
     parser.add_argument("--length", type=int, default=32, help="tokens of the longest text in a batch")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")

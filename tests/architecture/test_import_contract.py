@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISCIPLINES = ("complexity", "knowledge", "linguistics", "psychology")
+DISCIPLINES = ("complexity", "knowledge", "linguistics", "psychology", "torchjd")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
 NAMES = {contract["id"]: contract["name"] for contract in SETTINGS["contracts"]}
 LAYERS = [

@@ -15,9 +15,27 @@ import pytest
 import torch
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("handwritten", "measuring", "overhead", "sides", "step")
-SMALL = ["--encoder", "tiny", "--steps", "2", "--batch-size", "4", "--length", "12", "--threads", "1"]
-RATIOS = {"fused/hand", "fused/three-single", "trainer/bare, tiny"}
+MODULES = ("balanced", "handwritten", "measuring", "overhead", "sides", "step")
+SMALL = [
+    "--encoder",
+    "tiny",
+    "--steps",
+    "2",
+    "--balancer-steps",
+    "1",
+    "--batch-size",
+    "4",
+    "--length",
+    "12",
+    "--threads",
+    "1",
+]
+BALANCED = ("uncertainty", "dwa", "random", "torchjd-hand")
+BALANCED += ("gradnorm-representation", "gradnorm-parameters", "upgrad-representation", "upgrad-parameters")
+BALANCED += ("pcgrad-parameters", "mgda-parameters", "cagrad-parameters", "aligned_mtl-parameters")
+BALANCED += ("imtl_g-parameters", "nash_mtl-parameters")
+RATIOS = {"fused/hand", "fused/three-single", "trainer/bare, tiny", "upgrad-parameters/torchjd-hand"}
+RATIOS |= {f"{name}/fixed" for name in BALANCED}
 
 
 @pytest.fixture
@@ -57,9 +75,9 @@ def test_json_gives_one_figure_a_line() -> None:
     assert len(found) == len(rows)
     assert found["threads"]["value"] == 1
     assert found["parity"]["value"] <= 1e-5
-    assert {name for name, row in found.items() if row["unit"] == "ratio"} == {
-        name + suffix for name in RATIOS for suffix in ("", " (CPU time)")
-    }
+    assert found["upgrad parity"]["value"] <= 1e-5
+    ratios = {name for name, row in found.items() if row["unit"] == "ratio" and "libmtl" not in name}
+    assert ratios == {name + suffix for name in RATIOS for suffix in ("", " (CPU time)")}
     assert all(row["value"] > 0 and row["against"] for row in rows if row["unit"] == "ratio")
     assert {"fused step", "hand step", "three single steps", "fused step, peak memory", "executor"} <= found.keys()
 

@@ -274,10 +274,10 @@ OF_A_TRAINING = {
         ("learning_rate: 1.0e-3", "learning_rate: 1.0e+3, optim: sgd, max_grad_norm: 0"),
         "runs",
         "error CN703 at losses.about_loss (fusion.yaml:27:3)\n"
-        "  found     not finite from step 3 on: about_loss (binary_cross_entropy, discipline task), feeling_loss (mse, "
-        "discipline task), opinion_loss (cross_entropy, discipline task), rating_loss (mse, discipline task); all at "
-        "once, so a gradient before that step was not finite\n"
-        "  expected  finite losses\n"
+        "  found     about_loss (binary_cross_entropy, discipline task), feeling_loss (mse, discipline task), "
+        "opinion_loss (cross_entropy, discipline task), rating_loss (mse, discipline task) are nan in step 3, first in "
+        "modules.encoder at model.encoder.layer.0.attention.output.LayerNorm, in rows 2, 7, 35 and 1 more of reviews\n"
+        "  expected  finite losses and gradients; no parameter was moved in this step\n"
         "  fix       train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component",
     ),
     "CN706": (

@@ -22,7 +22,7 @@ from consilience.declare import hookimpl
 from consilience.host import GROUP, Registry, _registry
 
 Call = Callable[..., Result]
-OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology")
+OWN = ("standard", "complexity", "knowledge", "linguistics", "psychology", "torchjd")
 
 
 @pytest.fixture
@@ -284,7 +284,7 @@ def test_the_doctor_tells_what_is_heavy_and_what_turns_nothing_off(
     assert (
         "warning CN216 at environment.CONSILIENCE_DISABLE\n"
         "  found     knowlege in CONSILIENCE_DISABLE, which is no plugin\n"
-        "  expected  one of complexity, heavy, knowledge, linguistics, psychology, standard\n"
+        "  expected  one of complexity, heavy, knowledge, linguistics, psychology, standard, torchjd\n"
         "  fix       export CONSILIENCE_DISABLE=complexity,knowledge,psychology\n"
     ) in done.stderr
     assert (

@@ -9,6 +9,7 @@ from pathlib import Path
 import datasets
 import pytest
 
+from consilience.data._parts import Pick
 from consilience.declare import LabelSpace
 from consilience.errors import DataError
 
@@ -28,14 +29,19 @@ sources:
 """
     )
     first = 1 << 40
-    assert [splits.train[index] for index in range(7)] == [
-        {"_row": 0, "text": "one", "mood": 1},
-        {"_row": 1, "text": "two", "mood": 0},
-        {"_row": 2, "text": None, "mood": 1},
-        {"_row": first, "text": ["three", "four"], "mood": None},
-        {"_row": first + 1, "text": ["five"], "mood": None},
-        {"_row": first, "text": ["three", "four"], "mood": None},
-        {"_row": first + 1, "text": ["five"], "mood": None},
+    examples = splits.train.__getitems__(range(7))
+    assert examples == [
+        {"_row": 0, "_draw": 0, "text": "one", "mood": 1},
+        {"_row": 1, "_draw": 0, "text": "two", "mood": 0},
+        {"_row": 2, "_draw": 0, "text": None, "mood": 1},
+        {"_row": first, "_draw": 0, "text": ["three", "four"], "mood": None},
+        {"_row": first + 1, "_draw": 0, "text": ["five"], "mood": None},
+        {"_row": first, "_draw": 0, "text": ["three", "four"], "mood": None},
+        {"_row": first + 1, "_draw": 0, "text": ["five"], "mood": None},
+    ]
+    assert splits.train.__getitems__([Pick(4, 3), Pick(-1, 0)]) == [
+        {**examples[4], "_draw": 3},
+        {"_row": -1, "_draw": 0, "text": None, "mood": None},
     ]
     assert splits.train.lengths == [3, 3, 0, 10, 4, 10, 4]
     assert splits.train.sizes == {"a": 3, "b": 4}

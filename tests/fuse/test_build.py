@@ -135,7 +135,7 @@ class ByNoName:
         (by_no_name, False, "(words)", "# def by_no_name(text)"),
         (partial(by_no_name), False, "(words)", "# def by_no_name(text)"),
         (ByNoName(), False, "(words)", "# def __call__(self, text)"),
-        (len, True, "(obj, /)", "# def len(text, generator)"),
+        (len, True, "(obj, /)", "# def len(text, generators)"),
     ],
     ids=["a function", "a partial", "an object", "built in, and random"],
 )

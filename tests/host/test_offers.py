@@ -14,6 +14,7 @@ from consilience.declare import (
     Checkpoint,
     Component,
     Float,
+    GradientBalancer,
     Input,
     Int,
     Loss,
@@ -141,6 +142,16 @@ WRONG = {
     "a static method too many": (made(Input, dims=staticmethod(lambda self, known: {})), "takes", "dims(self, known)"),
     "a build of names": (made(Module, build=lambda self, *, dims: None), "takes (self, *, dims)", "build(self, dims)"),
     "a build of a balancer": (made(Balancer, build=lambda self: None), "build takes (self)", "build(self, losses)"),
+    "no build of a gradient balancer": (
+        made(GradientBalancer, build=...),
+        "which has no build of its own",
+        "the method build",
+    ),
+    "what a gradient balancer sees": (
+        made(GradientBalancer, build=lambda self, objectives: None, sees="gramian"),
+        "whose sees is 'gramian'",
+        "Sees.GRAMIAN",
+    ),
     "another kind": (made(Module, kind="gadget"), "no component of a kind", "a subclass of one of"),
 }
 
@@ -230,7 +241,7 @@ def test_a_validator_of_the_plugin_s_own_is_not_asked_for_a_verdict() -> None:
 def test_everything_that_is_installed_passes() -> None:
     registry = Registry()
     for namespace in registry.namespaces():
-        if namespace in ("standard", "complexity", "knowledge", "linguistics", "psychology"):
+        if namespace in ("standard", "complexity", "knowledge", "linguistics", "psychology", "torchjd"):
             assert registry.load(namespace) is None
     assert registry.components()
     assert all(first_wrong(offer.component) is None for offer in registry.components())

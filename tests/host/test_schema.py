@@ -22,6 +22,7 @@ from consilience.declare import (
     Field,
     Float,
     Fusion,
+    Mixing,
     Module,
     Objective,
     Ports,
@@ -380,6 +381,8 @@ def keys_beside_their_schemas(written: dict[str, Any]) -> Iterator[tuple[type[Ba
             yield offer.component, {}, key, properties[key]
     for key, own in written["properties"]["train"]["properties"].items():
         yield TrainingKeys, {}, key, own
+    for key, own in written["properties"]["mixing"]["properties"].items():
+        yield Mixing, {}, key, own
     yield Objective, {}, "weights", written["properties"]["objective"]["properties"]["weights"]
     node = get_args(Fusion.model_fields["sources"].annotation)[1]
     for key in {*node.model_fields} - {"use"}:

@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def everything() -> Registry:
     """A registry with every installed plugin."""
-    for name in ("linguistics", "psychology", "knowledge", "complexity"):
+    for name in ("linguistics", "psychology", "knowledge", "complexity", "torchjd"):
         pytest.importorskip(f"consilience_{name}", reason=f"consilience-{name} is not installed")
     return registry_of_all()
 

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from tests.soundness.growth import Growth
+from tests.soundness.mixtures import draw_mixing
 from tests.soundness.rows import add_sources
 from tests.soundness.spelling import shuffled
 from tests.soundness.targets import add_answer, finish
@@ -43,4 +44,5 @@ def _written(growth: Growth) -> dict[str, Any]:
         if nodes or random.random() < 0.1:
             written[section] = nodes
     written |= draw_training(growth)
+    draw_mixing(growth, written)
     return shuffled(random, written) if random.random() < 0.5 else written

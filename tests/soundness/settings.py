@@ -60,6 +60,13 @@ def draw_value(random: Random, info: FieldInfo) -> Any:
         return draw_float(random, info)
     if annotation is str and isinstance(info.default, str):
         return info.default
+    if annotation is str:
+        return "loss"  # of the keys under `train:`, those that name what is measured, or a run
+    if get_origin(annotation) is list:
+        return []  # of trackers, which need not be installed
+    if get_origin(annotation) is dict:
+        keys = get_args(get_args(annotation)[0])
+        return {key: round(random.uniform(0.1, 2.0), 2) for key in random.sample(keys, random.randint(0, 2))}
     raise TypeError(f"no way to draw {annotation}")
 
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from consilience.data import prepare
+from consilience.data import prepare, training_rows
+from consilience.errors import RunError
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan
@@ -72,7 +73,6 @@ def train_one_step(plan: Plan) -> None:
 def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
     from transformers import PrinterCallback, TrainerCallback
 
-    from consilience.train._train import _sampler
     from consilience.train._trainer import FusionTrainer
 
     class Watch(TrainerCallback):
@@ -87,26 +87,28 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
             control.should_training_stop = True
 
     watch = Watch()
+    seed = plan.fusion.train.seed if arguments.data_seed is None else arguments.data_seed
+    rows, order = training_rows(plan, prepared, arguments.train_batch_size, seed)
     trainer = FusionTrainer(
-        sampler=_sampler(plan, arguments, prepared),
+        sampler=order,
         measure=None,
         model=model,
         args=arguments,
-        train_dataset=prepared.train,
+        train_dataset=rows,
         data_collator=build_collator(plan, [node.name for node in plan.of("losses")], plan.fusion.train.seed),
         callbacks=[watch],
     )
     trainer.remove_callback(PrinterCallback)
     before = arguments.full_determinism
     with contextlib.redirect_stdout(io.StringIO()):
-        trainer.train()
+        try:
+            trainer.train()
+        except RunError as error:
+            raise Unsound(str(error)) from error
     if before:
         _forget_determinism()
     if trainer.state.global_step != 1:
         raise Unsound("no step was taken")
-    losses = {name: float(value) for name, value in trainer._first_bad.items() if value != float("inf")}
-    if losses:
-        raise Unsound(f"losses that are not finite: {', '.join(losses)}")
     if watch.faults:
         raise Unsound("; ".join(watch.faults[:4]))
 
@@ -114,12 +116,15 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
 def _wrong_gradients(model: FusedModel) -> Iterator[str]:
     import torch
 
+    plan = model.plan
+    on = [loss.name for loss in plan.of("losses") if plan.weight(loss.name)]  # a loss that weighs nothing is not run
+    reached = {plan.nodes[name].share or name for name in plan.needed(on)}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if parameter.grad is None:
+        if parameter.grad is None and (name.startswith("balancer.") or name.split(".")[1] in reached):
             yield f"no gradient for {name}, which is trained"
-        elif not torch.isfinite(parameter.grad).all():
+        elif parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             yield f"a gradient of {name} that is not finite"
 
 
@@ -162,13 +167,13 @@ def keep_what_is_read() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _kept_by_text(read: Callable[[Any, Path], Any]) -> Any:
+def _kept_by_text(read: Callable[..., Any]) -> Any:
     kept: dict[Any, Any] = {}
 
-    def read_once(self: Any, path: Path) -> Any:
-        key = (str(path), self.model_dump_json())
+    def read_once(self: Any, path: Path, streaming: bool = False) -> Any:
+        key = (str(path), self.model_dump_json(), streaming)
         if key not in kept:
-            kept[key] = read(self, path)
+            kept[key] = read(self, path, streaming)
         return kept[key]
 
     return read_once

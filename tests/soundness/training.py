@@ -16,7 +16,7 @@ def draw_training(growth: Growth) -> dict[str, Any]:
     written: dict[str, Any] = {}
     objective: dict[str, Any] = {}
     if random.random() < 0.4:
-        balancers = ["uncertainty", {"use": "uncertainty"}] if len(growth.losses) > 1 else []
+        balancers = ["uncertainty", {"use": "uncertainty"}, "dwa", "random"] if len(growth.losses) > 1 else []
         objective["balance"] = random.choice(["fixed", {"use": "fixed"}, *balancers])
     if random.random() < 0.3:
         names = sorted({_discipline(node) for node in growth.losses.values()})

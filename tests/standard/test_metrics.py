@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef
 
 from consilience.declare import Dims, Metric
-from consilience.standard import F1, Accuracy, Confusion, MultilabelF1, MultioutputPearson, Pearson
+from consilience.standard import F1, Accuracy, Confusion, Matthews, MultilabelF1, MultioutputPearson, Pearson
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(40, 3, generator=GENERATOR)
@@ -31,6 +31,11 @@ def test_accuracy_and_confusion_are_scikit_learns() -> None:
 def test_f1_is_scikit_learns(average: str) -> None:
     wanted = f1_score(TARGET, LOGITS.argmax(dim=1), average=average)
     assert measure(F1.model_validate({"average": average}), LOGITS, TARGET).item() == pytest.approx(wanted)
+
+
+def test_matthews_is_scikit_learns() -> None:
+    wanted = matthews_corrcoef(TARGET, LOGITS.argmax(dim=1))
+    assert measure(Matthews(), LOGITS, TARGET).item() == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted"])

@@ -21,9 +21,11 @@ EXPECTED = {
         "probabilities",
     },
     Loss: {"cross_entropy", "binary_cross_entropy", "mse"},
-    Metric: {"accuracy", "f1", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},
-    Tuner: {"full", "frozen", "lora"},
-    Balancer: {"fixed", "uncertainty"},
+    Metric: {"accuracy", "f1", "matthews", "multilabel_f1", "confusion", "pearson", "multioutput_pearson"},
+    Tuner: {
+        *("full", "frozen", "last_n", "bitfit", "lora", "adalora", "ia3", "bottleneck", "prefix", "prompt"),
+    },
+    Balancer: {"fixed", "uncertainty", "dwa", "gradnorm", "random"},
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from consilience.declare import Component, Input, Loss, Metric, Module
 from consilience.host import Registry
 
-NAMESPACES = ("standard", "complexity", "knowledge", "linguistics", "psychology")
+NAMESPACES = ("standard", "complexity", "knowledge", "linguistics", "psychology", "torchjd")
 ASKED_IF_KNOWN = {("tokens", "vocab")}
 """Sizes that a build does without where nothing gives them."""
 

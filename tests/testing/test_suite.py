@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -203,3 +204,13 @@ def test_a_plugin_that_travels_to_no_process_is_compared_in_this_one_whatever_it
     finally:
         torch.set_num_threads(before)
     assert outcome.status is Status.PASSED, outcome.detail
+
+
+def test_what_a_report_carries_is_plain_so_that_it_may_come_from_another_process() -> None:
+    suite = conformance(Empty(), "empty")
+    case = suite.pytestmark[0].args[1][0]
+    told: dict[str, Any] = {}
+    with contextlib.suppress(pytest.skip.Exception, pytest.fail.Exception):
+        suite(case=case, record_property=told.__setitem__)
+    [carried] = told.values()
+    assert {type(value) for value in carried.values()} == {str, float}

@@ -222,3 +222,16 @@ def test_several_processes_average_to_the_gradient_of_one_big_batch(plan: Plan) 
         terms.total.backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
     assert torch.allclose(whole, sum(gradients) / 2, rtol=0, atol=1e-10)
+
+
+def test_each_loss_is_given_weighted_and_with_its_graph(plan: Plan) -> None:
+    """What takes gradients loss by loss gets the parts of the very total."""
+    model = fuse(plan).double()
+    [batch] = batches_of(plan, [ROWS])
+    objective = Objective(model)
+    window = Window(objective.counts([batch]), 1, processes=2)
+    terms = objective(model(batch, outputs=objective.losses), batch, window)
+    assert list(terms.given) == list(objective.losses)
+    assert sum(terms.given.values()).item() == pytest.approx(terms.total.item(), abs=1e-10)
+    [gradient] = torch.autograd.grad(terms.given["size"], [model.nodes["size"].weight])
+    assert gradient.item() == pytest.approx(3.0 * 0.1 * 2 * 3.0)

@@ -52,9 +52,8 @@ def masked() -> dict[str, Tensor]:
     ids = torch.randint(5, VOCABULARY, (4, 12), generator=torch.Generator().manual_seed(0))
     special = torch.zeros(4, 12, dtype=torch.bool)
     special[:, 0] = special[1, 5:] = special[3, 1:] = True
-    return Masker(VOCABULARY, 4, 0.3)(
-        ids, ~special | (torch.arange(12) == 0), special, torch.Generator().manual_seed(1)
-    )
+    generators = [torch.Generator().manual_seed(row) for row in range(4)]
+    return Masker(VOCABULARY, 4, 0.3)(ids, ~special | (torch.arange(12) == 0), special, generators)
 
 
 def run(fused: Fused, masked: dict[str, Tensor]) -> Tensor:
@@ -195,7 +194,7 @@ def test_learns_to_guess_hidden_words() -> None:
     means = []
     for _ in range(150):
         ids = torch.randint(5, 25, (32, 1), generator=generator).expand(-1, 8).contiguous()
-        masked = masker(ids, ~special, special, generator)
+        masked = masker(ids, ~special, special, [generator] * len(ids))
         values = loss(run(fused, masked), masked["labels"])
         mean = values.sum() / loss.count(masked["labels"]).sum()
         optimizer.zero_grad()

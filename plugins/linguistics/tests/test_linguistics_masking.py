@@ -20,6 +20,11 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def generators(count: int, seed: int = 0) -> list[torch.Generator]:
+    """One an example, as the collator hands them over."""
+    return [generator(seed * 100_003 + row) for row in range(count)]
+
+
 def make_batch(lengths: list[int], seed: int = 0, padding: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Rows of `[first, words..., last]`, padded; no word is special or the mask token."""
     seq = max(lengths) + 2 + padding
@@ -51,7 +56,7 @@ def picked(hidden: dict[str, Tensor]) -> Tensor:
 def test_hides_the_stated_number_of_words_and_tells_what_they_were(lengths: list[int], rate: float, seed: int) -> None:
     ids, mask, special = make_batch(lengths, seed)
     before = ids.clone()
-    hidden = Masker(VOCABULARY, MASK_TOKEN, rate)(ids, mask, special, generator(seed))
+    hidden = Masker(VOCABULARY, MASK_TOKEN, rate)(ids, mask, special, generators(len(ids), seed))
 
     chosen = picked(hidden)
     counts = [min(length, max(1, round(length * rate))) for length in lengths]
@@ -77,8 +82,8 @@ def test_hides_the_stated_number_of_words_and_tells_what_they_were(lengths: list
 )
 def test_padding_changes_nothing(lengths: list[int], padding: int, seed: int) -> None:
     masker = Masker(VOCABULARY, MASK_TOKEN)
-    tight = masker(*make_batch(lengths, seed), generator(seed))
-    loose = masker(*make_batch(lengths, seed, padding), generator(seed))
+    tight = masker(*make_batch(lengths, seed), generators(len(lengths), seed))
+    loose = masker(*make_batch(lengths, seed, padding), generators(len(lengths), seed))
     seq = tight["ids"].shape[1]
     assert torch.equal(loose["ids"][:, :seq], tight["ids"])
     assert torch.equal(loose["positions"], tight["positions"])
@@ -93,7 +98,7 @@ def assert_share(count: int, total: int, share: float) -> None:
 @pytest.mark.parametrize(("replaced", "random"), [(0.8, 0.1), (0.0, 1.0), (1.0, 0.0), (0.3, 0.3), (0.0, 0.0)])
 def test_disguises_the_stated_shares(replaced: float, random: float) -> None:
     ids, mask, special = make_batch([200] * 300)
-    hidden = Masker(VOCABULARY, MASK_TOKEN, 0.15, replaced, random)(ids, mask, special, generator(1))
+    hidden = Masker(VOCABULARY, MASK_TOKEN, 0.15, replaced, random)(ids, mask, special, generators(300, 1))
     chosen = picked(hidden)
     total = int(chosen.sum())
     assert total == 300 * 30
@@ -109,22 +114,31 @@ def test_disguises_the_stated_shares(replaced: float, random: float) -> None:
 
 def test_every_word_is_as_likely_to_be_chosen() -> None:
     rows, length = 4000, 20
-    hidden = Masker(VOCABULARY, MASK_TOKEN)(*make_batch([length] * rows), generator(2))
+    hidden = Masker(VOCABULARY, MASK_TOKEN)(*make_batch([length] * rows), generators(rows, 2))
     for count in picked(hidden).sum(0)[1 : length + 1].tolist():
         assert_share(count, rows, 3 / length)
 
 
-def test_the_generator_alone_decides() -> None:
+def test_the_generators_alone_decide() -> None:
     batch, masker = make_batch([20, 7, 13]), Masker(VOCABULARY, MASK_TOKEN)
     state = torch.get_rng_state()
-    first, again, other = (masker(*batch, generator(seed)) for seed in (5, 5, 6))
+    first, again, other = (masker(*batch, generators(3, seed)) for seed in (5, 5, 6))
     assert all(torch.equal(first[port], again[port]) for port in first)
     assert not torch.equal(first["ids"], other["ids"])
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_what_stands_beside_a_row_changes_nothing() -> None:
+    ids, mask, special = make_batch([20, 7, 13])
+    masker, own = Masker(VOCABULARY, MASK_TOKEN), [5, 6, 7]
+    together = masker(ids, mask, special, [generator(seed) for seed in own])
+    for row, seed in enumerate(own):
+        alone = masker(ids[row : row + 1], mask[row : row + 1], special[row : row + 1], [generator(seed)])
+        assert torch.equal(alone["ids"][0], together["ids"][row])
+
+
 def test_texts_without_a_word_give_padding_alone() -> None:
-    hidden = Masker(VOCABULARY, MASK_TOKEN)(*make_batch([0, 0]), generator())
+    hidden = Masker(VOCABULARY, MASK_TOKEN)(*make_batch([0, 0]), generators(2))
     assert hidden["positions"].tolist() == [[0], [0]]
     assert hidden["labels"].tolist() == [[IGNORED], [IGNORED]]
 
@@ -133,7 +147,7 @@ def test_a_word_in_the_first_place_is_told_once() -> None:
     """Padded positions point at place 0 too: they must not touch what a pick there did."""
     ids = torch.tensor([[7, 8, 9, 10], [7, 0, 0, 0]])
     special = torch.tensor([[False] * 4, [False, True, True, True]])
-    hidden = Masker(VOCABULARY, MASK_TOKEN, rate=1.0, replaced=1.0, random=0.0)(ids, ~special, special, generator())
+    hidden = Masker(VOCABULARY, MASK_TOKEN, rate=1.0, replaced=1.0, random=0.0)(ids, ~special, special, generators(2))
     assert hidden["ids"].tolist() == [[4, 4, 4, 4], [4, 0, 0, 0]]
     assert hidden["positions"].tolist() == [[0, 1, 2, 3], [0, 0, 0, 0]]
     assert hidden["labels"].tolist() == [[7, 8, 9, 10], [7, *[IGNORED] * 3]]
@@ -158,7 +172,7 @@ def test_masks_real_tokens_of_minilm() -> None:
     ] * 40
     tokens = tokenizer(texts, padding=True, return_tensors="pt", return_special_tokens_mask=True)
     ids, mask, special = (tokens[key] for key in ("input_ids", "attention_mask", "special_tokens_mask"))
-    hidden = Masker(len(tokenizer), tokenizer.mask_token_id)(ids, mask.bool(), special.bool(), generator())
+    hidden = Masker(len(tokenizer), tokenizer.mask_token_id)(ids, mask.bool(), special.bool(), generators(len(ids)))
 
     chosen = picked(hidden)
     assert set(tokenizer.all_special_ids).isdisjoint(ids[chosen].tolist())

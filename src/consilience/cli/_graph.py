@@ -53,7 +53,10 @@ def draw_file(file: str, form: str | None, output: str | None, counting: Countin
     found = survey(file)
     doing = "counting and drawing" if counting is Counting.PARAMETERS else "drawing"
     with _progress(f"{file}: {doing} {len(found.plan.nodes):,} nodes"):
-        text = _drawn(found, form, counting)
+        counts = _parameters(found, counting)
+        text = _drawn(found, form, counts)
+    for line in _by_discipline(found, counts):
+        click.echo(line, err=True)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -66,11 +69,22 @@ def draw_file(file: str, form: str | None, output: str | None, counting: Countin
         click.get_current_context().exit(1)
 
 
-def _drawn(found: Survey, form: str, counting: Counting) -> str:
+def _by_discipline(found: Survey, counts: Mapping[str, Parameters]) -> Iterator[str]:
+    """Says how many parameters the modules of each discipline have."""
+    if not counts:
+        return
+    from consilience.fuse import count_by_discipline
+
+    for name, share in count_by_discipline(found.plan, counts).items():
+        added = f", {share.added:,} of them added by tuners" if share.added else ""
+        yield f"{name}: {share.trained:,} parameters are trained and {share.frozen:,} are not{added}"
+
+
+def _drawn(found: Survey, form: str, counts: Mapping[str, Parameters]) -> str:
     from consilience.plan.drawing import to_html, to_mermaid, to_svg
 
     if form == "html":
-        return to_html(found.plan, found.diagnostics, _parameters(found, counting))
+        return to_html(found.plan, found.diagnostics, counts)
     return (to_svg if form == "svg" else to_mermaid)(found.plan, found.diagnostics)
 
 

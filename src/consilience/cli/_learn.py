@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 from consilience.cli._quiet import quiet
 from consilience.cli._tell import tell
+from consilience.errors import Diagnostic, RunError
 
 if TYPE_CHECKING:
     from consilience.evidence import ChangedData
 
-__all__ = ["evaluate_run", "say", "train_file"]
+__all__ = ["evaluate_run", "report_course", "say", "train_file"]
 
 
 def say(text: str) -> None:
@@ -38,7 +40,8 @@ def train_file(file: str | None, runs: str, resume: str | None, accept: tuple[st
     except Interrupted as stopped:
         say(str(stopped))
         click.get_current_context().exit(stopped.exit_code)
-    click.echo(str(run.path))
+    if os.environ.get("RANK", "0") == "0":  # of the processes of a launcher, one tells
+        click.echo(str(run.path))
 
 
 def evaluate_run(path: str, split: str, as_json: bool, changed_data: ChangedData) -> None:
@@ -51,3 +54,14 @@ def evaluate_run(path: str, split: str, as_json: bool, changed_data: ChangedData
     report = evaluate(run, split, announce=say, changed_data=changed_data)
     click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else report.to_text())
     say(f"kept in {run.path / f'report-{split}.json'}")
+
+
+def report_course(path: str) -> None:
+    """Draws the course of a run into it, and prints where."""
+    from consilience.train import draw_course
+
+    drawn = draw_course(path)
+    if drawn is None:
+        fix = "consilience train FILE  # prints the directory of its run"
+        raise RunError(Diagnostic("CN704", (), f"{path}: no log of losses in it", "the directory of a run", fix))
+    click.echo(str(drawn))

@@ -261,6 +261,36 @@ def evaluate(run: str, split: str, changed_data: Literal["refuse", "note"], as_j
 
 @main.command(epilog=_EPILOG)
 @click.argument("run", type=click.Path())
+def report(run: str) -> None:
+    """Draws the course of a RUN, finished or not, as one page in it: losses, shares, metrics by step."""
+    from consilience.cli._learn import report_course
+
+    report_course(run)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("run", type=click.Path())
+@click.option("--runs", type=click.Path(), help="The directory that the new run is kept in.  [default: beside RUN]")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="The largest absolute difference that counts as equal.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Prints the comparison as JSON.")
+def reproduce(run: str, runs: str | None, tolerance: float, as_json: bool) -> None:
+    """Trains the fusion of a finished RUN again, and compares environment, log and weights.
+
+    Ends with 0 when nothing differs by more than the tolerance, with 1 otherwise.
+    """
+    from consilience.cli._reproduce import reproduce_run
+
+    reproduce_run(run, runs, tolerance, as_json)
+
+
+@main.command(epilog=_EPILOG)
+@click.argument("run", type=click.Path())
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--text", "plain", is_flag=True, help="Each line of standard input is a text, not JSON.")
 @click.option("--output", "-o", "outputs", multiple=True, help="A node or node.port to give; all answers if left out.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from consilience.data._examples import ROW
 from consilience.data._labels import IGNORED
+from consilience.data._parts import DRAW, ROW
 from consilience.declare import Dtype, FieldType, Many, Port, Shapes
 from consilience.errors import DataError, Diagnostic
 
@@ -49,8 +49,9 @@ class Collator:
     """Makes `{name: tensor}` out of examples; picklable, so it runs in worker processes.
 
     For each field: `<field>.present` (Bool[batch]) and, if it has a tensor, `<field>` (0 where it is missing); for each
-    input: `<input>.<port>`. A random input draws from a generator seeded with the run's seed, its own name and the
-    batch's rows: a batch is the same to the last bit wherever, and however often, it is made.
+    input: `<input>.<port>`. A random input draws for each example from a generator of its own, seeded with the run's
+    seed, the input's name, the example's row and how often that was drawn before: an example gets the same to the last
+    bit wherever, however often, and beside whatever it is made.
     """
 
     fields: Mapping[str, FieldType]
@@ -71,7 +72,7 @@ class Collator:
             batch[f"{name}.present"] = torch.tensor([cell is not None for cell in cells], dtype=torch.bool)
             if kind.port.dtype.is_tensor:
                 batch[name] = values[name]
-        rows = [int(example.get(ROW, place)) for place, example in enumerate(examples)]
+        rows = [(int(example.get(ROW, place)), int(example.get(DRAW, 0))) for place, example in enumerate(examples)]
         for step in self.inputs:
             made = self._run(step, values, rows)
             values |= made
@@ -94,20 +95,23 @@ class Collator:
         dtype = torch.int64 if kind.port.dtype is Dtype.INT else torch.float32
         return torch.tensor([0 if cell is None else cell for cell in cells], dtype=dtype)
 
-    def _run(self, step: InputStep, values: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Tensor]:
+    def _run(self, step: InputStep, values: Mapping[str, Any], rows: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
         arguments = {
             port: values[feed] if isinstance(feed, str) else [values[one] for one in feed]
             for port, feed in step.wiring.items()
         }
         if step.is_random:
-            arguments["generator"] = torch.Generator().manual_seed(_seed(self.seed, step.name, rows))
+            seeds = _seeds(self.seed, step.name, rows)
+            arguments["generators"] = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:
             given = step.call(**arguments)
             found = _by_port(given, step)
             _compare(found, step, _read(step, arguments, len(rows)))
             return {f"{step.name}.{port}": tensor for port, tensor in found.items()}
         except Exception as error:
-            error.add_note(f"in input {step.name} ({step.component or 'no component named'}), rows {list(rows)[:8]}")
+            error.add_note(
+                f"in input {step.name} ({step.component or 'no component named'}), rows {[row for row, _ in rows[:8]]}"
+            )
             raise
 
 
@@ -194,6 +198,9 @@ def _dishonoured(step: InputStep, found: str, expected: str) -> DataError:
     return DataError(Diagnostic("CN312", ("inputs", step.name), f"{found}, from {component}", expected, fix))
 
 
-def _seed(seed: int, name: str, rows: Sequence[int]) -> int:
-    text = f"{seed}/{name}/{','.join(map(str, rows))}"
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+def _seeds(seed: int, name: str, rows: Sequence[tuple[int, int]]) -> Iterator[int]:
+    begun = blake2b(f"{seed}/{name}/".encode(), digest_size=8)
+    for row, draw in rows:
+        hashed = begun.copy()
+        hashed.update(b"%d/%d" % (row, draw))
+        yield int.from_bytes(hashed.digest(), "little") >> 1

@@ -14,6 +14,7 @@ from consilience.data._failed import failed
 from consilience.data._fill import open_source
 from consilience.data._judge import judge
 from consilience.data._leaks import Side
+from consilience.data._streams import open_stream
 from consilience.declare import Input
 from consilience.errors import DataError, DeclarationError, Diagnostic, sort_diagnostics
 from consilience.host import PLUGIN_ERRORS
@@ -59,7 +60,10 @@ def _sources(plan: Plan, bar: Any) -> Iterator[Diagnostic]:
     for name, source in plan.sources.items():
         bar.set_postfix_str(name, refresh=False)  # a refresh would not wait for the delay
         try:
-            filler = open_source(plan, name)
+            is_streamed = plan.fusion.sources[name].streaming
+            filler = open_stream(plan, name)[1] if is_streamed else open_source(plan, name)
+            if filler is None:
+                continue  # the rows that come first are read; what follows is not looked at
             yield from _look_inside(plan, name)
             bar.total = (bar.total or 0) + sum(len(chosen.rows) for chosen in filler.chosen.values())
             tally = filler.tally(bar.update)

@@ -11,6 +11,7 @@ from itertools import islice
 from unicodedata import normalize
 
 import datasets
+import numpy as np
 
 from consilience.data._columns import (
     LARGEST,
@@ -66,6 +67,8 @@ class FieldReader:
     """The text whose words the labels of words are of, and its column."""
     refused: dict[str, Places] = field(default_factory=dict)
     misshapen: dict[str, Places] = field(default_factory=dict)
+    negative: dict[str, Places] = field(default_factory=dict)
+    """The cells below 0 of a field that weighs examples."""
     labels: LabelReader | None = None
     space: LabelSpace | None = None
 
@@ -108,11 +111,20 @@ class FieldReader:
             found, expected = f"column {self.column.column} holds {error}", f"what a {self.kind} field can hold"
             fix = f"# read {self.name} from another column"
             raise DataError(Diagnostic("CN508", self.path(), found, expected, fix)) from None
-        for places, noted in ((converted.refused, self.refused), (converted.misshapen, self.misshapen)):
+        below_0 = self._below_0(converted)
+        wrong = ((converted.refused, self.refused), (converted.misshapen, self.misshapen), (below_0, self.negative))
+        for places, noted in wrong:
             for text, rows in places.items():
                 key = text if text in noted or len(noted) < _MOST_SHAPES else _REST
                 noted.setdefault(key, Places()).add(part.table, part.rows[rows])
         return converted
+
+    def _below_0(self, converted: Converted) -> Mapping[str, Rows]:
+        """Gives the rows whose weight is below 0, by their cell, where the field weighs the examples of a loss."""
+        if self.name not in {node.example_weight for node in self.plan.fusion.losses.values()} or self.kind != "number":
+            return {}
+        values = converted.values.fill_null(0).to_numpy(zero_copy_only=False)
+        return {f"{value:g}": np.flatnonzero(values == value) for value in np.unique(values[values < 0])[:_MOST_SHAPES]}
 
     def _convert(self, part: Slice) -> Converted:
         array = part.column(self.column.column)
@@ -171,6 +183,12 @@ class FieldReader:
         """Tells what the rows that were read hold and the field cannot."""
         if self.refused:
             yield self._told_refused()
+        elif self.negative:
+            weighed = [name for name, node in self.plan.fusion.losses.items() if node.example_weight == self.name]
+            found = f"column {self.column.column}: {_listed(self.negative, plain=True, more='more values')}"
+            expected = f"a weight of 0 or more, by which an example counts for {', '.join(weighed)}"
+            fix = "# correct these cells, or empty them: an example without a weight counts as 1"
+            yield Diagnostic("CN530", self.path(), found, expected, fix)
         elif self.misshapen:
             found = _listed(self.misshapen, plain=True, more="more shapes")
             names = ", ".join(self.space.labels) if self.space else ""

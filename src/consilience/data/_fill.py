@@ -23,7 +23,7 @@ from consilience.declare import SourceNode
 from consilience.errors import DataError, Diagnostic
 from consilience.host import PLUGIN_ERRORS
 
-__all__ = ["Filler", "open_source"]
+__all__ = ["Filler", "Watch", "open_source"]
 
 _ROOM = 40
 """Bits of an example's number that count the rows of its source."""
@@ -46,7 +46,7 @@ def open_source(plan: DataPlan, name: str) -> Filler:
         chosen = select(("sources", name), node, tables)
     except DataError as error:
         unknown: dict[str, list[Diagnostic]] = {}
-        list(Filler(plan, name, tables, {})._readers(unknown))
+        list(Filler(plan, name, tables, {}).readers(unknown))
         raise DataError([*error.diagnostics, *(item for told in unknown.values() for item in told)]) from None
     return Filler(plan, name, tables, chosen)
 
@@ -84,14 +84,14 @@ class Filler:
         """Reads every row and counts; the faults of the source's columns stand in what was counted."""
         return self._read(watch, None)
 
-    def parts(self) -> tuple[dict[str, Part], Tally]:
+    def parts(self, watch: Watch | None = None) -> tuple[dict[str, Part], Tally]:
         """Gives the part of each split, none where a column is at fault, and what was counted."""
         kept = _Kept()
-        tally = self._read(None, kept)
+        tally = self._read(watch, kept)
         return {} if tally.faults else self._cut(kept), tally
 
     @cached_property
-    def _texts(self) -> dict[str, TextColumn]:
+    def texts(self) -> dict[str, TextColumn]:
         """The text fields; a text whose words are labelled is given as words."""
         worded = {self._plan.text_of(field) for field in self._mapped if self._kind(field) == "token_labels"}
         names = sorted(field for field in self._mapped if self._kind(field) == "text")
@@ -100,10 +100,10 @@ class Filler:
     def _kind(self, field: str) -> str:
         return self._plan.fields[field].word
 
-    def _readers(self, faults: dict[str, list[Diagnostic]]) -> Iterator[FieldReader]:
+    def readers(self, faults: dict[str, list[Diagnostic]]) -> Iterator[FieldReader]:
         for field, column in self._mapped.items():
             worded = self._plan.text_of(field) if self._kind(field) == "token_labels" else None
-            text = (worded, self._texts[worded].name) if worded in self._texts else None
+            text = (worded, self.texts[worded].name) if worded in self.texts else None
             try:
                 reader = FieldReader(self._plan, self._name, field, column, text)
                 reader.check_column(self._tables)
@@ -113,8 +113,8 @@ class Filler:
 
     def _read(self, watch: Watch | None, kept: _Kept | None) -> Tally:
         faults: dict[str, list[Diagnostic]] = {}
-        readers = list(self._readers(faults))
-        tally = Tally(self._name, self.chosen, tuple(self._mapped), tuple(self._texts))
+        readers = list(self.readers(faults))
+        tally = Tally(self._name, self.chosen, tuple(self._mapped), tuple(self.texts))
         for part in slices(self._tables, self.chosen, [column.column for column in self._mapped.values()]):
             found: dict[str, Converted] = {}
             for reader in list(readers):
@@ -125,7 +125,7 @@ class Filler:
                     readers.remove(reader)
             self._count(tally, part, found)
             if kept is not None:
-                kept.add(part, found, self._texts)
+                kept.add(part, found, self.texts)
             if watch is not None:
                 watch(len(part))
         faults |= {reader.name: told for reader in readers if (told := list(reader.faults()))}
@@ -149,8 +149,8 @@ class Filler:
             if self._kind(field) in LABELLED and space is not None:
                 tally.count_labels(field, part, values, len(space))
         tally.count_present(part, has)
-        if self._texts and all(field in found for field in self._texts):
-            tally.hash_texts(part, [part.column(column.name) for column in self._texts.values()])
+        if self.texts and all(field in found for field in self.texts):
+            tally.hash_texts(part, [part.column(column.name) for column in self.texts.values()])
 
     def _cut(self, kept: _Kept) -> dict[str, Part]:
         first = list(self._plan.fusion.sources).index(self._name) << _ROOM
@@ -158,17 +158,18 @@ class Filler:
         parts = {}
         for split, chosen in self.chosen.items():
             table = self._tables[chosen.table]
-            texts = {field: text for field, text in self._texts.items() if text.name in table.column_names}
+            texts = {field: text for field, text in self.texts.items() if text.name in table.column_names}
             columns = list(dict.fromkeys(text.name for text in texts.values()))
             parts[split] = Part(
                 self._name,
                 table.select_columns(columns).with_format("arrow"),
                 chosen.rows,
                 texts,
-                {field: kept.value(field, split) for field in self._mapped if field not in self._texts},
+                {field: kept.value(field, split) for field in self._mapped if field not in self.texts},
                 kept.length(split, len(chosen.rows)),
                 first + numbers[chosen.table],
                 self.node.repeat if split == "train" else 1,
+                chosen.table,
             )
         return parts
 
@@ -178,18 +179,18 @@ class Filler:
 
     def texts_at(self, split: str, places: Rows) -> list[str]:
         """Gives the first text of some rows of a split, counted from its first."""
-        chosen, column = self.chosen[split], next(iter(self._texts.values()))
+        chosen, column = self.chosen[split], next(iter(self.texts.values()))
         texts = self._read_texts(chosen, column, chosen.rows[places])
         return [" ".join(text) if isinstance(text, list) else text or "" for text in texts]
 
     def sample(self, field: str, most: int) -> list[str | list[str]]:
         """Gives at most so many texts of a field, evenly from all its rows; those that are missing are left out."""
-        if field not in self._texts:
+        if field not in self.texts:
             return []
         step = max(1, -(-sum(len(chosen.rows) for chosen in self.chosen.values()) // most))
         found: list[str | list[str]] = []
         for chosen in self.chosen.values():
-            texts = self._read_texts(chosen, self._texts[field], chosen.rows[::step])
+            texts = self._read_texts(chosen, self.texts[field], chosen.rows[::step])
             found += [text for text in texts if text is not None]
         return found
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from consilience.data._balance import lacking_classes
 from consilience.data._fields import LABELLED, mapped
 from consilience.data._leaks import Side, shared_texts
 from consilience.data._plan import DataPlan
+from consilience.data._shares import epoch_rows
 from consilience.data._tables import SPLITS
 from consilience.data._tally import Tally
 from consilience.data._values import Rows
@@ -20,13 +22,19 @@ __all__ = ["judge"]
 _MOST_VALUES = 12
 """The labels that a fix writes out; a longer label space is better named."""
 _MEASURED = ("validation", "test")
+_LONGEST_EPOCH = 100_000_000
+"""More rows than this an epoch has only because a source is repeated without end."""
 
 
 def judge(plan: DataPlan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
     """Tells what the data lack; what a source that could not be read may have is not missed."""
     tallies = [side.tally for side in sides]
     whole = {tally.source for tally in tallies if not tally.faults}
-    unread = [frozenset(mapped(plan, name)) for name in plan.fusion.sources if name not in whole]
+    unread = [
+        frozenset(mapped(plan, name))
+        for name, node in plan.fusion.sources.items()
+        if name not in whole or node.streaming
+    ]
     yield from shared_texts(sides)
     lacking = _lacking(plan, tallies, unread)
     if not unread:
@@ -36,23 +44,32 @@ def judge(plan: DataPlan, sides: Sequence[Side]) -> Iterator[Diagnostic]:
         if not any(tally.rows("train") for tally in tallies):
             found = "no source gives rows to train" if tallies else "no source"
             yield Diagnostic("CN506", ("sources",), found, "at least one training row", "split: {test: 0.2}")
-        yield from _no_full_batch(plan, tallies)
+        yield from _epoch(plan, tallies)
     yield from _losses(plan, tallies, lacking)
     no_rows = list(_shares(plan, tallies))
     yield from no_rows
     if not no_rows or any(tally.rows(split) for tally in tallies for split in _MEASURED):
         yield from _metrics(plan, tallies, unread)
     yield from _labels(plan, tallies)
+    yield from lacking_classes(plan, tallies)
     for tally in tallies:
         yield from _codes(plan, tally)
         yield from _empty(tally)
 
 
-def _no_full_batch(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
-    """Tells of rows that do not fill one batch, where only full ones are trained on."""
-    train = plan.fusion.train
-    rows = sum(tally.rows("train") * plan.fusion.sources[tally.source].repeat for tally in tallies)
-    if train.arguments.get("dataloader_drop_last") is True and 0 < rows < train.batch_size:
+def _epoch(plan: DataPlan, tallies: Sequence[Tally]) -> Iterator[Diagnostic]:
+    """Tells of an epoch that has far more rows than there are, and of one of which no batch is full and trained on."""
+    train, mixing = plan.fusion.train, plan.fusion.mixing
+    held = {tally.source: tally.rows("train") for tally in tallies if tally.rows("train")}
+    if not held:
+        return
+    counts = epoch_rows(mixing, held, {name: plan.fusion.sources[name].repeat for name in held})
+    rows = sum(counts.values()) if mixing.batches == "mixed" else max(counts.values())
+    if mixing.by != "size" and sum(counts.values()) > max(_LONGEST_EPOCH, sum(held.values())):
+        found = f"an epoch of {sum(counts.values()):,} rows, of sources that have {sum(held.values()):,}"
+        fix = f"rows: {sum(held.values())}"
+        yield Diagnostic("CN532", ("mixing",), found, f"at most {_LONGEST_EPOCH:,} rows, or the key rows", fix)
+    elif train.arguments.get("dataloader_drop_last") is True and 0 < rows < train.batch_size:
         found = f"{rows} training rows, of which no batch of {train.batch_size} is full: no step would be taken"
         path: Path = ("train", "dataloader_drop_last")
         yield Diagnostic("CN506", path, found, "rows for one full batch", "dataloader_drop_last: false")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import datasets
 import pyarrow as pa
@@ -12,10 +12,19 @@ import pyarrow as pa
 from consilience.data._tables import decode
 from consilience.data._values import Rows, as_text, plain
 
-__all__ = ["ROW", "Part", "TextColumn"]
+__all__ = ["DRAW", "ROW", "Part", "Pick", "TextColumn"]
 
 ROW = "_row"
 """The key of an example's number: one for each row of each source, the same in every run."""
+DRAW = "_draw"
+"""The key that tells how often the example's row was drawn before: what is random of it is drawn anew each time."""
+
+
+class Pick(NamedTuple):
+    """One row that an epoch sees: its place among the examples, -1 for none, and how often it was drawn before."""
+
+    place: int
+    draw: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Part:
     lengths: Rows
     first: int
     repeat: int = 1
+    table_name: str = "all"
+    """The name of the table among those of its source."""
 
     def __len__(self) -> int:
         return len(self.rows) * self.repeat

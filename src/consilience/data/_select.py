@@ -18,7 +18,7 @@ from consilience.data._values import Rows, WrongShapeError, as_text, encode, pla
 from consilience.declare import SourceNode, paste, show
 from consilience.errors import DataError, Diagnostic, Path, nearest, shortlist
 
-__all__ = ["SPLITS", "held_columns", "select", "unknown_column"]
+__all__ = ["SPLITS", "held_columns", "matches", "select", "unknown_column"]
 
 _KEPT_FIRST = ("test", "validation", "train")
 """Where a text stands in several splits of a source, `distinct` leaves the test set as it is known to others."""
@@ -45,7 +45,7 @@ def select(path: Path, node: SourceNode, tables: Tables) -> dict[str, Chosen]:
     if faults:
         raise DataError(faults)
     try:
-        kept = {name: np.flatnonzero(_matches(table, node)) for name, table in tables.items()}
+        kept = {name: np.flatnonzero(matches(table, node)) for name, table in tables.items()}
     except WrongShapeError as error:
         fix = "# compare another column under where"
         raise DataError(
@@ -79,7 +79,8 @@ def unknown_column(path: Path, name: str, tables: Tables, fix: str) -> Diagnosti
     return Diagnostic("CN501", path, f"the unknown column {name}", f"one of its columns: {shown}", fix)
 
 
-def _matches(table: datasets.Dataset, node: SourceNode) -> npt.NDArray[np.bool_]:
+def matches(table: datasets.Dataset, node: SourceNode) -> npt.NDArray[np.bool_]:
+    """Tells which rows of a table have the values that `where` names."""
     kept = np.ones(len(table), bool)
     known = [column for column in node.where if column in table.column_names]
     if len(known) < len(node.where):
@@ -111,7 +112,7 @@ def _nothing_left(path: Path, node: SourceNode, tables: Tables) -> Diagnostic:
         return Diagnostic("CN506", path, "no rows", "at least one row", f"# remove the key {path[-1]}")
     for column, wanted in node.where.items():
         alone = node.model_copy(update={"where": {column: wanted}})
-        if not any(_matches(table, alone).any() for table in tables.values()):
+        if not any(matches(table, alone).any() for table in tables.values()):
             held = _held(tables, column)
             found = f"{column} is {show(wanted)} in none of {count} rows"
             fix = (

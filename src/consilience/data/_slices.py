@@ -13,7 +13,7 @@ import pyarrow as pa
 from consilience.data._tables import SPLITS, decode
 from consilience.data._values import Rows, WrongShapeError, is_extension, plain
 
-__all__ = ["LENGTH", "Chosen", "Places", "Slice", "slices", "table_slices"]
+__all__ = ["LENGTH", "Chosen", "Places", "Slice", "kind_of", "slices", "table_slices"]
 
 LENGTH = 20_000
 """The rows of one slice."""
@@ -88,7 +88,7 @@ def slices(
     """Gives the chosen rows of all splits, table by table, in the order of each."""
     columns = list(dict.fromkeys(columns))
     used = list(dict.fromkeys(one.table for one in chosen.values()))
-    kinds = {name: kind for name in columns if (kind := _kind([tables[table] for table in used], name)) is not None}
+    kinds = {name: kind for name in columns if (kind := kind_of([tables[table] for table in used], name)) is not None}
     for name in used:
         owners = np.full(len(tables[name]), -1, np.int8)
         for split, one in chosen.items():
@@ -108,7 +108,7 @@ def table_slices(table: datasets.Dataset, columns: Iterable[str]) -> Iterator[tu
         yield start, view[start : start + LENGTH]
 
 
-def _kind(tables: Iterable[datasets.Dataset], name: str) -> pa.DataType | None:
+def kind_of(tables: Iterable[datasets.Dataset], name: str) -> pa.DataType | None:
     """Finds the type as which a column is read from every table that has it; None where none has it."""
     found = []
     for table in tables:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from consilience.data._values import WrongShapeError, is_list, plain
 from consilience.declare import Source, show
 from consilience.errors import DataError, Diagnostic, nearest
 
-__all__ = ["SPLITS", "decode", "open_tables", "read_column"]
+__all__ = ["SPLITS", "decode", "open_streams", "open_tables", "read_column"]
 
 
 SPLITS = ("train", "validation", "test")
@@ -28,21 +28,38 @@ def open_tables(name: str, source: Source, component: str = "") -> dict[str, dat
     `component` is its full name, with its plugin's namespace. What is no table for each split raises `DataError`.
     """
     component = component or type(source).component
-    try:
-        tables = source.open()
-    except DataError as error:
-        raise DataError(replace(item, path=("sources", name, *item.path)) for item in error.diagnostics) from error
+    tables = _called(name, source.open)
     wrong = _wrong_tables(tables)
     if wrong:
-        owner = f"{type(source).__qualname__}.open of {type(source).__module__}"
-        found = f"{wrong[0]}, from {component} ({owner})"
-        raise DataError(Diagnostic("CN207", ("sources", name), found, wrong[1], f"# mend {owner}: {wrong[2]}"))
+        raise _dishonoured(name, source, component, "open", wrong)
     return {split: _flat(table) for split, table in tables.items() if split in _ALLOWED}
 
 
-def _wrong_tables(tables: object) -> tuple[str, str, str] | None:
+def open_streams(name: str, source: Source, component: str = "") -> dict[str, datasets.IterableDataset]:
+    """Opens a source whose rows are read as they come; its faults come back as those of `open_tables`."""
+    streams = _called(name, source.stream)
+    wrong = _wrong_tables(streams, datasets.IterableDataset)
+    if wrong:
+        raise _dishonoured(name, source, component or type(source).component, "stream", wrong)
+    return {split: stream for split, stream in streams.items() if split in _ALLOWED}
+
+
+def _called(name: str, opens: Callable[[], Any]) -> Any:
+    try:
+        return opens()
+    except DataError as error:
+        raise DataError(replace(item, path=("sources", name, *item.path)) for item in error.diagnostics) from error
+
+
+def _dishonoured(name: str, source: Source, component: str, method: str, wrong: tuple[str, str, str]) -> DataError:
+    owner = f"{type(source).__qualname__}.{method} of {type(source).__module__}"
+    found = f"{wrong[0]}, from {component} ({owner})"
+    return DataError(Diagnostic("CN207", ("sources", name), found, wrong[1], f"# mend {owner}: {wrong[2]}"))
+
+
+def _wrong_tables(tables: object, kind: type = datasets.Dataset) -> tuple[str, str, str] | None:
     """Tells what is wrong with what a source gave when it was opened: found, expected, fix."""
-    expected = f"a datasets.Dataset for each split of {', '.join(_ALLOWED)}"
+    expected = f"a datasets.{kind.__name__} for each split of {', '.join(_ALLOWED)}"
     if not isinstance(tables, Mapping):
         return f"{_kind(tables)} in place of a mapping", expected, 'return {"all": dataset}'
     for split, table in tables.items():
@@ -50,8 +67,13 @@ def _wrong_tables(tables: object) -> tuple[str, str, str] | None:
         if split not in _ALLOWED and str(getattr(table, "split", None)) != split:
             near = nearest(str(split), _ALLOWED) or ("validation" if split in ("dev", "valid", "val") else "all")
             return f"the split {show(split)}", f"splits named {', '.join(_ALLOWED)}", f"name it {near}"
-        if not isinstance(table, datasets.Dataset):
-            return f"{_kind(table)} for the split {split}", expected, f"datasets.Dataset.from_dict(...) for {split}"
+        if not isinstance(table, kind):
+            made = "from_dict" if kind is datasets.Dataset else "from_generator"
+            return (
+                f"{_kind(table)} for the split {split}",
+                expected,
+                f"datasets.{kind.__name__}.{made}(...) for {split}",
+            )
     return None
 
 

@@ -3,8 +3,8 @@
 from pluggy import HookimplMarker
 from pydantic import Field
 
+from consilience.declare._balancer import Balancer, GradientBalancer, Sees
 from consilience.declare._component import (
-    Balancer,
     Checkpoint,
     Component,
     Dims,
@@ -28,6 +28,7 @@ from consilience.declare._fields import FIELD_TYPES, FieldType
 from consilience.declare._fusion import SECTIONS, Draft, Fusion
 from consilience.declare._labels import LabelSpace, Relation
 from consilience.declare._location import Location
+from consilience.declare._mixing import Mixing
 from consilience.declare._nodes import (
     ColumnMap,
     InputNode,
@@ -54,6 +55,7 @@ from consilience.declare._ports import (
     Text,
 )
 from consilience.declare._salvage import salvage
+from consilience.declare._schedule import Schedule
 from consilience.declare._shapes import Shapes
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
@@ -84,6 +86,7 @@ __all__ = [
     "FieldType",
     "Float",
     "Fusion",
+    "GradientBalancer",
     "Input",
     "InputNode",
     "Int",
@@ -95,6 +98,7 @@ __all__ = [
     "Many",
     "Metric",
     "MetricNode",
+    "Mixing",
     "Module",
     "ModuleNode",
     "Node",
@@ -109,6 +113,8 @@ __all__ = [
     "Relation",
     "Resource",
     "ResourceNode",
+    "Schedule",
+    "Sees",
     "Severity",
     "Shapes",
     "Size",

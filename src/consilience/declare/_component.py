@@ -15,10 +15,10 @@ from pydantic_core import core_schema
 from consilience.declare._documented import Documented
 from consilience.declare._labels import LabelSpace
 from consilience.declare._ports import Float, Port, Ports
+from consilience.declare._stack import stack_of
 from consilience.errors import Diagnostic, Severity
 
 __all__ = [
-    "Balancer",
     "Checkpoint",
     "Component",
     "Dims",
@@ -364,6 +364,13 @@ class Source(Component):
         """Opens the data: a `datasets.Dataset` of raw columns for each split, or one under `all` without splits."""
         raise NotImplementedError
 
+    def stream(self) -> Mapping[str, Any]:
+        """Gives what `open` does as `datasets.IterableDataset`, of which no more is read than is asked for.
+
+        A source that does not override it cannot be streamed.
+        """
+        raise NotImplementedError
+
     def splits(self) -> frozenset[str] | None:
         """Lists the splits that `open` will give, `all` where it has none of its own; None where only opening tells.
 
@@ -393,7 +400,7 @@ class Input(_Wired):
     kind = "input"
     outputs: ClassVar[Ports] = Ports()
     is_random: ClassVar[bool] = False
-    """Whether the callable takes a `generator` (torch.Generator), seeded from the run's seed and the batch's rows."""
+    """Whether the callable takes `generators`: a seeded torch.Generator an example, to draw from for it."""
 
     def examine(self, sample: Mapping[str, Sequence[Any]]) -> Iterable[Fault]:
         """Tells what is wrong with it on a sample of the data, by input port; may take seconds.
@@ -420,6 +427,14 @@ class Module(_Wired):
         None, or an `Unsolved`, is "only known once it is built": then a tuner's targets are checked no sooner.
         """
         return None
+
+    def layer_stack(self, dims: Dims) -> Iterable[str] | None:
+        """Names the stack of layers that the built module runs one after the other, the first one first; stays light.
+
+        Left to itself, it is what the names of its linear layers say: empty is "none", None "only known once built".
+        """
+        names = self.linear_layers(dims)
+        return None if names is None else stack_of(names)
 
     def build(self, dims: Dims) -> Any:
         """Gives the `nn.Module`; its forward returns a tensor, a tuple in the order of `outputs`, or a mapping."""
@@ -450,6 +465,8 @@ class Metric(_Wired):
 
     kind = "metric"
     target: ClassVar[Port | None] = None
+    is_number: ClassVar[bool] = True
+    """Whether it gives one number; a best model can be told by no table and no list."""
 
     def build(self, dims: Dims) -> Any:
         """Gives the torchmetrics `Metric`; its update takes the input ports by name, and `target`."""
@@ -461,6 +478,12 @@ class Tuner(Component):
 
     kind = "tuner"
     trains: ClassVar[bool] = True
+    """Whether some parameter of the module is trained afterwards."""
+
+    @property
+    def keeps_features(self) -> bool:
+        """Whether what the module gives of each example is computed once, and read again in every epoch."""
+        return False
 
     def faults_on(self, module: Module, dims: Dims) -> Iterable[Fault]:
         """Tells what is wrong with tuning this module, with the sizes that were solved for it; must stay light."""
@@ -470,20 +493,11 @@ class Tuner(Component):
         """Sets `requires_grad` in the built `nn.Module`, in place, and adds what it adds."""
         raise NotImplementedError
 
+    def before_step(self, module: Any, step: int, steps: int) -> None:
+        """Is called with the tuned module before each optimizer step, counted from 1: gradients may be added to.
 
-class Balancer(Component):
-    """Weighs the losses against each other while they are learnt."""
-
-    kind = "balancer"
-    needs_shared_parameters: ClassVar[bool] = False
-    """Whether it weighs the losses by their gradients in parameters that several of them train."""
-    needs_several_losses: ClassVar[bool] = False
-    """Whether there is nothing for it to weigh where the fusion has one loss."""
-
-    def build(self, losses: tuple[str, ...]) -> Any:
-        """Gives an `nn.Module`: from `{loss: weighted value}` to `({loss: factor}, {loss: penalty})`, all `Float[""]`.
-
-        The objective is the sum of factor times value, plus once an optimizer step the penalties of the losses for
-        which some example counts. A loss without a penalty is left out of the second mapping.
+        `steps` is how many there will be. What it remembers belongs into buffers of the module, which a checkpoint has.
         """
-        raise NotImplementedError
+
+    def after_step(self, module: Any, step: int, steps: int) -> None:
+        """Is called with the tuned module after each optimizer step, its gradients still at hand."""

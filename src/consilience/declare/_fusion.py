@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._fields import FieldType
 from consilience.declare._misplaced import take_out_misplaced
+from consilience.declare._mixing import Mixing
 from consilience.declare._nodes import (
     Declared,
     InputNode,
@@ -119,7 +120,7 @@ Section = Annotated[dict[Name, NodeT], BeforeValidator(_named)]
 
 
 class Fusion(Declared, BaseModel):
-    """The whole declaration: resources, fields, sources, inputs, modules, losses, objective, metrics, training."""
+    """The whole declaration: resources, fields, sources, their mixing, inputs, modules, losses and the rest."""
 
     consilience: Literal[1] = 1
     """The version of the file's format."""
@@ -127,6 +128,7 @@ class Fusion(Declared, BaseModel):
     resources: Section[ResourceNode] = {}
     fields: dict[Name, FieldType] = {}
     sources: Section[SourceNode] = {}
+    mixing: Mixing = Mixing()
     inputs: Section[InputNode] = {}
     modules: Section[ModuleNode] = {}
     losses: Section[LossNode] = {}

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from consilience.declare._documented import Documented
 from consilience.declare._paste import paste
+from consilience.declare._schedule import Schedule
 from consilience.declare._validation import refuse
 from consilience.errors import nearest
 
@@ -201,7 +202,16 @@ class SourceNode(Node):
     are used by nothing; rows that are left go to `train`, unless `train` is named.
     """
     repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """How often an epoch sees each training row."""
+    """How often an epoch sees each training row, where sources are mixed by size."""
+    balance: str | None = None
+    """A field of categories whose labels come equally often: rows of rare ones again and again, in new orders.
+
+    Each label of a category; of several labels a row counts for the one that fewest rows have, without any for none.
+    """
+    streaming: bool = False
+    """Reads the training rows as they come, never all at once; `train.max_steps` says when the training ends."""
+    buffer: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    """Of how many rows a stream draws the next one; 1 keeps their order."""
 
 
 class InputNode(Node):
@@ -219,6 +229,18 @@ class ModuleNode(Node):
     in_: Wiring = Field(default=None, alias="in")
     tune: Tune = {"use": "full"}
     """Which parameters are trained: `full`, `frozen`, or a tuner such as `{use: lora, r: 8}`."""
+    learning_rate: Annotated[float, Field(ge=0, le=1e3)] | None = None
+    """The largest learning rate of this module; that of `train` when left out."""
+    weight_decay: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    """How much the optimizer shrinks this module's weights; as `train` says when left out."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """What the learning rate is multiplied by from each layer of its stack to the one below; 1 when left out."""
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The keys about how fast it learns that the file sets, with their values."""
+        written = {key: getattr(self, key) for key in ("learning_rate", "weight_decay", "layer_decay")}
+        return {key: value for key, value in written.items() if value is not None}
 
 
 class LossNode(Node):
@@ -229,6 +251,10 @@ class LossNode(Node):
     """The field or input port that the loss compares with."""
     weight: Weight = 1.0
     """What the loss counts in the sum of its discipline."""
+    schedule: Schedule | None = None
+    """How the weight changes while the model is trained: `{rise: 0.1}`; it stays when left out."""
+    example_weight: str | None = None
+    """A field of numbers: what each example counts; 1 where it has none."""
     discipline: str | None = None
     """Whose loss it is, when it is not its plugin's; a standard loss belongs to the task."""
 
@@ -248,3 +274,7 @@ class Objective(Declared):
     """The balancer: `fixed`, `uncertainty`, or one of a plugin's."""
     weights: dict[str, Weight] = {}
     """lambda_d: the weight of each discipline over the sum of its weighted losses; 1 when left out."""
+    gradients_every: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Measures every so many steps how the disciplines' gradients meet in what they share, for the log."""
+    schedules: dict[str, Schedule] = {}
+    """How lambda_d changes while the model is trained: `{psychology: {start: 500}}`; it stays when left out."""

@@ -13,6 +13,10 @@ __all__ = ["TrainSettings", "TrainingKeys"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NotNegative = Annotated[float, Field(ge=0, le=1e9)]
+ScheduleKey = Literal[
+    "lr_end", "min_lr", "min_lr_rate", "min_lr_ratio", "num_cycles", "num_decay_steps", "power", "timescale"
+]
+Tracker = Literal["mlflow", "tensorboard", "wandb"]
 
 
 class _Own(Documented, BaseModel):
@@ -50,11 +54,21 @@ class TrainingKeys(_Own):
     """How many micro-batches make one optimizer step."""
     lr_scheduler_type: (
         Literal[
-            "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"
+            "linear",
+            "cosine",
+            "cosine_with_restarts",
+            "cosine_with_min_lr",
+            "polynomial",
+            "constant",
+            "constant_with_warmup",
+            "inverse_sqrt",
+            "warmup_stable_decay",
         ]
         | None
     ) = None
     """How the learning rate changes after the warm-up; falls in a straight line when left out."""
+    lr_scheduler_kwargs: dict[ScheduleKey, NotNegative] | None = None
+    """What the schedule itself takes, such as `{num_decay_steps: 100}` for `warmup_stable_decay`."""
     warmup_steps: NotNegative | None = None
     """Over how many steps the learning rate rises; below 1, the share of all steps."""
     weight_decay: NotNegative | None = None
@@ -77,6 +91,12 @@ class TrainingKeys(_Own):
     """Multiplies in TF32 on GPUs that can."""
     torch_compile: bool | None = None
     """Compiles the model with `torch.compile`."""
+    torch_compile_backend: Literal["inductor", "eager", "aot_eager", "cudagraphs"] | None = None
+    """What compiles; `inductor` when left out."""
+    torch_compile_mode: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    """How hard `inductor` tries."""
+    gradient_checkpointing: bool | None = None
+    """Computes activations again in the backward pass instead of keeping them: slower, in less memory."""
     use_cpu: bool | None = None
     """Trains on the CPU though there is an accelerator."""
     full_determinism: bool | None = None
@@ -101,3 +121,21 @@ class TrainingKeys(_Own):
     """How many steps lie between two checkpoints."""
     save_total_limit: Positive | None = None
     """How many checkpoints are kept, beside the best; 2 when left out."""
+    eval_strategy: Literal["epoch", "steps", "no"] | None = None
+    """When the validation rows are measured; at the end of every epoch when left out."""
+    eval_steps: Positive | None = None
+    """How many steps lie between two measurements, with `eval_strategy: steps`; `logging_steps` when left out."""
+    metric_for_best_model: Annotated[str, Field(min_length=1)] | None = None
+    """The metric or loss by which the best model is told: a name of the file, or `loss` for their weighted sum."""
+    greater_is_better: bool | None = None
+    """Whether a larger value is a better one; what the metric itself says, when left out."""
+    load_best_model_at_end: bool | None = None
+    """Keeps the weights that measured best, in place of the last ones."""
+    early_stopping_patience: Positive | None = None
+    """After how many measurements without a better value training stops."""
+    early_stopping_threshold: NotNegative | None = None
+    """By how much a value must be better to count for the patience; 0 when left out."""
+    report_to: list[Tracker] | None = None
+    """Trackers that get every series of the log too; what they write lies in the run."""
+    run_name: Annotated[str, Field(min_length=1)] | None = None
+    """What trackers call the run; the name of its directory when left out."""

@@ -6,15 +6,22 @@ from consilience.evidence._compare import Comparison, compare
 from consilience.evidence._device import best_device
 from consilience.evidence._evaluate import evaluate
 from consilience.evidence._report import AnswerReport, Report
+from consilience.evidence._reproduce import reproduce
+from consilience.evidence._reproduction import Change, Compared, Reproduction, Verdict
 
 __all__ = [
     "Answer",
     "AnswerReport",
+    "Change",
     "ChangedData",
+    "Compared",
     "Comparison",
     "Report",
+    "Reproduction",
+    "Verdict",
     "answers_of",
     "best_device",
     "compare",
     "evaluate",
+    "reproduce",
 ]

@@ -3,28 +3,40 @@
 from consilience.fuse._build import attribute, build_collator, misnamed, node_seed
 from consilience.fuse._called import check_called
 from consilience.fuse._config import FusedConfig
-from consilience.fuse._count import count_parameters
+from consilience.fuse._count import count_by_discipline, count_parameters, parameters_of
+from consilience.fuse._features import Features, WithFeatures, open_features, write_features
 from consilience.fuse._files import check_savable
-from consilience.fuse._model import FusedModel, FusedOutput, fuse
+from consilience.fuse._kept import KeptOutputs, kept_outputs
+from consilience.fuse._model import FusedModel, FusedOutput, Step, fuse
 from consilience.fuse._provenance import fingerprints, provenance
 from consilience.fuse._recorded import check_as_saved
-from consilience.fuse._states import restore_states, states_of
+from consilience.fuse._states import restore_states, states_of, write_states
 
 __all__ = [
+    "Features",
     "FusedConfig",
     "FusedModel",
     "FusedOutput",
+    "KeptOutputs",
+    "Step",
+    "WithFeatures",
     "attribute",
     "build_collator",
     "check_as_saved",
     "check_called",
     "check_savable",
+    "count_by_discipline",
     "count_parameters",
     "fingerprints",
     "fuse",
+    "kept_outputs",
     "misnamed",
     "node_seed",
+    "open_features",
+    "parameters_of",
     "provenance",
     "restore_states",
     "states_of",
+    "write_features",
+    "write_states",
 ]

@@ -30,8 +30,11 @@ def node_seed(seed: int, name: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def build_nodes(plan: Plan, seed: int) -> dict[str, nn.Module]:
-    """Builds every module and loss, in order, tuned as the fusion says; a `share:` node is the module it shares."""
+def build_nodes(plan: Plan, seed: int, added: dict[str, int] | None = None) -> dict[str, nn.Module]:
+    """Builds every module and loss, in order, tuned as the fusion says; a `share:` node is the module it shares.
+
+    Notes in `added` how many numbers the tuner of a module brought along.
+    """
     built: dict[str, Any] = {}
     for node in (*plan.of("modules"), *plan.of("losses")):
         if node.share:
@@ -40,14 +43,21 @@ def build_nodes(plan: Plan, seed: int) -> dict[str, nn.Module]:
             continue
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(node_seed(seed, node.name))
-            built[node.name] = _build(plan, node, built)
+            built[node.name] = _build(plan, node, built, added)
     return built
 
 
-def build_collator(plan: Plan, outputs: Iterable[str], seed: int = 0) -> Collator:
-    """Builds what makes batches for the named modules, losses and metrics: the inputs and fields that they need."""
-    wanted = set(plan.needed(tuple(outputs)))
+def build_collator(plan: Plan, outputs: Iterable[str], seed: int = 0, given: frozenset[str] = frozenset()) -> Collator:
+    """Builds what makes batches for the named modules, losses and metrics: the inputs and fields that they need.
+
+    What only modules need whose outputs are `given` is left out.
+    """
+    outputs = tuple(outputs)
+    wanted = set(plan.needed(outputs, given))
     behind = {field for name in outputs for field in plan.fields_behind(name)}
+    behind |= {
+        node.example_weight for name, node in plan.fusion.losses.items() if name in outputs and node.example_weight
+    }
     built: dict[str, Any] = {}
     steps = []
     for node in plan.of("inputs"):
@@ -71,7 +81,7 @@ def _input_step(plan: Plan, node: PlanNode, call: Any) -> InputStep:
     return InputStep(node.name, call, wiring, tuple(ports), node.component, is_random, ports, sizes, dict(node.inputs))
 
 
-def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
+def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any], added: dict[str, int] | None = None) -> Any:
     declaration = node.declaration
     assert isinstance(declaration, Input | Module | Loss)
     dims: Dims = replace(plan.solved[node.name], nodes=built)
@@ -90,7 +100,10 @@ def _build(plan: Plan, node: PlanNode, built: Mapping[str, Any]) -> Any:
         attribute(error, plan, node, "build")
         raise
     if node.tuner is not None:
+        own = {id(parameter) for parameter in made.parameters()}
         _tune(plan, node, node.tuner, made)
+        if added is not None:
+            added[node.name] = sum(value.numel() for value in made.parameters() if id(value) not in own)
     return made
 
 

@@ -49,7 +49,7 @@ def _arguments(node: PlanNode) -> dict[str, str]:
     """Gives each argument of a call by name, as a definition writes it."""
     written = {name: f"{name}=None" if port.is_optional else name for name, port in node.inputs.items()}
     if isinstance(node.declaration, Input) and node.declaration.is_random:
-        written["generator"] = "generator"
+        written["generators"] = "generators"
     return written
 
 

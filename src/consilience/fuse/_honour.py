@@ -17,9 +17,10 @@ from torch._subclasses.fake_tensor import (
     UnsupportedOperatorException,
 )
 
-from consilience.declare import Dim, Dtype, Loss, Many, Port, Shapes
+from consilience.declare import Dim, Dtype, GradientBalancer, Loss, Many, Port, Shapes
 from consilience.errors import DeclarationError, Diagnostic
 from consilience.fuse._build import WrongOutputs, attribute
+from consilience.fuse._honour_balancer import check_gradient_balancer
 from consilience.plan import Plan, PlanNode, Ref
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def check_honour(model: FusedModel, plan: Plan) -> None:
         twin.train(False)
         values = _given(plan, sizes)
         faults = list(_run(twin, plan, values, sizes))
-        faults += _balance(twin, plan)
+        if not isinstance(plan.balancer, GradientBalancer):
+            faults += _balance(twin, plan)
+    if isinstance(plan.balancer, GradientBalancer):
+        faults += check_gradient_balancer(copy.deepcopy(model.balancer), plan, plan.balancer)
     if faults:
         raise DeclarationError(plan.fusion.locate(faults))
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from consilience.declare import Loss, Many
+from consilience.declare import GradientBalancer, Loss, Many
 from consilience.errors import DeclarationError, Diagnostic, RunError
-from consilience.fuse._build import WrongOutputs, attribute, build_nodes
+from consilience.fuse._build import WrongOutputs, attribute, build_nodes, node_seed
 from consilience.fuse._config import FusedConfig
 from consilience.fuse._files import load, relocated, write_companions
 from consilience.fuse._honour import check_honour
-from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check
+from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check, objectives_of
 
 __all__ = ["FusedModel", "FusedOutput", "Step", "fuse"]
 
@@ -86,15 +86,24 @@ class FusedModel(PreTrainedModel):
     def __init__(self, config: FusedConfig, plan: Plan | None = None) -> None:
         super().__init__(config)
         self.plan = plan if plan is not None else check(config.to_fusion(), purpose=Purpose.USE)
-        built = build_nodes(self.plan, self.plan.fusion.train.seed)
+        self.added_by_tuners: dict[str, int] = {}
+        built = build_nodes(self.plan, self.plan.fusion.train.seed, self.added_by_tuners)
         self.nodes = _Nodes({name: module for name, module in built.items() if not self.plan.nodes[name].share})
         self.balancer = self._build_balancer()
-        self._steps: dict[tuple[str, ...], list[Step]] = {}
+        self._steps: dict[tuple[tuple[str, ...], frozenset[str]], list[Step]] = {}
+        self._owners = {
+            str(Ref(node.name, port)): node.name for node in self.plan.of("modules") for port in node.outputs
+        }
         self._tied_weights_keys = self.tied_names
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _build_balancer(self) -> nn.Module:
-        balancer = self.plan.balancer.build(tuple(node.name for node in self.plan.of("losses")))
+        declared, weighed = self.plan.balancer, tuple(node.name for node in self.plan.of("losses"))
+        if isinstance(declared, GradientBalancer):
+            weighed = tuple(objectives_of(self.plan, declared.per))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(node_seed(self.plan.fusion.train.seed, "objective.balance"))
+            balancer = declared.build(weighed)
         if not isinstance(balancer, nn.Module):
             name = self.plan.fusion.objective.balance["use"]
             found = f"{type(balancer).__name__}, from the build of {name}"
@@ -128,11 +137,12 @@ class FusedModel(PreTrainedModel):
     def forward(self, batch: Mapping[str, Tensor], outputs: Sequence[str] | None = None) -> FusedOutput:
         """Runs what the outputs need: nodes by name, the plan's answers when left out.
 
-        Raises KeyError when the batch lacks a tensor that they need.
+        A module of which the batch has an output (`encoder.pooled`) is not run, and what only it needs neither. Raises
+        KeyError when the batch lacks a tensor that they need.
         """
         values: dict[str, Any] = dict(batch)
         losses: dict[str, Tensor] = {}
-        for step in self.steps(tuple(outputs) if outputs is not None else tuple(self.plan.answers())):
+        for step in self.steps(tuple(outputs if outputs is not None else self.plan.answers()), self.given_by(batch)):
             given = self.run_step(step, values)
             values.update(given)
             if step.name in self.plan.fusion.losses:
@@ -140,15 +150,20 @@ class FusedModel(PreTrainedModel):
         made = {name: value for name, value in values.items() if name not in batch and name not in losses}
         return FusedOutput(tensors=made, losses=losses)
 
-    def steps(self, outputs: tuple[str, ...]) -> list[Step]:
-        """Gives the calls that the outputs need, in order."""
-        if outputs not in self._steps:
+    def given_by(self, batch: Mapping[str, Tensor]) -> frozenset[str]:
+        """Tells the modules of which a batch has an output already."""
+        return frozenset(self._owners[name] for name in batch if name in self._owners)
+
+    def steps(self, outputs: tuple[str, ...], given: frozenset[str] = frozenset()) -> list[Step]:
+        """Gives the calls that the outputs need, in order, beside the modules that are `given`."""
+        if (outputs, given) not in self._steps:
             unknown = [name for name in outputs if name not in self.plan.nodes]
             if unknown:
                 raise RunError(_unknown_output(unknown[0], self.plan))
-            needed = [self.plan.nodes[name] for name in self.plan.needed(outputs)]
-            self._steps[outputs] = [_step(self.plan, node) for node in needed if node.section in ("modules", "losses")]
-        return self._steps[outputs]
+            needed = [self.plan.nodes[name] for name in self.plan.needed(outputs, given)]
+            steps = [_step(self.plan, node) for node in needed if node.section in ("modules", "losses")]
+            self._steps[outputs, given] = steps
+        return self._steps[outputs, given]
 
     def run_step(self, step: Step, values: Mapping[str, Any]) -> dict[str, Tensor]:
         """Runs one node on the values before it, and names what it gives."""

@@ -11,6 +11,8 @@ from consilience.declare import Component
 
 __all__ = ["method_faults"]
 
+_CONTRACT = Component.__module__.rpartition(".")[0] + "."
+"""Where the classes of the contract are written."""
 MethodFault = tuple[str, str, str]
 """What a component has, what was expected, and what to write instead."""
 
@@ -35,7 +37,7 @@ def _contract(component: type[Component]) -> dict[str, FunctionType]:
     """Gives the methods that components of a kind have, each as the nearest base of the contract writes it."""
     found: dict[str, FunctionType] = {}
     for base in component.__mro__:
-        if base.__module__ == Component.__module__:
+        if base.__module__.startswith(_CONTRACT):
             for name, value in vars(base).items():
                 if isinstance(value, FunctionType) and not name.startswith("_"):
                     found.setdefault(name, value)

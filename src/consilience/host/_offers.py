@@ -18,6 +18,7 @@ from consilience.declare import (
     Component,
     Float,
     Fusion,
+    GradientBalancer,
     Input,
     Loss,
     Many,
@@ -25,6 +26,7 @@ from consilience.declare import (
     Module,
     Port,
     Ports,
+    Sees,
     Source,
     Tuner,
 )
@@ -43,6 +45,7 @@ _OWN_METHODS: dict[type[Component], tuple[str, ...]] = {
     Metric: ("build",),
     Tuner: ("apply",),
     Balancer: ("build",),
+    GradientBalancer: ("build",),
 }
 _PORTS: dict[type[Component], tuple[str, ...]] = {
     Input: ("inputs", "outputs"),
@@ -146,6 +149,9 @@ def _attributes(component: type[Component], base: type[Component]) -> Iterator[W
     if issubclass(component, Loss) and component.value not in _VALUES:
         expected = 'Float["batch"], one sum an example, or Float[""], one number'
         yield _wrong(component, f"whose value is {_shown(component.value)}", expected, 'value = Float["batch"]')
+    if issubclass(component, GradientBalancer) and not isinstance(component.sees, Sees):
+        has = f"whose sees is {_shown(component.sees)}"
+        yield _wrong(component, has, "Sees.GRAMIAN or Sees.JACOBIAN", "sees = Sees.GRAMIAN")
     for flag in _FLAGS:
         if not isinstance(getattr(component, flag, True), bool):
             has = f"whose {flag} is {_shown(getattr(component, flag))}"

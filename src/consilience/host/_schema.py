@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from consilience.declare import FIELD_TYPES, SECTIONS, FieldType, Fusion, Objective, TrainingKeys
+from consilience.declare import FIELD_TYPES, SECTIONS, FieldType, Fusion, Mixing, Objective, TrainingKeys
 from consilience.host._discovery import STANDARD
 from consilience.host._registry import Registry, default_registry
 from consilience.host._schema_keys import Keys, Schema, described, keys_of, paragraphs
@@ -64,7 +64,8 @@ class _File:
             return _entries(key, {"title": SECTIONS[key].kind, **self._node(key, model)}, model)
         if key == "objective":
             return self._objective()
-        return _mapping(keys_of(TrainingKeys, key), key, _docs(TrainingKeys)) if key == "train" else None
+        plain: dict[str, type[BaseModel]] = {"mixing": Mixing, "train": TrainingKeys}
+        return _mapping(keys_of(plain[key], key), key, _docs(plain[key])) if key in plain else None
 
     def _field(self) -> Schema:
         texts = {word: _docs(kind) for word, kind in FIELD_TYPES.items()}
@@ -131,11 +132,13 @@ class _File:
 
     def _objective(self) -> Schema:
         keys = keys_of(Objective, "objective")
+        self._definitions.update(keys.definitions)
         balance, weights = keys.properties["balance"], keys.properties["weights"]
         namespaces = {offer.namespace for offer in self._registry.components("loss")} - {STANDARD}
-        weights["properties"] = dict.fromkeys((_TASK, *sorted(namespaces)), weights["additionalProperties"])
-        named = self._nodes.key("balancer", balance["description"])
-        return _mapping(Keys({**keys.properties, "balance": named}), "objective", _docs(Objective))
+        for named in (weights, keys.properties["schedules"]):
+            named["properties"] = dict.fromkeys((_TASK, *sorted(namespaces)), named["additionalProperties"])
+        chosen = self._nodes.key("balancer", balance["description"])
+        return _mapping(Keys({**keys.properties, "balance": chosen}), "objective", _docs(Objective))
 
 
 def _docs(model: type[BaseModel]) -> str:

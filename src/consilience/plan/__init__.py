@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, Survey, check, survey
 from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
+from consilience.plan._schedules import schedule_faults
+from consilience.plan._trunk import objectives_of, trunk_of
+from consilience.plan._weighing import rests, schedules_of
 
 if TYPE_CHECKING:
     from consilience.plan._reduce import reduced
@@ -23,11 +26,16 @@ __all__ = [
     "Ref",
     "Survey",
     "check",
+    "objectives_of",
     "reduced",
+    "rests",
+    "schedule_faults",
+    "schedules_of",
     "survey",
     "to_html",
     "to_mermaid",
     "to_svg",
+    "trunk_of",
 ]
 
 _MODULES = {"reduced": "_reduce", "to_html": "drawing", "to_mermaid": "drawing", "to_svg": "drawing"}

@@ -11,10 +11,12 @@ from consilience.errors import DeclarationError, Diagnostic, Path, Related, Seve
 from consilience.host import Registry, default_registry
 from consilience.plan._cycles import cycles
 from consilience.plan._doubt import doubtful, unknown_ways
+from consilience.plan._features import check_features
 from consilience.plan._graph import Link, has_cycle, in_order
 from consilience.plan._learning import check_learning
 from consilience.plan._names import discipline_of
 from consilience.plan._plan import TARGET, Edge, Plan, PlanNode
+from consilience.plan._rates import check_rates
 from consilience.plan._resolve import resolve
 from consilience.plan._resolved import Resolved
 from consilience.plan._sized import tell_faults_with_sizes
@@ -98,6 +100,8 @@ def survey(
         meant = [way for way in wired.meant if set(way) <= set(resolved.nodes)]
         ways = [(source, target) for source, target, _ in links]
         unsure = replace(wired, unread=wired.unread | _misled(resolved, wired.edges) | in_cycles)
+        check_rates(resolved, solution.dims)
+        check_features(resolved, wired.edges)
         check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, unsure, ways))
     diagnostics = tuple(sort_diagnostics([*draft.faults, *resolved.fusion.locate(_news(resolved, draft))]))
     return Survey(_plan(resolved, links, order, solution, diagnostics), diagnostics)

@@ -8,6 +8,7 @@ from consilience.declare import Module
 from consilience.errors import Path, nearest
 from consilience.plan._doubt import Unknown
 from consilience.plan._gradient import Ways
+from consilience.plan._mixing import check_mixing
 from consilience.plan._plan import Edge, PlanNode
 from consilience.plan._resolved import Resolved
 from consilience.plan._rows import check_rows
@@ -32,6 +33,7 @@ def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple
     _check_tuners(resolved)
     _check_filled(resolved, edges)
     check_rows(resolved, edges, unknown.onward | unknown.behind)
+    check_mixing(resolved)
     check_training(resolved)
 
 

@@ -29,6 +29,7 @@ from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
 from consilience.plan._graph import Link, to_networkx
 from consilience.plan._names import TASK, named, namespace_of
+from consilience.plan._weighing import weighing
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -187,20 +188,27 @@ class Plan:
             keys.append(f"{target.node}.present")
         return tuple(keys)
 
-    def needed(self, outputs: Mapping[str, Any] | tuple[str, ...] | list[str] | frozenset[str]) -> list[str]:
-        """Lists, in order, the inputs, modules and losses that the named nodes need, themselves included."""
-        wanted = set(outputs)
-        for name in outputs:
-            wanted |= self._ancestors(name)
+    def needed(
+        self,
+        outputs: Mapping[str, Any] | tuple[str, ...] | list[str] | frozenset[str],
+        given: frozenset[str] = frozenset(),
+    ) -> list[str]:
+        """Lists, in order, the inputs, modules and losses that the named nodes need, themselves included.
+
+        Nodes whose values are `given` need nothing, and are left out.
+        """
+        wanted = set(outputs) - given
+        for name in tuple(wanted):
+            wanted |= self._ancestors(name, given)
         return [name for name in self.order if name in wanted and self.nodes[name].section != "fields"]
 
-    def _ancestors(self, node: str) -> set[str]:
+    def _ancestors(self, node: str, given: frozenset[str] = frozenset()) -> set[str]:
         """Lists the nodes whose values reach this one: `tie:` and `of:` refer to parameters, not to values."""
         found: set[str] = set()
         waiting = [node]
         while waiting:
             for edge in self._edges_into[waiting.pop()]:
-                if edge.source.node not in found:
+                if edge.source.node not in found and edge.source.node not in given:
                     found.add(edge.source.node)
                     waiting.append(edge.source.node)
         return found
@@ -261,15 +269,17 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the plan in a canonical form: equal for equal fusions, whatever the order of their keys."""
-        sources = self.fusion.to_dict().get("sources", {})
+        written = self.fusion.to_dict()
+        sources = written.get("sources", {})
         return {
             "name": self.fusion.name,
             "resources": {name: _settings(item) for name, item in sorted(self.resources.items())},
             "sources": {
                 name: sources[name] | {"settings": _settings(item)} for name, item in sorted(self.sources.items())
             },
+            **({"mixing": written["mixing"]} if "mixing" in written else {}),
             "nodes": [self._node_dict(self.nodes[name]) for name in self.order],
-            "objective": self.fusion.objective.model_dump(mode="json"),
+            "objective": self.fusion.objective.model_dump(mode="json", exclude={"schedules"}),
             "train": self.fusion.train.model_dump(mode="json"),
         }
 
@@ -296,8 +306,11 @@ class Plan:
         if node.tuner:
             owner = node.share or node.name
             written["tune"] = {"use": self.fusion.modules[owner].tune["use"], **_settings(node.tuner)}
+        if node.section == "modules" and (rates := self.fusion.modules[node.name].rates):
+            written["rates"] = rates
         if isinstance(node.declaration, Loss):
             written["weight"] = self.weight(node.name)
+            written |= weighing(self.fusion, node.name)
         return written
 
 

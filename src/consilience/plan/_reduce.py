@@ -29,12 +29,15 @@ def reduced(fusion: Plan | Fusion, losses: Iterable[str]) -> Fusion:
     for node in plan.of("metrics"):
         if nx.ancestors(plan.graph, node.name) <= kept:
             kept.add(node.name)
+    weighing = (plan.fusion.losses[name].example_weight for name in wanted)
+    kept |= {field for field in weighing if field is not None}
     written = plan.fusion.to_dict()
     for section in ("fields", "inputs", "modules", "losses", "metrics"):
         _keep(written, section, kept)
     written["sources"] = {name: _kept_source(plan, name, kept, written) for name in _sources(plan, kept)}
     _keep(written, "resources", _resources(plan, kept))
     _keep_weights(plan, wanted, written)
+    _keep_mixing(written)
     return Fusion(base=plan.fusion.base, **written)
 
 
@@ -101,6 +104,18 @@ def _keep_weights(plan: Plan, losses: tuple[str, ...], written: dict[str, Any]) 
     """Keeps the weights of the disciplines that still bring a loss."""
     disciplines = {plan.nodes[name].discipline for name in losses}
     objective = written.get("objective", {})
-    if "weights" in objective:
-        weights = {name: weight for name, weight in objective["weights"].items() if name in disciplines}
-        written["objective"] = objective | {"weights": weights}
+    for key in ("weights", "schedules"):
+        if key in objective:
+            kept = {name: value for name, value in objective[key].items() if name in disciplines}
+            written["objective"] = objective = objective | {key: kept}
+
+
+def _keep_mixing(written: dict[str, Any]) -> None:
+    """Keeps what `mixing` says of the sources that are left."""
+    mixing, sources = dict(written.get("mixing", {})), written["sources"]
+    if "proportions" in mixing:
+        mixing["proportions"] = {name: share for name, share in mixing["proportions"].items() if name in sources}
+    if mixing.get("until", "longest") not in ("longest", "shortest", *sources):
+        del mixing["until"]
+    if mixing:
+        written["mixing"] = mixing

@@ -195,7 +195,7 @@ def _resolve_shares(resolved: Resolved) -> None:
             fix = f"share: {near}" if near else f"# name under share the module that {name} applies once more"
             resolved.fault("CN210", path, f"the unknown module {node.share}", expected, fix)
         elif base is not None:
-            extra = [*node.settings, *(["tune"] if "tune" in node.model_fields_set else [])]
+            extra = [*node.settings, *(["tune"] if "tune" in node.model_fields_set else []), *node.rates]
             if extra:
                 expected = f"share and in alone: the settings are those of {node.share}"
                 at, found = ("modules", name, extra[0]), f"the key {extra[0]}"

@@ -70,10 +70,11 @@ def _by_layers(dims: Dims) -> Ask:
 
 
 def _layers_asked(module: Module, dims: Dims) -> Iterable[Fault]:
-    layers = module.linear_layers(dims)
-    names = () if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    if isinstance(layers, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"linear_layers gives {show(layers)}, and not a list of names, or None")
+    for method in (module.linear_layers, module.layer_stack):
+        layers = method(dims)
+        names = () if layers is None else [layers] if isinstance(layers, str) else list(layers)
+        if isinstance(layers, str) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"{method.__name__} gives {show(layers)}, and not a list of names, or None")
     return ()
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from consilience.declare import Dtype, Loss, Many, Port
 from consilience.errors import Part, Path, Related, Severity, nearest
+from consilience.plan._balancing import check_balancer
 from consilience.plan._gradient import Ways
 from consilience.plan._names import discipline_of
 from consilience.plan._needs import listed
 from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
 from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
+from consilience.plan._weighed import check_weighed
 
 __all__ = ["check_terms"]
 
@@ -22,9 +24,10 @@ _LARGEST = 1e6
 def check_terms(resolved: Resolved, edges: Iterable[Edge], ways: Ways, doubtful: frozenset[str]) -> None:
     """Notes weights that say nothing, losses that stand twice or contradict each other, and an idle balancer."""
     weights = _check_weights(resolved)
+    check_weighed(resolved, weights)
     if not doubtful:
         _check_untaught(resolved, ways, weights)
-        _check_balancer(resolved, ways, weights)
+        check_balancer(resolved, edges, ways, weights)
     sound = {node.name: node for node in _losses(resolved) if node.name not in doubtful}
     _check_pairs(resolved, edges, sound)
 
@@ -114,20 +117,6 @@ def _zero(resolved: Resolved, loss: str) -> Path:
     owner = discipline_of(node)
     is_own = node.weight == 0 or resolved.fusion.objective.weights.get(owner, 1.0) > 0
     return ("losses", loss, "weight") if is_own else ("objective", "weights", owner)
-
-
-def _check_balancer(resolved: Resolved, ways: Ways, weights: Mapping[str, float]) -> None:
-    balancer, path = resolved.balancer, ("objective", "balance")
-    if balancer is None:
-        return
-    name = resolved.fusion.objective.balance["use"]
-    if balancer.needs_shared_parameters and not ways.are_shared([loss for loss, weight in weights.items() if weight]):
-        found = f"{name}, and no parameters that two losses train"
-        expected = "a trained module that the gradients of two losses reach"
-        resolved.fault("CN413", path, found, expected, "balance: fixed")
-    elif balancer.needs_several_losses and sum(weight > 0 for weight in weights.values()) == 1:
-        found, expected = f"{name} over one loss", "several losses to weigh against each other"
-        resolved.fault("CN413", path, found, expected, "balance: fixed", severity=Severity.WARNING)
 
 
 def _check_pairs(resolved: Resolved, edges: Iterable[Edge], losses: Mapping[str, PlanNode]) -> None:

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 
 from consilience.declare import TrainingKeys, diagnostics_of, paste
 from consilience.errors import Part, Severity
+from consilience.plan._best import check_best, idle_beside_best
+from consilience.plan._rate import check_schedule
 from consilience.plan._resolved import Resolved
 
 __all__ = ["check_training"]
 
 _OWN_WORDS = {"num_train_epochs": "epochs", "per_device_train_batch_size": "batch_size"}
 """The transformers arguments that the file says in other words."""
-_LEAST_RATE = 1e-7
-"""Where transformers' polynomial schedule ends."""
 _IDLE = "a key that does something"
 
 
@@ -36,10 +36,9 @@ def check_training(resolved: Resolved) -> None:
     if keys.bf16 and keys.fp16:
         found = "both bf16 and fp16"
         resolved.fault("CN130", ("train", "fp16"), found, "one of bf16 and fp16", "# remove the key fp16", Part.KEY)
-    if keys.lr_scheduler_type == "polynomial" and keys.learning_rate <= _LEAST_RATE:
-        found = f"{keys.learning_rate:g}, where the polynomial schedule ends at {_LEAST_RATE:g}"
-        resolved.fault("CN130", ("train", "learning_rate"), found, f"above {_LEAST_RATE:g}", "learning_rate: 5.0e-5")
-    for key, found, fix in _idle(keys):
+    check_schedule(resolved, keys)
+    check_best(resolved, keys)
+    for key, found, fix in (*_idle(keys), *idle_beside_best(keys)):
         resolved.fault("CN416", ("train", key), found, _IDLE, fix, severity=Severity.WARNING)
 
 
@@ -60,6 +59,11 @@ def _idle(keys: TrainingKeys) -> Iterator[tuple[str, str, str]]:
         yield "warmup_steps", found, "warmup_steps: 0.1"
     if keys.data_seed is not None and keys.train_sampling_strategy == "sequential":
         yield "data_seed", f"{keys.data_seed}, and the rows keep their order", "# remove the key data_seed"
+    for key in ("torch_compile_backend", "torch_compile_mode"):
+        if getattr(keys, key) is not None and not keys.torch_compile:
+            yield key, f"{getattr(keys, key)}, and nothing is compiled", "torch_compile: true"
+    if keys.run_name is not None and not keys.report_to:
+        yield "run_name", "a name that no tracker is told", "# remove the key run_name"
 
 
 def _number(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from consilience.declare import Bool, Dims, Field, Float, Int, Metric, Number, Ports
 
-__all__ = ["F1", "Accuracy", "Confusion", "MultilabelF1", "MultioutputPearson", "Pearson"]
+__all__ = ["F1", "Accuracy", "Confusion", "Matthews", "MultilabelF1", "MultioutputPearson", "Pearson"]
 
 
 class _ByLabel(Metric):
@@ -50,11 +50,23 @@ class Confusion(_ByLabel):
     normalize: Literal["none", "true", "pred", "all"] = "none"
     """Counts, or shares of the true classes, of the predicted ones, or of all."""
 
+    is_number = False
+
     def build(self, dims: Dims) -> Any:
         """Builds the metric."""
         from consilience.standard.built.metrics import Confusion
 
         return Confusion(dims["classes"], self.normalize)
+
+
+class Matthews(_ByLabel):
+    """Matthews' correlation between the highest-scored class and the true one, 0 for a guess (Matthews 1975)."""
+
+    def build(self, dims: Dims) -> Any:
+        """Builds the metric."""
+        from consilience.standard.built.metrics import Matthews
+
+        return Matthews(dims["classes"])
 
 
 class MultilabelF1(Metric):

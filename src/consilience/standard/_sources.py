@@ -103,6 +103,10 @@ class Table(Source):
         """Reads the file, or that of each split; raises `DataError` (CN507), with paths that start at this source."""
         return {split: self._read(location.path) for split, location in self._located()}
 
+    def stream(self) -> Mapping[str, Any]:
+        """Gives the file's rows, or those of each split, as they are read; raises `DataError` (CN507)."""
+        return {split: self._read(location.path, streaming=True) for split, location in self._located()}
+
     def examine(self) -> Iterable[Fault]:
         """Warns of rows with fewer cells than there are columns."""
         if self._format() in ("csv", "tsv"):
@@ -133,7 +137,7 @@ class Table(Source):
             suffixes.pop()
         return self.format or (_FORMATS.get(suffixes[-1]) if suffixes else None)
 
-    def _read(self, path: Path) -> Any:
+    def _read(self, path: Path, streaming: bool = False) -> Any:
         import datasets
 
         kind = self._format() or "csv"
@@ -146,11 +150,13 @@ class Table(Source):
                 cells.see_names()
                 first = _first_row(path, options)
                 features = datasets.Features({str(name): datasets.Value("string") for name in first.columns})
-                if first.empty:
+                if first.empty and not streaming:
                     return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
                 options["features"] = features
             files = {"train": glob.escape(str(path))}  # the loader takes names for patterns
-            return datasets.load_dataset(_LOADERS[kind], data_files=files, split="train", **options)
+            return datasets.load_dataset(
+                _LOADERS[kind], data_files=files, split="train", streaming=streaming, **options
+            )
 
     def _cells(self, path: Path) -> CellFile:
         options = self._text_options(self._format() or "csv")
@@ -206,12 +212,20 @@ class Hub(Source):
 
     def open(self) -> Mapping[str, Any]:
         """Loads every split; raises `DataError` (CN507, CN605), with paths that start at this source."""
+        return self._load(streaming=False)
+
+    def stream(self) -> Mapping[str, Any]:
+        """Gives the rows of every split as they are read; raises as `open` does."""
+        return self._load(streaming=True)
+
+    def _load(self, streaming: bool) -> Mapping[str, Any]:
         import datasets
 
         where = str(self.path.path) if self._is_local() else self.path.text
+        revision = None if self._is_local() else self.revision
         with _quiet(self._is_local()):
             try:
-                loaded = datasets.load_dataset(where, self.name, revision=None if self._is_local() else self.revision)
+                loaded = datasets.load_dataset(where, self.name, revision=revision, streaming=streaming)
             except datasets.exceptions.DatasetGenerationError as error:
                 raise DataError(unreadable(self.path.text, error.__cause__ or error)) from error
             except (OSError, ValueError, RuntimeError) as error:

@@ -1,13 +1,14 @@
-"""The standard tuners: which parameters of a module are trained."""
+"""The standard tuners that choose among a module's own parameters which are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Any
 
-from consilience.declare import DeclarationError, Diagnostic, Dims, Fault, Field, Module, Tuner, nearest, paste
+from consilience.declare import DeclarationError, Diagnostic, Dims, Fault, Field, Module, Tuner
+from consilience.standard._encoders import family_behind
 
-__all__ = ["Frozen", "Full", "Lora"]
+__all__ = ["Bitfit", "Frozen", "Full", "LastN", "raise_fault"]
 
 
 class Full(Tuner):
@@ -21,60 +22,78 @@ class Full(Tuner):
 class Frozen(Tuner):
     """Trains no parameter."""
 
+    cache: bool = False
+    """Whether what the module gives of each example is computed once, kept on disk, and read again in every epoch."""
+
     trains = False
+
+    @property
+    def keeps_features(self) -> bool:
+        """As the key `cache` says."""
+        return self.cache
 
     def apply(self, module: Any) -> None:
         """Keeps every parameter as it is."""
         module.requires_grad_(False)
 
 
-class Lora(Tuner):
-    """Trains low-rank additions to linear layers (Hu et al. 2021, arXiv:2106.09685), and nothing else of the module.
+class Bitfit(Tuner):
+    """Trains the biases of a module, those of its norms included, and nothing else (Ben Zaken et al. 2022).
 
-    But for a gate that starts closed, as that of `cross_attention`: frozen at zero, it would keep the additions dead.
+    But for a gate that starts closed, as that of `cross_attention`: frozen at zero, it would keep them from learning.
     """
 
-    r: int = Field(8, ge=1, le=4096)
-    """The rank of the additions."""
-    alpha: int = Field(16, ge=1, le=65_536)
-    """The additions are scaled by alpha / r."""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """The share of a layer's inputs that the addition drops while training."""
-    targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = "all-linear"
-    """The linear layers that get one: all, or those whose name is, or ends in, one of these, such as [query, value]."""
-
     def faults_on(self, module: Module, dims: Dims) -> Iterable[Fault]:
-        """Tells of a module without linear layers, and of targets that name none, where the module says its layers."""
-        layers = module.linear_layers(dims)
-        return [] if layers is None else self._faults_among(list(layers))
-
-    def _faults_among(self, layers: Sequence[str]) -> Iterator[Fault]:
-        known = list(dict.fromkeys(name.rpartition(".")[2] for name in layers))
-        if not known:
-            expected = "a module with linear layers, such as a text_encoder"
-            yield Fault("CN450", "", "a module without linear layers inside", expected, "tune: full")
-        elif lost := [target for target, names in self._matching(layers).items() if not names]:
-            meant = [nearest(target, known) if target in lost else target for target in self.targets]
-            written = list(dict.fromkeys(filter(None, meant))) or known[:1]
-            found, expected = f"{', '.join(lost)}: no linear layer", f"one of {', '.join(known)}"
-            yield Fault("CN450", "targets", found, expected, f"targets: {paste(written)}")
-
-    def _matching(self, layers: Sequence[str]) -> dict[str, list[str]]:
-        """Gives for every target the layers that it names: by full name, or by the last words of it."""
-        if self.targets == "all-linear":
-            return {name: [name] for name in layers}
-        return {
-            target: [name for name in layers if name == target or name.endswith(f".{target}")]
-            for target in self.targets
-        }
+        """Tells of an encoder of a family that has no biases, as ModernBERT mostly."""
+        config, family = family_behind(module)
+        if family is not None and not any(name.endswith(".bias") for name in family.weights(config)):
+            yield _no_biases()
 
     def apply(self, module: Any) -> None:
-        """Freezes the module and adds the low-rank layers; raises `DeclarationError` when a target names no layer."""
-        from consilience.standard.built.lora import add_lora, linear_layers
+        """Freezes all but the biases; raises `DeclarationError` where there are none."""
+        names = {name for name, _ in module.named_parameters() if name.rpartition(".")[2] == "bias"}
+        if not names:
+            raise_fault(_no_biases())
+        names.update(getattr(module, "starts_closed", ()))
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name in names)
 
-        layers = linear_layers(module)
+
+class LastN(Tuner):
+    """Trains the last layers of a module, and what comes after them, such as a last norm."""
+
+    n: int = Field(1, ge=1, le=4096)
+    """How many layers."""
+
+    def faults_on(self, module: Module, dims: Dims) -> Iterable[Fault]:
+        """Tells of a module without a stack of layers, or with fewer of them."""
+        layers = module.layer_stack(dims)
+        return [] if layers is None else self._faults_among(list(layers))
+
+    def _faults_among(self, layers: list[str]) -> Iterable[Fault]:
+        if not layers:
+            yield Fault(
+                "CN451", "", "a module without a stack of layers", "a module such as text_encoder", "tune: full"
+            )
+        elif self.n > len(layers):
+            found = f"{self.n}, where the module has {len(layers)}"
+            yield Fault("CN451", "n", found, f"at most {len(layers)} layers", f"n: {len(layers)}")
+
+    def apply(self, module: Any) -> None:
+        """Freezes what comes before; raises `DeclarationError` where there are fewer layers."""
+        from consilience.standard.built.stack import layers_of, train_last
+
+        layers = layers_of(module)
         for fault in self._faults_among(layers):
-            path = ("tune", fault.key) if fault.key else ("tune",)
-            raise DeclarationError(Diagnostic(fault.code, path, fault.found, fault.expected, fault.fix))
-        names = (name for found in self._matching(layers).values() for name in found)
-        add_lora(module, list(dict.fromkeys(names)), self.r, self.alpha, self.dropout)
+            raise_fault(fault)
+        train_last(module, layers, self.n)
+
+
+def _no_biases() -> Fault:
+    return Fault("CN453", "", "a module without biases", "a module with biases to train", "tune: {use: lora}")
+
+
+def raise_fault(fault: Fault) -> None:
+    """Raises what was found once a module is built, at the key of the file that asks for the tuner."""
+    path = ("tune", fault.key) if fault.key else ("tune",)
+    raise DeclarationError(Diagnostic(fault.code, path, fault.found, fault.expected, fault.fix))

@@ -65,11 +65,13 @@ def collator_of(subject: Subject, built: Built, seed: int = 0) -> Collator:
     return Collator(fields, sizes, (*steps, own), seed)
 
 
-def examples_of(subject: Subject, built: Built, texts: Sequence[str | list[str]]) -> list[dict[str, Any]]:
-    """Makes examples of some texts, each with a label for every word between white space."""
+def examples_of(
+    subject: Subject, built: Built, texts: Sequence[str | list[str]], first: int = 0
+) -> list[dict[str, Any]]:
+    """Makes examples of some texts, numbered from `first`, each with a label for every word between white space."""
     classes = built.solved.sizes
     found = []
-    for row, text in enumerate(texts):
+    for row, text in enumerate(texts, first):
         example: dict[str, Any] = {"text": text, "_row": row}
         for name, kind in subject.reads.items():
             port = port_of(kind)

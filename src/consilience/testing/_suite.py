@@ -43,7 +43,9 @@ def conformance(
     @pytest.mark.parametrize("case", suite.cases, ids=str)
     def test_plugin(case: Case, record_property: Callable[[str, object], None]) -> None:
         outcome = suite.run(case)
-        record_property(PROPERTY, {"namespace": suite.lab.namespace, **asdict(outcome)})
+        # Plain values: a report may travel from another process, as pytest-xdist's do.
+        plain = {"namespace": suite.lab.namespace, **asdict(outcome), "status": outcome.status.value}
+        record_property(PROPERTY, plain)
         match outcome.status:
             case Status.FAILED:
                 pytest.fail(outcome.detail, pytrace=False)

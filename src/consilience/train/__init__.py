@@ -2,10 +2,13 @@
 
 from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
+from consilience.train._gradients import Setting
 from consilience.train._interrupted import Interrupted
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._picture import draw_course
 from consilience.train._run import Run
+from consilience.train._steps import gradient_step
 from consilience.train._train import train
 from consilience.train._trainer import FusionTrainer
 from consilience.train._validation import evaluation_loader
@@ -15,11 +18,14 @@ __all__ = [
     "Interrupted",
     "Objective",
     "Run",
+    "Setting",
     "Terms",
     "Window",
     "describe_device",
+    "draw_course",
     "evaluation_loader",
     "fingerprints",
+    "gradient_step",
     "measure",
     "to_device",
     "train",

@@ -9,21 +9,36 @@ import torch
 from transformers import TrainingArguments
 
 from consilience.errors import DeclarationError, Diagnostic
-from consilience.plan import Plan
+from consilience.plan import Plan, rests
 
 __all__ = ["arguments_of"]
+
+_OURS = frozenset(
+    {
+        "gradient_checkpointing",
+        "report_to",
+        "run_name",
+        "metric_for_best_model",
+        "greater_is_better",
+        "load_best_model_at_end",
+        "early_stopping_patience",
+        "early_stopping_threshold",
+    }
+)
+"""The keys that are done here: transformers would do them to the whole model, or outside of the run's directory."""
 
 
 def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArguments:
     """Gives the transformers arguments of a plan; raises `DeclarationError` when transformers refuses one."""
     settings = plan.fusion.train
     given: dict[str, Any] = {
-        "report_to": "none",
         "logging_steps": 10,
+        "accelerator_config": {"dispatch_batches": False},  # batches of a stream are of several lengths
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "eval_strategy": "epoch",
         "save_strategy": "steps" if settings.arguments.get("save_steps") else "epoch",
         "save_total_limit": 2,
-        **{key: value for key, value in settings.arguments.items() if value is not None},
+        **{key: value for key, value in settings.arguments.items() if value is not None and key not in _OURS},
     }
     try:
         arguments = TrainingArguments(
@@ -33,10 +48,11 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             learning_rate=settings.learning_rate,
             seed=settings.seed,
             remove_unused_columns=False,
+            report_to="none",
             logging_nan_inf_filter=False,  # it would wait for the device at every micro-batch
             disable_tqdm=not progress,
-            # Every module that is trained reaches a loss, and every loss is run in every step.
-            ddp_find_unused_parameters=False,
+            # Every module that is trained reaches a loss; what only losses reach that may be off waits for no gradient.
+            ddp_find_unused_parameters=any(rests(plan, node.name) for node in plan.of("losses")),
             **given,
         )
     except (ValueError, TypeError, ImportError) as error:

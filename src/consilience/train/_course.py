@@ -54,8 +54,10 @@ class Course:
 
 def finished(path: Path, registry: Registry | None = None) -> Run | None:
     """Gives the run, if it is finished."""
-    is_whole = (path / "record.json").is_file() and (path / "model" / "config.json").is_file()
-    return Run.open(path, registry) if is_whole else None
+    if not ((path / "record.json").is_file() and (path / "model" / "config.json").is_file()):
+        return None
+    run = Run.open(path, registry)
+    return run if run.record.get("status", "finished") == "finished" else None
 
 
 def plan_of(path: Path) -> Plan:

@@ -33,7 +33,7 @@ def measure(
     """Gives every metric of the fusion over the examples that have its target: a number, or a nested list.
 
     `plan` is the whole fusion's: a model loaded for use has a plan without metrics. `watch` sees the values of each
-    batch by name, those of the modules `outputs` among them.
+    batch by name, those of the modules and losses `outputs` among them. Every process measures all batches by itself.
     """
     metrics = {name: metric.to(model.device) for name, metric in build_metrics(plan).items()}
     asked = tuple(dict.fromkeys([*(ref.node for name in metrics for ref in _read(plan, name)), *outputs]))
@@ -42,8 +42,8 @@ def measure(
     try:
         for batch in batches:
             on_device = to_device(batch, model.device)
-            output = model(on_device, outputs=[name for name in asked if name in model.plan.fusion.modules])
-            values = {**on_device, **(output.tensors or {})}
+            output = model(on_device, outputs=[name for name in asked if _is_run(model.plan, name)])
+            values = {**on_device, **(output.tensors or {}), **(output.losses or {})}
             for name, metric in metrics.items():
                 _update(metric, plan, name, values)
             if watch is not None:
@@ -73,7 +73,17 @@ def _built(plan: Plan, node: PlanNode) -> torchmetrics.Metric:
         fault = Diagnostic("CN311", (node.section, node.name), found, "a torchmetrics Metric", fix)
         raise DeclarationError(plan.fusion.locate([fault]))
     check_called(plan, node, built, "update")
+    built.distributed_available_fn = _alone
     return built
+
+
+def _is_run(plan: Plan, name: str) -> bool:
+    return name in plan.fusion.modules or name in plan.fusion.losses
+
+
+def _alone() -> bool:
+    """Keeps torchmetrics from adding up what the processes measured: each has measured all rows."""
+    return False
 
 
 def _read(plan: Plan, metric: str) -> list[Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from consilience.declare import GradientBalancer
 from consilience.fuse import FusedModel, FusedOutput
+from consilience.plan import schedules_of
+from consilience.train._rows import counted_rows
 
 __all__ = ["Objective", "Terms", "Window"]
 
@@ -17,53 +20,77 @@ __all__ = ["Objective", "Terms", "Window"]
 class Window:
     """What one optimizer step averages over: all its micro-batches, in all processes.
 
-    `counts` holds, for each loss of values an example, the sum of what counts (`Float[""]`); `batches` the number of
-    micro-batches in this process.
+    `counts` holds, for each loss that reads rows, the sum of what counts (`Float[""]`); `batches` the number of
+    micro-batches in this process; `step` how many steps of the optimizer lie before this one, `steps` how many there
+    are in all.
     """
 
     counts: Mapping[str, Tensor]
     batches: int = 1
     processes: int = 1
+    step: int = 0
+    steps: int = 0
 
 
 @dataclass(frozen=True)
 class Terms:
-    """One micro-batch's part of the objective: its total, and every loss before and after weighing, detached."""
+    """One micro-batch's part of the objective: its total, and every loss before and after weighing, detached.
+
+    `given` holds each loss as the balancer is given it, weighted, with its graph: what gradients are taken of one by
+    one. Averaged over the processes, its gradients are those of the window, as those of `total` are. A loss that is off
+    in the step stands in none of them.
+    """
 
     total: Tensor
     losses: Mapping[str, Tensor]
     weighted: Mapping[str, Tensor]
+    given: Mapping[str, Tensor]
 
 
 class Objective:
     """Computes sum_d lambda_d L_d for a fused model.
 
     Each loss is sum(values) / sum(counts) over the examples that have what the loss needs, across the micro-batches and
-    the processes of one optimizer step, so that neither accumulation nor missing targets change the gradient.
+    the processes of one optimizer step, so that neither accumulation nor missing targets change the gradient. An
+    example's weight multiplies its value and its count. A loss of one number that reads rows is the mean over the
+    micro-batches, each as often as it has rows that count.
     """
 
     def __init__(self, model: FusedModel) -> None:
         self._model = model
-        plan = model.plan
-        self.losses = tuple(node.name for node in plan.of("losses"))
-        self._weights = {name: plan.weight(name) for name in self.losses}
+        self._plan = model.plan
+        self._balance = _as_given if isinstance(self._plan.balancer, GradientBalancer) else model.balancer
+        self.losses = tuple(node.name for node in self._plan.of("losses"))
+        self._weights = {name: self._plan.weight(name) for name in self.losses}
+        self._schedules = {name: schedules_of(self._plan.fusion, name) for name in self.losses}
+        self.scheduled = tuple(name for name, schedules in self._schedules.items() if schedules)
+        """The losses whose weight changes from step to step."""
+        self._weighted_by = {name: node.example_weight for name, node in self._plan.fusion.losses.items()}
 
-    def counts(self, batches: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """Sums, for each loss with values an example, what counts in this process's micro-batches."""
+    def weights(self, step: int, steps: int) -> dict[str, float]:
+        """Gives the weight of each loss that is on in a step: its own, its discipline's, and their schedules'."""
+        found = dict(self._weights)
+        for name in self.scheduled:
+            for schedule in self._schedules[name]:
+                found[name] *= schedule.factor(step, steps)
+        return {name: weight for name, weight in found.items() if weight}
+
+    def counts(self, batches: Sequence[Mapping[str, Tensor]], losses: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Sums, for each loss that reads rows, what counts in this process's micro-batches."""
         found: dict[str, Tensor] = {}
-        for name in self.losses:
-            counted = [self._model.count(name, batch) for batch in batches]
-            sums = [count.sum() for count in counted if count is not None]
+        for name in self.losses if losses is None else losses:
+            sums = [counted.sum() for batch in batches if (counted := self._counted(name, batch)) is not None]
             if sums:
                 found[name] = torch.stack(sums).sum()
         return found
 
     def __call__(self, output: FusedOutput, batch: Mapping[str, Tensor], window: Window) -> Terms:
-        """Gives one micro-batch's part of the objective over its window."""
+        """Gives one micro-batch's part of the objective over its window: of the losses that are on in its step."""
         assert output.losses is not None
-        means = {name: self._mean(name, output.losses[name], batch, window) for name in self.losses}
-        given = {name: self._weights[name] * mean for name, mean in means.items()}
-        factors, penalties = self._model.balancer(given)
+        weights = self.weights(window.step, window.steps)
+        means = {name: self._mean(name, output.losses[name], batch, window) for name in weights}
+        given = {name: weights[name] * mean for name, mean in means.items()}
+        factors, penalties = self._balance(given)
         weighted = {name: factors[name] * value for name, value in given.items()}
         # Across processes gradients are averaged: what was divided by a sum over all of them is multiplied back.
         total = torch.stack([self._back(name, value, window) for name, value in weighted.items()]).sum()
@@ -73,13 +100,39 @@ class Objective:
             total,
             {name: self._back(name, mean.detach(), window) for name, mean in means.items()},
             {name: self._back(name, value.detach(), window) for name, value in weighted.items()},
+            {name: self._back(name, value, window) for name, value in given.items()},
         )
+
+    def _counted(self, name: str, batch: Mapping[str, Tensor]) -> Tensor | None:
+        """Gives what each row of a micro-batch counts for a loss (`Float["batch"]`); None for one that reads none."""
+        count = self._model.count(name, batch)
+        if count is None:
+            if not self._plan.present_keys(name):
+                return None
+            count = self._model.present(name, batch)
+        weights = self._example_weights(name, batch)
+        count = torch.where(counted_rows(batch, len(count)), count, 0).to(_sums_in(count))
+        return count if weights is None else count * weights.to(count.dtype)
+
+    def _example_weights(self, name: str, batch: Mapping[str, Tensor]) -> Tensor | None:
+        field = self._weighted_by[name]
+        return None if field is None else torch.where(batch[f"{field}.present"], batch[field], 1)
 
     def _mean(self, name: str, value: Tensor, batch: Mapping[str, Tensor], window: Window) -> Tensor:
         if name not in window.counts:
             return value / window.batches
-        present = self._model.present(name, batch)
-        return torch.where(present, value, 0.0).sum() / window.counts[name].clamp(min=1e-12)
+        value = value.to(torch.promote_types(value.dtype, torch.float32))
+        if value.dim():
+            present = self._model.present(name, batch) & counted_rows(batch, len(value))
+            weights = self._example_weights(name, batch)
+            part = torch.where(present, value, 0)
+            part = (part if weights is None else part * weights.to(part.dtype)).sum()
+        else:
+            counted = self._counted(name, batch)
+            assert counted is not None
+            part = value * counted.sum().to(value.dtype)
+        whole = window.counts[name]
+        return part / torch.where(whole > 0, whole, 1).to(part.dtype)
 
     def _if_counted(self, name: str, penalty: Tensor, window: Window) -> Tensor:
         """Leaves the penalty out where no example of the window counts for the loss: it would be all that is learnt."""
@@ -87,3 +140,13 @@ class Objective:
 
     def _back(self, name: str, value: Tensor, window: Window) -> Tensor:
         return value * window.processes if name in window.counts else value
+
+
+def _as_given(values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Leaves the values to a balancer that weighs their gradients."""
+    return {name: torch.ones_like(value) for name, value in values.items()}, {}
+
+
+def _sums_in(tensor: Tensor) -> torch.dtype:
+    """Gives the type that counts are summed in: many small weights are lost in 32 bits, and some devices have no 64."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import os
-import shutil
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from transformers import PrinterCallback, ProgressCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 
-from consilience.data import LengthGroupedBatches, Prepared, prepare
+from consilience.data import Prepared, prepare, training_rows
 from consilience.declare import Fusion
-from consilience.fuse import FusedModel, build_collator, check_savable, fuse, provenance
+from consilience.fuse import FusedModel, build_collator, check_savable, count_by_discipline, fuse, parameters_of
 from consilience.plan import Plan, check
+from consilience.plan.drawing import Parameters
 from consilience.train._arguments import arguments_of
+from consilience.train._best import BestModel, choose_best, early_stopping, series_of
 from consilience.train._course import Course, begun, finished, plan_of, resumed
-from consilience.train._device import describe_device, machine
+from consilience.train._device import describe_device
+from consilience.train._epochs import SetEpoch
+from consilience.train._finish import finish_model, recorded
 from consilience.train._going_on import learn
+from consilience.train._keeping import keep_features
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
+from consilience.train._recompute import recompute_activations
+from consilience.train._record import Timings, facts
+from consilience.train._rows import RowsKept
 from consilience.train._run import Run
+from consilience.train._scheduled import SchedulesFit
 from consilience.train._step_ended import StepEnded
+from consilience.train._trackers import check_trackers, trackers
 from consilience.train._trainer import FusionTrainer
-from consilience.train._validation import EvaluateEachEpoch, measurer
+from consilience.train._tuned_steps import TunedSteps
+from consilience.train._validation import measurer, validation_loader
 
 __all__ = ["Announce", "train"]
 
@@ -57,75 +67,104 @@ def train(
             raise TypeError("train needs a fusion, or a run to resume")
         fusion = plan_of(Path(resume))
     plan = fusion if isinstance(fusion, Plan) else check(fusion)
+    check_trackers(plan)
+    timings = Timings()
     arguments = arguments_of(plan, Path(resume or runs), progress)  # tells a wrong value before data are read
+    if not arguments.distributed_state.is_main_process:  # one of several tells what all do
+        say, progress = (lambda text: None), False
     with ExitStack() as held:
         course = held.enter_context(resumed(plan, Path(resume), accept, arguments, say)) if resume else None
         say(f"reading {', '.join(plan.sources)}")
-        prepared = prepare(plan)
+        with timings.of("reading"):
+            prepared = prepare(plan, progress)
         for warning in prepared.warnings:
             say(str(warning))
         say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
         set_seed(plan.fusion.train.seed)
-        model = fuse(plan)
+        with timings.of("building"):
+            model = fuse(plan)
         build_metrics(plan)
         check_savable(model)  # what fails to save fails now, not after the training
         course = course or held.enter_context(begun(plan, Path(runs), arguments))
-        _learn(plan, model, prepared, course, say, progress)
+        _learn(model, prepared, course, _Shown(say, progress, timings))
         arguments.distributed_state.wait_for_everyone()
     return course.run
 
 
-def _learn(plan: Plan, model: FusedModel, prepared: Prepared, course: Course, say: Announce, progress: bool) -> None:
-    run = course.run
-    seed = plan.fusion.train.seed
-    arguments = arguments_of(plan, run.path, progress)
-    collator = build_collator(plan, [node.name for node in plan.of("losses")], seed)
-    validation = measurer(plan, model, prepared) if plan.of("metrics") and len(prepared.validation) else None
-    trainer = FusionTrainer(
-        sampler=_sampler(plan, arguments, prepared),
-        measure=validation,
-        model=model,
-        args=arguments,
-        train_dataset=prepared.train,
-        data_collator=collator,
-        callbacks=[LogFile(run.path / "log.jsonl")],
-    )
-    trainer.add_callback(StepEnded(trainer))
-    _replace_progress(trainer, progress)
+@dataclass(frozen=True)
+class _Shown:
+    """How a person is told what goes on, and where the seconds are counted."""
+
+    say: Announce
+    progress: bool
+    timings: Timings
+
+
+def _learn(model: FusedModel, prepared: Prepared, course: Course, shown: _Shown) -> None:
+    plan, run, timings = model.plan, course.run, shown.timings
+    trainer = _trainer(model, prepared, run, shown)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    say(f"training {trained:,} of {model.num_parameters():,} parameters on {describe_device(arguments.device)}")
-    if validation is not None:
-        trainer.add_callback(EvaluateEachEpoch(trainer))
-    started = time.monotonic()
-    result = learn(trainer, course, plan)
-    trainer.check_finite()
-    if not trainer.is_world_process_zero():
-        return
-    record = {"name": plan.fusion.name, "base": str(plan.fusion.base), "seed": seed} | machine(arguments.device)
-    record |= provenance(plan)
-    record["training"] = {
-        "seconds": round(time.monotonic() - started, 3),
-        "steps": result.global_step,
+    shares = count_by_discipline(plan, parameters_of(model))
+    on = f"{_told(shares)} on {describe_device(trainer.args.device)}"
+    shown.say(f"training {trained:,} of {model.num_parameters():,} parameters{on}")
+    if plan.fusion.train.arguments.get("gradient_checkpointing"):
+        for name in recompute_activations(model):
+            shown.say(f"gradient_checkpointing: {name} keeps its activations: it holds no transformers model that can")
+    known = facts(plan, trainer.args.device) if trainer.is_world_process_zero() else {}
+    counts = {
         "rows": {name: len(split) for name, split in prepared.splits.items()},
         "training_rows": prepared.train.sizes,
         "parameters": model.num_parameters(),
         "trained_parameters": trained,
+        "parameters_by_discipline": {name: asdict(share) for name, share in shares.items()},
     }
-    staged = run.path / ".model.part"
-    for old in (staged, run.path / "model"):  # of a run that was killed here
-        shutil.rmtree(old, ignore_errors=True)
-    model.save_pretrained(staged)
-    staged.replace(run.path / "model")
-    run.write_json("record.json", record)
-    course.finish(plan)
+    with recorded(trainer, run, known, timings):
+        with timings.of("training"):
+            steps = learn(trainer, course, plan).global_step
+        trainer.check_finite()
+        best = finish_model(trainer, model, run, shown.say)
+        seconds = round(timings.seconds["training"], 3)
+        known["training"] = {"seconds": seconds, "steps": steps, **counts, **best}
+    if trainer.is_world_process_zero():
+        course.finish(plan)
 
 
-def _sampler(plan: Plan, arguments: TrainingArguments, prepared: Prepared) -> LengthGroupedBatches | None:
-    """Groups rows of like length, unless the file asks for another `train_sampling_strategy`."""
-    if plan.fusion.train.arguments.get("train_sampling_strategy") not in (None, "group_by_length"):
-        return None
-    seed = arguments.data_seed if arguments.data_seed is not None else arguments.seed
-    return LengthGroupedBatches(prepared.train.lengths, arguments.train_batch_size, seed)
+def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> FusionTrainer:
+    plan, seed = model.plan, model.plan.fusion.train.seed
+    arguments = arguments_of(plan, run.path, shown.progress)
+    losses = [node.name for node in plan.of("losses")]
+    kept = keep_features(model, prepared, arguments, shown.say, shown.progress)
+    collator = kept.collator(plan, losses, seed, "train") if kept else build_collator(plan, losses, seed)
+    validation = None
+    if series_of(plan) or len(prepared.validation):
+        loader = validation_loader(plan, prepared, kept)
+        choose_best(arguments, plan, model, loader)
+        validation = shown.timings.timed("validating", measurer(plan, model, loader))
+    data_seed = arguments.data_seed if arguments.data_seed is not None else seed
+    rows, order = training_rows(plan, prepared, arguments.train_batch_size, data_seed, arguments.world_size)
+    trainer = FusionTrainer(
+        sampler=order,
+        measure=validation,
+        best=BestModel(run.path) if plan.fusion.train.arguments.get("load_best_model_at_end") else None,
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        data_collator=RowsKept(collator),
+        callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else []), *trackers(plan, run.path)],
+    )
+    for callback in (SchedulesFit(plan), TunedSteps(trainer), StepEnded(trainer), early_stopping(plan)):
+        if callback is not None:
+            trainer.add_callback(callback)
+    _replace_progress(trainer, shown.progress)
+    return trainer
+
+
+def _told(shares: Mapping[str, Parameters]) -> str:
+    """Says what each discipline trains, and what tuners added, where that is more than one number."""
+    added = sum(share.added for share in shares.values())
+    words = [f"{name} {share.trained:,}" for name, share in shares.items()] if len(shares) > 1 else []
+    words += [f"added by tuners {added:,}"] if added else []
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _replace_progress(trainer: FusionTrainer, progress: bool) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.utils.data import Sampler
+from transformers import IntervalStrategy
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
-from consilience.plan import PlanNode
+from consilience.train._best import BestModel
+from consilience.train._finite import FiniteWatch
+from consilience.train._gradients import Setting
+from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
+from consilience.train._optimizer import own_rates, parameter_groups
+from consilience.train._ranks import Ranks
 from consilience.train._resumable import ResumableTrainer
+from consilience.train._rows import idle
+from consilience.train._shards import deal, is_idle, with_balancer
+from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 
 __all__ = ["FusionTrainer"]
 
@@ -23,19 +32,37 @@ class FusionTrainer(ResumableTrainer):
     """Trains a `FusedModel` on the objective; logs every loss and every discipline's share without a sync each step."""
 
     def __init__(
-        self, *, sampler: Sampler[int] | None, measure: Callable[[], dict[str, float]] | None, **options: Any
+        self,
+        *,
+        sampler: Sampler[Any] | None,
+        measure: Callable[[], dict[str, float]] | None,
+        best: BestModel | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(**options)
+        if measure is None:
+            options["args"].eval_strategy = IntervalStrategy.NO
+        super().__init__(**{"eval_dataset": options["train_dataset"], **options})  # which it asks for, and never reads
+        self._best = best
         assert isinstance(self.model, FusedModel)
         self._objective = Objective(self.model)
+        if self.args.ddp_find_unused_parameters:
+            self.model.register_forward_hook(with_balancer)
         self._plan = self.model.plan
         self._sampler = sampler
         self._measure = measure
         self._sums: dict[str, Tensor] = {}
-        self._steps_summed = 0
-        self._first_bad: dict[str, Tensor] = {}
+        self._averaged: dict[str, Tensor] = {}
+        """In how many steps since the last log some row counted for each loss."""
+        self._finite = FiniteWatch(self.model, self._objective, self.accelerator, self.train_dataset)
         self.numbers: dict[str, Any] = {}
         """What the plugins tell of the last step, for the log."""
+        check_whole(self._plan, self.accelerator.distributed_type)
+        ranks = Ranks(self.args.device)
+        self._teller = Teller(self.model, ranks)
+        self.add_callback(EpochEnded(self.model))
+        self._meter = Meter(self.model, ranks)
+        setting = Setting(ranks, self.accelerator.autocast, self._note, self._meter)
+        self._by_gradients = gradient_step(self.model, self._objective, setting)
         # The objective divides by the whole window's counts: the loss must not be divided once more.
         self.model_accepts_loss_kwargs = True
 
@@ -44,46 +71,114 @@ class FusionTrainer(ResumableTrainer):
     ) -> tuple[list[Any], Any]:
         """Collects the micro-batches of a step, and counts what each loss averages over in all of them."""
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
-        counts = self._objective.counts(batches)
+        if is_idle(self.accelerator.gradient_state.active_dataloader):
+            batches[-1] = idle(batches[-1])
+        step, steps = self.state.global_step, self.state.max_steps
+        weights = self._objective.weights(step, steps)
+        counts = self._objective.counts(batches, weights)
         if counts:
             names = sorted(counts)
             summed = torch.stack([counts[name] for name in names]).to(device)
             summed = self.accelerator.reduce(summed, reduction="sum")
             counts = dict(zip(names, summed.unbind(), strict=True))
-        self._steps_summed += 1
-        return batches, Window(counts, len(batches), self.accelerator.num_processes)
+        for name in weights:
+            counted = (counts[name] > 0).float() if name in counts else torch.ones((), device=device)
+            self._averaged[name] = self._averaged[name] + counted if name in self._averaged else counted
+        window = Window(counts, len(batches), self.accelerator.num_processes, step, steps)
+        self._finite.begin(batches, window)
+        return batches, window
+
+    def get_train_dataloader(self) -> Any:
+        """Gives the training batches: across processes every row once."""
+        loader = super().get_train_dataloader()
+        deal(loader)
+        return loader
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         """Lets a batch be empty: a loss of parameters alone reads no row."""
         return super()._prepare_inputs(inputs) if inputs else inputs
 
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """Leaves a micro-batch's gradient; where gradients are weighed, past the wrapper that would exchange them."""
+        if self._meter.measures(num_items_in_batch):
+            self.control.should_log = True
+        if self._by_gradients is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        return self._by_gradients(self._prepare_inputs(inputs), num_items_in_batch)
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Gives one micro-batch's part of the objective."""
-        output = model(inputs, outputs=self._objective.losses)
-        terms = self._objective(output, inputs, num_items_in_batch)
+        window = num_items_in_batch
+        output = model(inputs, outputs=tuple(self._objective.weights(window.step, window.steps)))
+        terms = self._objective(output, inputs, window)
         self._note(terms)
+        self._teller.take(terms, num_items_in_batch)
+        self._meter.take(terms, num_items_in_batch)
         return (terms.total, output) if return_outputs else terms.total
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Stops before the optimizer moves anything by what is not finite."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        self._finite.check(self._tr_loss, norm)
+        return norm
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measures the metrics on the validation split."""
         measured = {f"eval_{name}": value for name, value in self._measure().items()} if self._measure else {}
+        if self.accelerator.num_processes > 1:  # all go by what the first one measured
+            [measured] = broadcast_object_list([measured])
         self.log(dict(measured))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, measured)
         return measured
 
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """Gathers the weights of a model that is sharded over the processes, which all call it; None of any other."""
+        if not self.is_fsdp_enabled:
+            return None
+        gathered: dict[str, Tensor] = self.accelerator.get_state_dict(self.model)
+        return gathered
+
+    def rows_seen(self) -> int:
+        """Counts the rows of the steps so far, as if every batch was full."""
+        arguments = self.args
+        each = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+        return int(self.state.global_step * each)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Keeps the weights when they measured better than any before; a value that is no number never does."""
+        if self.args.metric_for_best_model not in metrics:
+            return False
+        if self._best is not None:
+            self._best.forget_lost(self)
+        is_best: bool = super()._determine_best_metric(metrics, trial)
+        if is_best:
+            self.state.best_global_step = self.state.global_step
+            if self._best is not None:
+                self._best.keep(self)
+        return is_best
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the mean of every loss, and each discipline's share of the weighted sum, since the last time."""
+        """Adds the mean of every loss, and each discipline's share of the weighted sum, since the last time.
+
+        A loss is averaged over the steps in which some row counted for it; a weight that changes is the last step's.
+        """
         if "loss" in logs and self._sums:
             logs |= self._summary()
+            weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
+            logs |= {f"weight/{name}": weights.get(name, 0.0) for name in self._objective.scheduled}
             logs |= {name: float(value) for name, value in self.numbers.items()}
+            logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
+            logs |= self._meter.pull()
+            if self.optimizer is not None and "learning_rate" in logs:
+                rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
+                logs |= {f"learning_rate/{name}": rate for name, rate in rates}
         super().log(logs, start_time)
 
     def check_finite(self) -> None:
-        """Raises `RunError` when a loss, or a weight that the steps left, is not finite."""
-        if self._sums:
-            self._summary()
+        """Raises `RunError` when a weight that the last step left is not finite."""
         model = self.accelerator.unwrap_model(self.model)
         weights = {name: value for name, value in model.named_parameters() if value.requires_grad}
         bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
@@ -94,6 +189,21 @@ class FusionTrainer(ResumableTrainer):
         """Leaves the balancer's parameters out of weight decay: it would pull the weights of the losses about."""
         return [name for name in super().get_decay_parameter_names(model) if not name.startswith("balancer.")]
 
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Makes the optimizer, with a group of its own for each module to which the fusion gives a rate or a decay."""
+        chosen: Any = self.model if model is None else model
+        fused = self.accelerator.unwrap_model(self.model)
+        decayed = frozenset(self.get_decay_parameter_names(chosen))
+        arguments = self.args
+        groups = parameter_groups(
+            fused, dict(chosen.named_parameters()), decayed, arguments.learning_rate, arguments.weight_decay
+        )
+        if groups is None or self.optimizer is not None:
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(arguments, chosen)
+        self.optimizer = kind(groups, **options)
+        return self.optimizer
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         return self._sampler if self._sampler is not None else super()._get_train_sampler(train_dataset)
 
@@ -102,24 +212,16 @@ class FusionTrainer(ResumableTrainer):
             for name, value in values.items():
                 key = f"{kind}/{name}"
                 self._sums[key] = self._sums[key] + value if key in self._sums else value.clone()
-        for name, value in terms.losses.items():
-            step = torch.where(torch.isfinite(value), torch.inf, float(self.state.global_step + 1))
-            self._first_bad[name] = torch.minimum(self._first_bad[name], step) if name in self._first_bad else step
 
     def _summary(self) -> dict[str, float]:
         names = list(self._sums)
-        summed = self.accelerator.reduce(torch.stack([self._sums[name].float() for name in names]), reduction="mean")
-        means = dict(zip(names, (summed / max(self._steps_summed, 1)).tolist(), strict=True))
-        self._sums, self._steps_summed = {}, 0
-        losses = {name: value for name, value in means.items() if name.startswith("loss/")}
-        first = torch.stack(list(self._first_bad.values())).tolist()
-        if min(first) < math.inf:
-            bad = [name for name, step in zip(self._first_bad, first, strict=True) if step == min(first)]
-            fault = _not_finite(bad, int(min(first)), self._plan.nodes)
-            raise RunError(self._plan.fusion.locate([fault]))
-        return losses | self._shares(
-            {name.removeprefix("weighted/"): value for name, value in means.items() if name.startswith("weighted/")}
-        )
+        averaged = [name.removeprefix("loss/") for name in names if name.startswith("loss/")]
+        values = [*(self._sums[name] for name in names), *(self._averaged[name] for name in averaged)]
+        summed = self.accelerator.reduce(torch.stack([value.float() for value in values]), reduction="mean").tolist()
+        sums, steps = dict(zip(names, summed, strict=False)), dict(zip(averaged, summed[len(names) :], strict=True))
+        self._sums, self._averaged = {}, {}
+        losses = {f"loss/{name}": sums[f"loss/{name}"] / count for name, count in steps.items() if count}
+        return losses | self._shares({name: sums[f"weighted/{name}"] for name in averaged})
 
     def _shares(self, weighted: Mapping[str, float]) -> dict[str, float]:
         """Gives each discipline's share of the weighted sum, by size: a loss may be negative."""
@@ -128,19 +230,6 @@ class FusionTrainer(ResumableTrainer):
         for name, value in weighted.items():
             shares[self._plan.nodes[name].discipline] += abs(value) / whole
         return {f"share/{name}": share for name, share in shares.items()}
-
-
-def _not_finite(losses: list[str], step: int, nodes: Mapping[str, PlanNode]) -> Diagnostic:
-    named = ", ".join(f"{name} ({nodes[name].component}, discipline {nodes[name].discipline})" for name in losses)
-    found = f"not finite from step {step} on: {named}"
-    if step == 1:
-        found += "; nothing was learnt yet, so a target or what is read is not finite, or too large"
-        fix = f"# look for such values in what {losses[0]} reads; otherwise mend the component"
-        return Diagnostic("CN703", ("losses", losses[0]), found, "finite losses", fix)
-    if len(losses) > 1:
-        found += "; all at once, so a gradient before that step was not finite"
-    fix = "train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component"
-    return Diagnostic("CN703", ("losses", losses[0]), found, "finite losses", fix)
 
 
 def _not_finite_weights(names: list[str], step: int) -> Diagnostic:

@@ -1,38 +1,87 @@
-"""Measures the validation split while a plan is trained."""
+"""Measures the validation split while a plan is trained: the metrics, and every loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import TrainerCallback
 
 from consilience.data import Prepared
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, build_collator
 from consilience.plan import Plan
+from consilience.train._keeping import KeptFeatures
 from consilience.train._measure import measure
-from consilience.train._trainer import FusionTrainer
 
-__all__ = ["EvaluateEachEpoch", "evaluation_loader", "measurer"]
+__all__ = ["evaluation_loader", "measurer", "validation_loader"]
 
 
-def measurer(plan: Plan, model: FusedModel, prepared: Prepared) -> Callable[[], dict[str, float]]:
-    loader = evaluation_loader(plan, prepared, "validation")
+class _Losses:
+    """Sums the losses over batches: each is the exact mean over what counts, as in one step over all rows."""
+
+    def __init__(self, plan: Plan, model: FusedModel) -> None:
+        self._plan, self._model = plan, model
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor] = {}
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Takes in the losses of one batch."""
+        for node in self._plan.of("losses"):
+            value = values[node.name].detach().double()
+            count = self._model.count(node.name, values)
+            if count is None:
+                count = torch.ones((), device=value.device)
+            else:
+                value = torch.where(self._model.present(node.name, values), value, 0).sum()
+            self._sums[node.name] = self._sums.get(node.name, 0) + value
+            self._counts[node.name] = self._counts.get(node.name, 0) + count.sum().double()
+
+    def means(self) -> dict[str, float]:
+        """Gives each loss as `loss/NAME`, and their sum, weighted as the file says, as `loss`.
+
+        A loss of which no row counts is left out.
+        """
+        found = {name: float(self._sums[name] / count) for name, count in self._counts.items() if float(count) > 0}
+        named = {f"loss/{name}": value for name, value in found.items()}
+        return named | {"loss": sum(self._plan.weight(name) * value for name, value in found.items())}
+
+
+def measurer(plan: Plan, model: FusedModel, loader: DataLoader[Any]) -> Callable[[], dict[str, float]]:
+    """Gives a function that measures every metric of one number, and every loss."""
 
     def run() -> dict[str, float]:
-        found = measure(model, plan, loader)
-        return {name: value for name, value in found.items() if isinstance(value, float)}
+        losses = _Losses(plan, model)
+        found = measure(model, plan, loader, [node.name for node in plan.of("losses")], losses.add)
+        numbers = {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
+        return losses.means() | numbers
 
     return run
+
+
+def validation_loader(plan: Plan, prepared: Prepared, kept: KeptFeatures | None = None) -> DataLoader[Any]:
+    """Gives the batches of the validation split, with all that the metrics and the losses read.
+
+    They have the features that are kept, where these are given.
+    """
+    names = [node.name for node in (*plan.of("metrics"), *plan.of("losses"))]
+    seed = plan.fusion.train.seed
+    collator = kept.collator(plan, names, seed, "validation") if kept else build_collator(plan, names, seed)
+    return _loader(plan, prepared, "validation", collator)
 
 
 def evaluation_loader(plan: Plan, prepared: Prepared, split: str, batch_size: int | None = None) -> DataLoader[Any]:
     """Gives the batches of a split for the metrics, in order."""
     names = [node.name for node in plan.of("metrics")]
     names += [loss.name for loss in plan.of("losses") if _is_asked(plan, loss.name)]
-    collator = build_collator(plan, names, plan.fusion.train.seed)
+    return _loader(plan, prepared, split, build_collator(plan, names, plan.fusion.train.seed), batch_size)
+
+
+def _loader(
+    plan: Plan, prepared: Prepared, split: str, collator: Any, batch_size: int | None = None
+) -> DataLoader[Any]:
     rows = prepared.splits[split]
     if not len(rows):
         fix = "split: {test: 0.2, validation: 0.1}  # under a source"
@@ -44,14 +93,3 @@ def evaluation_loader(plan: Plan, prepared: Prepared, split: str, batch_size: in
 def _is_asked(plan: Plan, loss: str) -> bool:
     target = plan.target_of(loss)
     return target is not None and plan.field_of(target) is not None
-
-
-class EvaluateEachEpoch(TrainerCallback):
-    """Measures the validation split at the end of every epoch."""
-
-    def __init__(self, trainer: FusionTrainer) -> None:
-        self._trainer = trainer
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Measures."""
-        self._trainer.evaluate()

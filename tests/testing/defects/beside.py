@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from consilience.declare import Balancer, Fault, Location, Resource, Source, Tuner
+from consilience.declare import Balancer, Fault, GradientBalancer, Location, Resource, Source, Tuner
 from defects.defect import Defect
 
 
@@ -110,6 +110,72 @@ class Notebook(Balancer):
         return Noted()
 
 
+class GoodGradientBalancer(GradientBalancer):
+    """Weighs by running lengths of the gradients."""
+
+    def build(self, objectives: tuple[str, ...]) -> Any:
+        """Builds it."""
+        return _Lengths(objectives)
+
+
+class _Lengths(nn.Module):
+    lengths: Tensor
+
+    def __init__(self, objectives: tuple[str, ...]) -> None:
+        super().__init__()
+        self.index = {name: place for place, name in enumerate(objectives)}
+        self.register_buffer("lengths", torch.ones(len(objectives), dtype=torch.float64))
+
+    def forward(self, gramian: Tensor, values: Tensor, names: tuple[str, ...]) -> Tensor:
+        places = torch.tensor([self.index[name] for name in names])
+        self.lengths[places] = 0.5 * self.lengths[places] + 0.5 * gramian.diagonal().sqrt()
+        return 1 / self.lengths[places]
+
+
+class Alone(GradientBalancer):
+    """Divides by how many others there are."""
+
+    def build(self, objectives: tuple[str, ...]) -> Any:
+        """Builds it."""
+
+        class Shared(nn.Module):
+            def forward(self, gramian: Tensor, values: Tensor, names: tuple[str, ...]) -> Tensor:
+                return torch.ones_like(values) / (len(values) - torch.ones_like(values))
+
+        return Shared()
+
+
+class Joins(GradientBalancer):
+    """Joins the gradients itself, which it says it never sees."""
+
+    def build(self, objectives: tuple[str, ...]) -> Any:
+        """Builds it."""
+
+        class Joined(nn.Module):
+            def forward(self, rows: Tensor, values: Tensor, names: tuple[str, ...]) -> Tensor:
+                return rows.sum()
+
+        return Joined()
+
+
+class Forgets(GradientBalancer):
+    """Keeps its running lengths in an attribute."""
+
+    def build(self, objectives: tuple[str, ...]) -> Any:
+        """Builds it."""
+
+        class Forgetting(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.steps = 0
+
+            def forward(self, gramian: Tensor, values: Tensor, names: tuple[str, ...]) -> Tensor:
+                self.steps += 1
+                return values / self.steps
+
+        return Forgetting()
+
+
 class _Rows(Source):
     def open(self) -> Mapping[str, Any]:
         """Gives two rows."""
@@ -122,6 +188,22 @@ class GoodRows(_Rows):
     def splits(self) -> frozenset[str]:
         """Tells of them."""
         return frozenset({"train"})
+
+
+class GoodFlow(GoodRows):
+    """Gives the same two rows as they come."""
+
+    def stream(self) -> Mapping[str, Any]:
+        """Gives them."""
+        return {"train": iter([{"text": "a"}, {"text": "b"}])}
+
+
+class TurnedFlow(GoodFlow):
+    """Gives the rows of its stream in another order."""
+
+    def stream(self) -> Mapping[str, Any]:
+        """Gives the last first."""
+        return {"train": iter([{"text": "b"}, {"text": "a"}])}
 
 
 class Promises(_Rows):
@@ -179,7 +261,7 @@ class Elsewhere(_File):
         return [Path("no such file")]
 
 
-GOOD = (GoodTuner, GoodBalancer, GoodRows, GoodFile)
+GOOD = (GoodTuner, GoodBalancer, GoodGradientBalancer, GoodRows, GoodFlow, GoodFile)
 DEFECTS = (
     Defect("a tuner that says it trains, and freezes", TrainsNothing, "tunes_in_place"),
     Defect("a tuner that gives a wrapper", Wraps, "tunes_in_place"),
@@ -187,8 +269,12 @@ DEFECTS = (
     Defect("a tuner that starts weights anew", Reinitialises, "tuning_keeps_outputs"),
     Defect("a balancer whose factors overflow", Explodes, "factors_finite"),
     Defect("a balancer that keeps its means in a dict", Notebook, "balance_resumes"),
+    Defect("a balancer by gradients that divides by the number of others", Alone, "factors_finite"),
+    Defect("a balancer by gradients that gives one number for all", Joins, "factors_finite", ("balance_resumes",)),
+    Defect("a balancer by gradients that counts its steps in an attribute", Forgets, "balance_resumes"),
     Defect("a source that tells of a split it does not give", Promises, "splits_told"),
     Defect("a source that lists a file which is not there", Lost, "splits_told"),
+    Defect("a source whose stream has another order", TurnedFlow, "streams_as_it_opens"),
     Defect("a resource that lists a file which is not there", Elsewhere, "files_exist"),
     Defect("a resource that saves less than it needs", LeavesBehind, "saves_what_it_needs"),
 )

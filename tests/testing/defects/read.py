@@ -42,9 +42,9 @@ class GoodLength(Read):
     call = staticmethod(lengths)
 
 
-def drawn(text: Texts, generator: torch.Generator) -> Tensor:
-    """Draws a number a text."""
-    return torch.rand(len(text), generator=generator)
+def drawn(text: Texts, generators: Sequence[torch.Generator]) -> Tensor:
+    """Draws a number a text, each from its own generator."""
+    return torch.cat([torch.rand(1, generator=generator) for generator in generators])
 
 
 class GoodNoise(Read):
@@ -96,6 +96,18 @@ class GlobalDice(Read):
 def of_batch(text: Texts) -> Tensor:
     """Divides by the longest text of the batch."""
     return lengths(text) / lengths(text).max().clamp(min=1)
+
+
+def of_first_dice(text: Texts, generators: Sequence[torch.Generator]) -> Tensor:
+    """Draws for every text from the generator of the first."""
+    return torch.rand(len(text), generator=generators[0])
+
+
+class FirstDice(Read):
+    """Draws for all of a batch from the generator of its first text."""
+
+    is_random = True
+    call = staticmethod(of_first_dice)
 
 
 class Relative(Read):
@@ -157,6 +169,7 @@ DEFECTS = (
     Defect("the first letter of an empty text", NeedsLetters, "odd_texts_honoured"),
     Defect("a list of words taken for a string", NeedsStrings, "odd_texts_honoured", ("arguments_left_alone",)),
     Defect("a global generator", GlobalDice, "repeatable", ("texts_independent", "works_in_workers")),
+    Defect("one generator for the whole batch", FirstDice, "texts_independent"),
     Defect("lengths divided by the batch's longest", Relative, "texts_independent"),
     Defect("numbers of 64 bits", Double, "texts_honoured", _READS),
     Defect("ids that are written over", Blanks, "arguments_left_alone"),

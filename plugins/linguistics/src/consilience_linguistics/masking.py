@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,11 +20,12 @@ class Masker:
 
     Of each row's candidates (real tokens, not special ones) `rate`, rounded to whole tokens and at least one, are
     chosen, all alike. A chosen token becomes `mask_token` (share `replaced`), a token drawn from the whole vocabulary
-    (share `random`), or stays. Padding a batch further draws the same for its tokens.
+    (share `random`), or stays. Each row draws from its own generator, so neither padding nor the rows beside it change
+    what it gets.
 
         >>> masker = Masker(vocabulary=100, mask_token=4)
         >>> ids, special = torch.tensor([[2, 50, 60, 3]]), torch.tensor([[True, False, False, True]])
-        >>> hidden = masker(ids, torch.ones_like(special), special, torch.Generator().manual_seed(0))
+        >>> hidden = masker(ids, torch.ones_like(special), special, [torch.Generator().manual_seed(0)])
         >>> int(ids[0, hidden["positions"][0, 0]]) == int(hidden["labels"][0, 0])
         True
     """
@@ -34,10 +36,14 @@ class Masker:
     replaced: float = 0.8
     random: float = 0.1
 
-    def __call__(self, ids: Tensor, mask: Tensor, special: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def __call__(
+        self, ids: Tensor, mask: Tensor, special: Tensor, generators: Sequence[torch.Generator]
+    ) -> dict[str, Tensor]:
         """Maps ids, mask and special [batch seq] to ids and mask [batch seq], positions and labels [batch masked]."""
         # Tokens come first in the draw: a longer row only adds to its end, so every token keeps its three numbers.
-        draw = torch.rand(*ids.T.shape, 3, generator=generator, dtype=torch.float64).transpose(0, 1)
+        draw = torch.empty(*ids.shape, 3, dtype=torch.float64)
+        for row, generator in zip(draw.unbind(), generators, strict=True):
+            row.uniform_(generator=generator)
         chosen, counts = self._choose(mask & ~special, draw[..., 0])
         # Chosen places first, each in the order of the text: a stable sort keeps it.
         width = max(1, int(counts.max())) if len(counts) else 1

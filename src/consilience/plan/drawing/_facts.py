@@ -22,10 +22,11 @@ MOST_LABELS = 200
 
 @dataclass(frozen=True)
 class Parameters:
-    """How many numbers of a module training changes, and how many it leaves as they are."""
+    """How many numbers of a module training changes, how many it leaves as they are, and how many its tuner added."""
 
     trained: int
     frozen: int
+    added: int = 0
 
 
 def facts(plan: Plan, drawing: Drawing, parameters: Mapping[str, Parameters] | None = None) -> Facts:

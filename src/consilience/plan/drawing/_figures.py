@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from consilience.declare import Dims, Many, ModuleNode, Node
+from consilience.declare import Dims, Many, ModuleNode, Node, paste
 from consilience.plan._plan import TASK, Plan, PlanNode, Ref
+from consilience.plan._weighing import weighing_words
 from consilience.plan.drawing._arrows import column_of
 from consilience.plan.drawing._drawing import OBJECTIVE, Band, Figure, number
 
@@ -67,6 +68,7 @@ def _details(plan: Plan, node: PlanNode, tuner: str = "") -> tuple[str, ...]:
     if node.section == "losses":
         own, lambda_ = plan.fusion.losses[node.name].weight, plan.fusion.objective.weights.get(node.discipline, 1.0)
         lines = [f"loss {node.component} of {node.discipline}", f"weight {number(lambda_)} × {number(own)}"]
+        lines += [f"{word}: {paste(told)}" for word, told in weighing_words(plan.fusion, node.name)]
     if tuner:
         lines.append(f"tuned: {tuner}")
     fed = plan.wiring(node.name)

@@ -9,11 +9,12 @@ from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
     MulticlassF1Score,
+    MulticlassMatthewsCorrCoef,
     MultilabelF1Score,
 )
 from torchmetrics.regression import PearsonCorrCoef
 
-__all__ = ["F1", "Accuracy", "Confusion", "MultilabelF1", "Pearson"]
+__all__ = ["F1", "Accuracy", "Confusion", "Matthews", "MultilabelF1", "Pearson"]
 
 IGNORED = -100
 
@@ -44,6 +45,13 @@ class Confusion(_ByLabel, MulticlassConfusionMatrix):
 
     def __init__(self, classes: int, normalize: Any = "none") -> None:
         super().__init__(classes, ignore_index=IGNORED, normalize=normalize)
+
+
+class Matthews(_ByLabel, MulticlassMatthewsCorrCoef):
+    """Gives Matthews' correlation of the highest-scored label with the true one."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes, ignore_index=IGNORED)
 
 
 class MultilabelF1(MultilabelF1Score):

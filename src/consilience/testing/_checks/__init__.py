@@ -2,6 +2,7 @@
 
 from consilience.testing._check import Check
 from consilience.testing._checks import (
+    _balancers,
     _calls,
     _compiled,
     _declarations,
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     *_state.LEDGER.checks,
     *_inputs.LEDGER.checks,
     *_others.LEDGER.checks,
+    *_balancers.LEDGER.checks,
     *_compiled.LEDGER.checks,
 )
 """Every check, in the order in which they are tried."""

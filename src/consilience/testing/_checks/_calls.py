@@ -71,7 +71,7 @@ def _fed(subject: Subject, built: Built) -> Feed:
 
 def _watched(call: Any, /, **values: Any) -> Any:
     """Calls it, and raises `Broken` where the call changed an argument."""
-    before = {name: copy.deepcopy(value) for name, value in values.items() if name != "generator"}
+    before = {name: copy.deepcopy(value) for name, value in values.items() if name != "generators"}
     given = call(**values)
     for name, value in before.items():
         if not _equal(value, values[name]):

@@ -10,6 +10,7 @@ from torch import nn
 
 from consilience.declare import Dims, Unsolved
 from consilience.testing._check import Broken, Ledger, NotApplicable
+from consilience.testing._objectives import OBJECTIVES
 from consilience.testing._subject import Subject
 
 LEDGER = Ledger()
@@ -65,7 +66,10 @@ def _build(subject: Subject) -> None:
         elif not callable(built.made):
             raise Broken(f"build gives a {type(built.made).__name__}", "what can be called", "mend build")
     elif kind == "balancer":
-        subject.declaration.build(("first", "second"))
+        faults = [*subject.declaration.faults_on(OBJECTIVES)]
+        if faults:
+            raise Broken(f"{faults[0].key}: {faults[0].found}", faults[0].expected, faults[0].fix)
+        subject.declaration.build(OBJECTIVES)
 
 
 @LEDGER.component(*_BUILT)

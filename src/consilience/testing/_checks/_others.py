@@ -1,23 +1,25 @@
-"""Checks of what neither reads a batch nor is a layer: metrics, tuners, balancers, sources and resources."""
+"""Checks of what neither reads a batch nor is a layer: metrics, tuners, sources and resources."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sized
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from consilience.declare import Module
+from consilience.declare import Module, Source
 from consilience.testing._check import Broken, Ledger
 from consilience.testing._draw import Shape
 from consilience.testing._subject import Feed, Subject
 from consilience.testing._tiny import scratch
 
 LEDGER = Ledger()
-_LOSSES = ("first", "second")
+_COMPARED = 1000
+"""The rows of a stream that are looked at."""
 
 
 @LEDGER.component("metric")
@@ -84,40 +86,6 @@ def tuning_keeps_outputs(subject: Subject) -> None:
             raise Broken(f"{name} changes with tuning alone", "no change", "let what is added start at zero")
 
 
-@LEDGER.component("balancer")
-def factors_finite(subject: Subject) -> None:
-    """It gives a finite factor for every loss, and penalties of losses alone, for small losses and for large ones."""
-    for size in (1e-6, 1.0, 1e6):
-        balancer, values = _balanced(subject, size)
-        given = balancer(values)
-        is_pair = isinstance(given, tuple) and len(given) == 2 and all(isinstance(one, Mapping) for one in given)
-        if not is_pair or set(given[0]) != set(_LOSSES) or not set(given[1]) <= set(_LOSSES):
-            expected = "({loss: factor}, {loss: penalty}), with a factor for every loss"
-            raise Broken(f"a {type(given).__name__}", expected, "mend what the forward returns")
-        for one in (*given[0].values(), *given[1].values()):
-            if not isinstance(one, Tensor) or one.dim() or not one.isfinite():
-                raise Broken(f"{one} for losses of {size:g}", "one finite number a loss", "guard divisions and roots")
-
-
-@LEDGER.component("balancer")
-def balance_resumes(subject: Subject) -> None:
-    """Its state_dict holds all that it learnt: another one that loads it gives the same factors."""
-    first, values = _balanced(subject, 1.0)
-    parameters = [*first.parameters(), nn.Parameter(torch.zeros(()))]
-    optimizer = torch.optim.SGD(parameters, lr=0.1)
-    for _ in range(2):
-        factors, penalties = first(values)
-        total = torch.stack([factors[name] * values[name] for name in values] + [*penalties.values()]).sum()
-        total.backward(retain_graph=True)
-        optimizer.step()
-    second, _ = _balanced(subject, 1.0)
-    second.load_state_dict(first.state_dict())
-    pairs = zip((*first.eval()(values)[0].values(),), (*second.eval()(values)[0].values(),), strict=True)
-    if not all(torch.equal(one, other) for one, other in pairs):
-        fix = "keep what it learns in parameters or buffers"
-        raise Broken("another one with its state gives other factors", "the same", fix)
-
-
 @LEDGER.component("source")
 def splits_told(subject: Subject) -> None:
     """`open` gives the splits that `splits` tells, each with rows, and the files that it lists exist."""
@@ -130,6 +98,20 @@ def splits_told(subject: Subject) -> None:
         if not isinstance(rows, Sized) or not len(rows):
             raise Broken(f"the split {name} without rows", "rows", "leave out what is empty")
     _files(subject)
+
+
+@LEDGER.component("source", when=lambda component: getattr(component, "stream", None) is not Source.stream)
+def streams_as_it_opens(subject: Subject) -> None:
+    """Where it can be streamed, `stream` gives the splits that `open` gives, with the same rows in the same order."""
+    opened, streamed = subject.declaration.open(), subject.declaration.stream()
+    if set(opened) != set(streamed):
+        found = f"stream gives {', '.join(sorted(streamed))}, and open {', '.join(sorted(opened))}"
+        raise Broken(found, "the same splits", "mend stream")
+    for name, rows in opened.items():
+        pairs = zip_longest(islice(iter(rows), _COMPARED), islice(iter(streamed[name]), _COMPARED))
+        other = next((place for place, (one, two) in enumerate(pairs) if one != two), None)
+        if other is not None:
+            raise Broken(f"row {other + 1} of {name} differs", "the same rows in the same order", "mend stream")
 
 
 @LEDGER.component("resource")
@@ -167,15 +149,6 @@ def _tuned(subject: Subject) -> tuple[nn.Module, Feed, Subject]:
     other = subject.lab.stand_in(Module)
     built = other.build()
     return built.module, other.feed(built, Shape(2, seed=1)), other
-
-
-def _balanced(subject: Subject, size: float) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Gives a balancer, and two losses that share a parameter."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        balancer: nn.Module = subject.declaration.build(_LOSSES)
-    shared = torch.full((4,), 0.5, requires_grad=True)
-    return balancer, {name: size * (place + 1) * shared.square().mean() for place, name in enumerate(_LOSSES)}
 
 
 def _rows(value: Any, part: slice) -> Any:

@@ -107,7 +107,8 @@ function parameters(counts) {
   const total = counts.trained + counts.frozen, bar = make("i");
   bar.style.width = `${total ? (100 * counts.trained) / total : 0}%`;
   return section("Parameters", total ? make("div", { class: "bar", role: "presentation" }, bar) : "",
-    make("table", {}, row("trained", counted(counts.trained)), row("frozen", counted(counts.frozen))));
+    make("table", {}, row("trained", counted(counts.trained)), row("frozen", counted(counts.frozen)),
+      counts.added ? row("added by its tuner", counted(counts.added)) : ""));
 }
 
 // What else an arrow joins a node with: references, columns, and what could not be followed.

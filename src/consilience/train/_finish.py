@@ -1,0 +1,77 @@
+"""Ends a run: the model that is kept, the record, and the picture of its course."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from consilience.fuse import FusedModel
+from consilience.train._best import BestModel, series_of
+from consilience.train._picture import draw_course
+from consilience.train._record import Timings, outcome, write_record
+from consilience.train._run import Run
+from consilience.train._trainer import FusionTrainer
+
+__all__ = ["finish_model", "recorded"]
+
+
+@contextmanager
+def recorded(trainer: FusionTrainer, run: Run, known: dict[str, Any], timings: Timings) -> Iterator[None]:
+    """Writes the record before and after a training, and draws its course, whatever stops it.
+
+    What is put into `known` meanwhile stands in the last record.
+    """
+    if not trainer.is_world_process_zero():
+        yield
+        return
+    write_record(run, known, "running")
+    try:
+        yield
+    except BaseException as error:
+        _end(trainer, run, known, timings, f"stopped: {type(error).__name__}")
+        raise
+    _end(trainer, run, known, timings, "finished")
+
+
+def _end(trainer: FusionTrainer, run: Run, known: Mapping[str, Any], timings: Timings, status: str) -> None:
+    draw_course(run.path)
+    more = outcome(trainer.state.log_history, timings, trainer.rows_seen(), trainer.args.device)
+    write_record(run, known, status, more)
+
+
+def finish_model(trainer: FusionTrainer, model: FusedModel, run: Run, say: Callable[[str], None]) -> dict[str, Any]:
+    """Saves the model as `model/`, with the best weights where the fusion asks for them; tells which they are.
+
+    Every process calls it: one that holds a part of the weights gives it to the first, which saves them whole.
+    """
+    told = _best(trainer, model.plan.fusion.train.arguments, series_of(model.plan), say)
+    weights = trainer.whole_weights()
+    if not trainer.is_world_process_zero():
+        return {}
+    if told.get("kept"):
+        weights = BestModel(run.path).restored(told["best"]["step"], model)
+    staged = run.path / ".model.part"
+    for old in (staged, run.path / "model"):  # of a run that was killed here
+        shutil.rmtree(old, ignore_errors=True)
+    model.save_pretrained(staged, **({} if weights is None else {"state_dict": weights}))
+    staged.replace(run.path / "model")
+    return {"best": told["best"]} if "best" in told else {}
+
+
+def _best(
+    trainer: FusionTrainer, keys: Mapping[str, Any], series: str | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    state = trainer.state
+    if series is None:
+        return {}
+    if state.best_global_step is None:
+        say(f"{series} was never a number: the model is that of the last step, {state.global_step:,}")
+        return {"best": None}
+    if keys.get("early_stopping_patience") is not None and state.global_step < state.max_steps:
+        say(f"stopped early at step {state.global_step:,} of {state.max_steps:,}")
+    kept = bool(keys.get("load_best_model_at_end"))
+    which = "the model is that of step" if kept else "at step"
+    say(f"{series} {state.best_metric:.4f} was best{':' if kept else ''} {which} {state.best_global_step:,}")
+    return {"best": {"by": series, "value": state.best_metric, "step": state.best_global_step}, "kept": kept}

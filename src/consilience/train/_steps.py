@@ -1,0 +1,91 @@
+"""The step of the optimizer that a fusion asks for: by the sum of its losses, or by what each says by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from accelerate import DistributedType
+from torch import Tensor
+from transformers import TrainerCallback
+
+from consilience.declare import GradientBalancer
+from consilience.errors import Diagnostic, RunError
+from consilience.fuse import FusedModel
+from consilience.plan import Plan
+from consilience.train._gradients import GradientStep, OverParameters, Setting
+from consilience.train._objective import Objective, Terms, Window
+from consilience.train._ranks import Ranks
+from consilience.train._representation import OverRepresentation
+
+__all__ = ["EpochEnded", "Teller", "check_whole", "gradient_step"]
+
+_SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+_OVER: dict[str, type[GradientStep]] = {"parameters": OverParameters, "representation": OverRepresentation}
+
+
+def gradient_step(model: FusedModel, objective: Objective, setting: Setting) -> GradientStep | None:
+    """Gives the step of a fusion that balances by gradients; None where its losses are summed by their values."""
+    balancer = model.plan.balancer
+    return _OVER[balancer.over](model, objective, setting) if isinstance(balancer, GradientBalancer) else None
+
+
+def check_whole(plan: Plan, kind: DistributedType) -> None:
+    """Raises `RunError` where gradients are to be taken one by one of parameters that no process has whole."""
+    objective = plan.fusion.objective
+    by_gradients = isinstance(plan.balancer, GradientBalancer)
+    if kind not in _SHARDED or not (by_gradients or objective.gradients_every):
+        return
+    asks = objective.balance["use"] if by_gradients else "gradients_every"
+    path = ("objective", "balance" if by_gradients else "gradients_every")
+    found = f"{asks}, in a training that {kind.value} shards"
+    expected = "processes that each hold the model, such as DDP's"
+    fix = "balance: fixed" if by_gradients else "# remove the key gradients_every"
+    raise RunError(plan.fusion.locate([Diagnostic("CN761", path, found, expected, fix)]))
+
+
+class Teller:
+    """Tells a balancer by values what each window's losses were, where it wants to know.
+
+    Its `window_ended` is given the exact mean of every weighted loss that something counted for, over all micro-batches
+    and processes.
+    """
+
+    def __init__(self, model: FusedModel, ranks: Ranks) -> None:
+        self._ranks = ranks
+        is_by_values = not isinstance(model.plan.balancer, GradientBalancer)
+        self._tell: Callable[[dict[str, Tensor]], None] | None = (
+            getattr(model.balancer, "window_ended", None) if is_by_values else None
+        )
+        self._sums: dict[str, Tensor] = {}
+        self._seen = 0
+
+    def take(self, terms: Terms, window: Window) -> None:
+        """Takes a micro-batch; tells the balancer at the last of its window."""
+        if self._tell is None:
+            return
+        for name, value in terms.given.items():
+            self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
+        self._seen += 1
+        if self._seen == window.batches:
+            self._tell({name: self._mean(value) for name, value in self._sums.items() if _counts(name, window)})
+            self._sums, self._seen = {}, 0
+
+    def _mean(self, value: Tensor) -> Tensor:
+        return self._ranks.sum(value) / self._ranks.count
+
+
+class EpochEnded(TrainerCallback):
+    """Tells a balancer that has `epoch_ended` so, when the next epoch begins: also in a run that resumes just there."""
+
+    def __init__(self, model: FusedModel) -> None:
+        self._end = getattr(model.balancer, "epoch_ended", None)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Tells it, unless the epoch that begins had begun before."""
+        if self._end is not None and state.global_step > 0 and float(state.epoch).is_integer():
+            self._end()
+
+
+def _counts(name: str, window: Window) -> bool:
+    return name not in window.counts or bool(window.counts[name] > 0)
