@@ -256,7 +256,7 @@ def test_what_no_checkpoint_can_keep_is_named() -> None:
 def test_an_unfinished_run_says_how_to_go_on(run: Path) -> None:
     assert text_of(lambda: Run.open(run), run) == (
         "error CN704 at the file\n"
-        "  found     RUN: a run that is not finished (no record.json in it)\n"
+        "  found     RUN: a run that is not finished\n"
         "  expected  the directory of a finished run\n"
         "  fix       consilience train --resume RUN"
     )
@@ -264,7 +264,7 @@ def test_an_unfinished_run_says_how_to_go_on(run: Path) -> None:
 
 def test_a_run_has_no_pickle(run: Path) -> None:
     suffixes = {path.suffix for path in run.rglob("*") if path.is_file()}
-    assert suffixes == {".json", ".jsonl", ".yaml", ".safetensors"}
+    assert suffixes == {".json", ".jsonl", ".yaml", ".safetensors", ".html"}  # the last is the picture of its course
 
 
 def test_the_command_needs_a_file_or_a_run() -> None:

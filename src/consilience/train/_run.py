@@ -38,7 +38,7 @@ class Run:
                 what = "no such directory" if not run.path.is_dir() else f"no {name} in it"
                 fix = "consilience train FILE  # prints the directory of its run at the end"
                 if (run.path / "started.json").is_file():
-                    what, fix = f"a run that is not finished ({what})", f"consilience train --resume {path}"
+                    what, fix = "a run that is not finished", f"consilience train --resume {path}"
                 raise RunError(Diagnostic("CN704", (), f"{path}: {what}", "the directory of a finished run", fix))
         return run
 
