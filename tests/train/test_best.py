@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 import torchmetrics
 from safetensors.torch import load_file
+from tests.train.test_resume import signalled
 from torch import Tensor, nn
 
 from consilience import ConsilienceError, Fusion, Plan, RunError, check
@@ -16,7 +18,7 @@ from consilience.data import prepare
 from consilience.declare import Float, Int, Metric, Ports, hookimpl
 from consilience.fuse import FusedModel
 from consilience.host import Registry
-from consilience.train import Run, train
+from consilience.train import Interrupted, Run, train
 from consilience.train._best import EarlyStopping
 from consilience.train._validation import measurer, validation_loader
 
@@ -309,3 +311,19 @@ def test_recomputing_reaches_the_encoder(opinions: Fusion) -> None:
     assert recompute_activations(model) == ("opinion", "rating")
     inner: nn.Module = model.nodes["encoder"].model
     assert inner.encoder.layer[0].gradient_checkpointing
+
+
+@pytest.mark.slow
+def test_patience_and_the_best_weights_outlive_an_interruption(opinions: Fusion, tmp_path: Path) -> None:
+    """The run goes on with the count of worse values and the best of before, and ends as if nothing had been."""
+    asked = changed(opinions, learning_rate=0.05, epochs=8, early_stopping_patience=2, load_best_model_at_end=True)
+    whole = train(signalled(asked, signal.SIGTERM, 99), tmp_path / "whole", progress=False)
+    steps = whole.record["training"]["steps"]
+    assert steps < 32  # it stopped early, so an evaluation before the last was no better
+    with pytest.raises(Interrupted) as told:
+        train(signalled(asked, signal.SIGTERM, steps - 2), tmp_path / "runs", progress=False)
+    again = train(signalled(asked, signal.SIGTERM, 99), resume=told.value.run, progress=False)
+    assert again.record["training"]["steps"] == steps
+    assert again.record["training"]["best"] == whole.record["training"]["best"]
+    first, second = (load_file(run.path / "model" / "model.safetensors") for run in (whole, again))
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,11 +26,13 @@ def changed(fusion: Fusion, **keys: object) -> Fusion:
 def test_tensorboard_gets_every_series_of_the_log(
     opinions: Fusion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("tensorboard")
+    """Of one process, each run in its own place."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")  # so that what the training sets does not outlive the test
-    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR")
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    other = train(changed(opinions, report_to=["tensorboard"], max_steps=1), tmp_path / "runs", progress=False)
+    assert len(list((other.path / "tensorboard").iterdir())) == 1
+    assert "TENSORBOARD_LOGGING_DIR" not in os.environ
     run = train(changed(opinions, report_to=["tensorboard"], run_name="mine"), tmp_path / "runs", progress=False)
     events = EventAccumulator(str(run.path / "tensorboard"))
     events.Reload()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from transformers.integrations.integration_utils import get_reporting_integratio
 from consilience.errors import Diagnostic, RunError
 from consilience.plan import Plan
 
-__all__ = ["check_trackers", "trackers"]
+__all__ = ["check_trackers", "places_told", "trackers"]
 
 _PLACES = {
     "tensorboard": (("TENSORBOARD_LOGGING_DIR", "tensorboard"),),
@@ -34,18 +36,33 @@ def check_trackers(plan: Plan) -> None:
         raise RunError(plan.fusion.locate([fault]))
 
 
-def trackers(plan: Plan, run: Path) -> list[Any]:
-    """Makes transformers' callbacks of the trackers that the fusion asks for.
+def trackers(plan: Plan) -> list[Any]:
+    """Makes transformers' callbacks of the trackers that the fusion asks for."""
+    return [callback() for callback in get_reporting_integration_callbacks(_asked(plan))]
 
-    A variable of the environment that says otherwise, such as the address of a server, is left as it is.
+
+@contextmanager
+def places_told(plan: Plan, run: Path) -> Iterator[None]:
+    """Tells the trackers, by the environment, to write into a run: until its end, for the next one has its own place.
+
+    A variable that says otherwise already, such as the address of a server, is left as it is.
     """
-    asked = list(dict.fromkeys(plan.fusion.train.arguments.get("report_to") or []))
-    for name in asked:
+    told = {}
+    for name in _asked(plan):
         for variable, folder in _PLACES[name]:
-            os.environ.setdefault(variable, plan.fusion.name if folder is None else _place(name, run / folder))
-        if name in _OFFLINE:
-            os.environ.setdefault(*_OFFLINE[name])
-    return [callback() for callback in get_reporting_integration_callbacks(asked)]
+            told[variable] = plan.fusion.name if folder is None else _place(name, run / folder)
+        told |= dict([_OFFLINE[name]]) if name in _OFFLINE else {}
+    told = {variable: value for variable, value in told.items() if variable not in os.environ}
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for variable in told:
+            os.environ.pop(variable, None)
+
+
+def _asked(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(plan.fusion.train.arguments.get("report_to") or []))
 
 
 def _place(name: str, folder: Path) -> str:

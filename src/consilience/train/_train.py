@@ -31,7 +31,7 @@ from consilience.train._rows import RowsKept
 from consilience.train._run import Run
 from consilience.train._scheduled import SchedulesFit
 from consilience.train._step_ended import StepEnded
-from consilience.train._trackers import check_trackers, trackers
+from consilience.train._trackers import check_trackers, places_told, trackers
 from consilience.train._trainer import FusionTrainer
 from consilience.train._tuned_steps import TunedSteps
 from consilience.train._validation import measurer, validation_loader
@@ -86,6 +86,7 @@ def train(
         build_metrics(plan)
         check_savable(model)  # what fails to save fails now, not after the training
         course = course or held.enter_context(begun(plan, Path(runs), arguments))
+        held.enter_context(places_told(plan, course.run.path))
         _learn(model, prepared, course, _Shown(say, progress, timings))
         arguments.distributed_state.wait_for_everyone()
     return course.run
@@ -150,7 +151,7 @@ def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> 
         args=arguments,
         train_dataset=rows,
         data_collator=RowsKept(collator),
-        callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else []), *trackers(plan, run.path)],
+        callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else []), *trackers(plan)],
     )
     for callback in (SchedulesFit(plan), TunedSteps(trainer), StepEnded(trainer), early_stopping(plan)):
         if callback is not None:
