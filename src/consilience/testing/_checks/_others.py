@@ -73,7 +73,11 @@ def tunes_in_place(subject: Subject) -> None:
             raise Broken("no gradient reaches what it trains", "one that does", "use what is added in the forward")
 
 
-@LEDGER.component("tuner")
+def _keeps_start(component: type[Component]) -> bool:
+    return bool(getattr(component, "keeps_start", True))
+
+
+@LEDGER.component("tuner", when=_keeps_start)
 def tuning_keeps_outputs(subject: Subject) -> None:
     """A module that was just tuned gives what it gave before: tuning changes what is learnt, not what is known."""
     module, values, other = _tuned(subject)
