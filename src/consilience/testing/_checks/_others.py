@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from consilience.declare import Module, Source
+from consilience.declare import Component, Module, Source
 from consilience.testing._check import Broken, Ledger
 from consilience.testing._draw import Shape
 from consilience.testing._subject import Feed, Subject
