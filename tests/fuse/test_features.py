@@ -73,6 +73,8 @@ def test_a_batch_has_the_features_beside_the_rest() -> None:
     batch = WithFeatures(collate, write(), kept)([{"_row": 7}])
     assert set(batch) == {"tokens.mask", "encoder.hidden"}
     assert torch.equal(batch["encoder.hidden"], LONG[:1, :3])
+    filled = WithFeatures(collate, write(), kept)([{"_row": 7}, {"_row": -1}])  # what fills up a batch is no row
+    assert filled["encoder.hidden"].shape == (2, 3, 3)
 
 
 def test_nothing_is_read_of_a_writer_that_was_stopped(cache: Path) -> None:

@@ -109,7 +109,7 @@ def test_chance_before_a_kept_module_is_told(small_fusion: Path) -> None:
     assert told(small_fusion, masked, (ENCODER, CACHED.replace("in: tokens", "in: masked"))) == [
         "error CN455 at modules.encoder.tune\n"
         "  found     encoder, to be kept: masked, which feeds it, draws by chance\n"
-        "  expected  encoder and all before it frozen, and no chance in them\n"
+        "  expected  encoder and all before it frozen, no chance in them, and rows that are there at once\n"
         "  fix       tune: frozen"
     ]
     shared = (ENCODER, f"{CACHED}\n  reread: {{share: encoder, in: masked}}")
@@ -123,9 +123,15 @@ def test_a_trained_module_before_a_kept_one_is_told(small_fusion: Path) -> None:
     assert told(small_fusion, (ENCODER, f"{ENCODER}\n  read: {reading}"), rating) == [
         "error CN455 at modules.read.tune\n"
         "  found     read, to be kept: encoder, which feeds it, is trained\n"
-        "  expected  read and all before it frozen, and no chance in them\n"
+        "  expected  read and all before it frozen, no chance in them, and rows that are there at once\n"
         "  fix       tune: frozen"
     ]
+
+
+def test_rows_that_are_read_as_they_come_are_told(small_fusion: Path) -> None:
+    streamed = ("split: {test: 10, validation: 6}", "streaming: true")
+    found = told(small_fusion, (ENCODER, CACHED), streamed)
+    assert any("reviews is streamed, and nobody has its rows beforehand" in item for item in found if "CN455" in item)
 
 
 def test_a_model_in_use_keeps_nothing_and_learns_at_no_rate(small_fusion: Path) -> None:

@@ -23,6 +23,10 @@ _TAKEN_CARE_OF = {
     "cross_entropy": {"class_weights"},
     "binary_cross_entropy": {"pos_weight"},
     "lora": {"targets"},
+    "adalora": {"targets", "r", "start_r"},
+    "ia3": {"targets", "feedforward"},
+    "bottleneck": {"targets"},
+    "last_n": {"n"},
     "masked_lm_head": {"start"},
 }
 """Keys whose values depend on more than their own range, by component."""

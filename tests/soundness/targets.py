@@ -340,11 +340,27 @@ def _tune(growth: Growth, node: dict[str, Any]) -> None:
     if chance < 0.15:
         node["tune"] = growth.random.choice(["frozen", {"use": "frozen"}])
     elif chance < 0.3 and node["use"] not in _STILL:
-        node["tune"] = {"use": "lora", **_lora(growth, node)}
+        node["tune"] = _addition(growth, node)
     elif chance < 0.4 and node["use"] not in _STILL:
         node["tune"] = growth.random.choice(["full", {"use": "full"}])
     if node.get("tune") == {"use": "lora"} and growth.random.random() < 0.5:
         node["tune"] = "lora"
+
+
+def _addition(growth: Growth, node: dict[str, Any]) -> dict[str, Any]:
+    """Draws a tuner that trains a part: any for an encoder, and for other modules one that takes every linear layer."""
+    everywhere: list[dict[str, Any]] = [
+        {"use": "adalora", "r": 2, "start_r": 3},
+        {"use": "ia3", "targets": "all-linear", "feedforward": []},
+        {"use": "bottleneck", "targets": "all-linear"},
+    ]
+    encoders = [{"use": use} for use in ("ia3", "bottleneck", "prefix", "prompt", "bitfit", "last_n")]
+    if growth.random.random() < 0.3:
+        return {"use": "lora", **_lora(growth, node)}
+    tune = growth.random.choice(encoders if node["use"] == "text_encoder" else everywhere)
+    offer = growth.registry.component(tune["use"])
+    assert offer is not None
+    return {**draw_settings(growth.random, offer.component), **tune}
 
 
 def _lora(growth: Growth, node: dict[str, Any]) -> dict[str, Any]:

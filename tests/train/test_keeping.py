@@ -93,6 +93,20 @@ def test_a_training_on_kept_features_gives_the_same(is_read_by_words: bool, make
                 assert other[name] == pytest.approx(value, abs=1e-5), name
 
 
+@pytest.mark.parametrize("over", ["representation", "parameters"])
+def test_gradients_are_weighed_on_kept_features_alike(over: str, make: Make, tmp_path: Path) -> None:
+    shared = {"width": {"use": "gated", "in": ["encoder.pooled"]}, "opinion": {"use": "classifier", "in": "width"}}
+    shared |= {"rating": {"use": "regressor", "in": "width"}}
+    states = []
+    for cache in (False, True):
+        written = make(cache, **shared).to_dict() | {"objective": {"balance": {"use": "gradnorm", "over": over}}}
+        written["train"] |= {"max_steps": 3}
+        run = train(Fusion(**written, base=tmp_path), tmp_path / "runs", progress=False)
+        states.append(run.model().state_dict())
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=0, atol=1e-5, equal_nan=True, msg=name)
+
+
 def test_the_encoder_runs_once_for_each_example(make: Make, calls: list[int], tmp_path: Path) -> None:
     told: list[str] = []
     train(make(), tmp_path / "runs", announce=told.append, progress=False)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +16,16 @@ from transformers import AutoModel
 
 from consilience.fuse import FusedModel, count_by_discipline, count_parameters, fuse, parameters_of
 from consilience.plan import check
-from consilience.train import Run, train
+from consilience.standard import Adalora
+from consilience.train import Interrupted, Run, train
+
+Write = Callable[..., Path]
 
 ENCODER = "encoder: {use: text_encoder, in: tokens}"
 
 
 @pytest.fixture
-def write(small_fusion: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
+def write(small_fusion: Path, tmp_path: Path) -> Write:
     def written(encoder: str, *changes: tuple[str, str]) -> Path:
         shutil.copytree(small_fusion.parent / "checkpoint", tmp_path / "checkpoint", dirs_exist_ok=True)
         shutil.copyfile(small_fusion.parent / "reviews.csv", tmp_path / "reviews.csv")
@@ -50,7 +57,7 @@ TUNERS = [
 
 
 @pytest.mark.parametrize("tune", TUNERS)
-def test_a_tuned_encoder_learns_and_comes_back_to_the_last_bit(tune: str, write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_tuned_encoder_learns_and_comes_back_to_the_last_bit(tune: str, write: Write, tmp_path: Path) -> None:
     file = write(f"tune: {tune}, learning_rate: 0.05, layer_decay: 0.5")
     start = fuse(check(file)).state_dict()
     run = train(file, tmp_path / "runs", progress=False)
@@ -69,7 +76,7 @@ def test_a_tuned_encoder_learns_and_comes_back_to_the_last_bit(tune: str, write,
         assert sum(int((value != 0).sum()) for value in values) == len(values)  # one a layer is left
 
 
-def test_each_module_learns_at_its_own_rate_and_the_log_tells(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_each_module_learns_at_its_own_rate_and_the_log_tells(write: Write, tmp_path: Path) -> None:
     file = write(
         "learning_rate: 0.01", ("opinion: {use: classifier,", "opinion: {use: classifier, learning_rate: 0.2,")
     )
@@ -90,3 +97,27 @@ def test_a_shared_discipline_is_counted_once(small_fusion: Path) -> None:
     assert whole == count_by_discipline(plan, parameters_of(model))
     assert whole["task"].trained == model.num_parameters()
     assert whole["task"].added == whole["task"].frozen == 0
+
+
+def test_a_tuned_run_goes_on_as_if_nothing_had_stopped_it(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune = "{use: adalora, r: 1, start_r: 4, warmup: 0, cooldown: 0.2, targets: [query, value]}"
+    file = write(f"tune: {tune}, learning_rate: 0.05, layer_decay: 0.5", ("epochs: 1,", "epochs: 2,"))
+    file.write_text(file.read_text(encoding="utf-8").replace("max_steps: 4, ", ""), encoding="utf-8")
+    whole = train(file, tmp_path / "whole", progress=False)
+    look = Adalora.after_step
+
+    def stop_after_four(self: Adalora, module: Any, step: int, steps: int) -> None:
+        look(self, module, step, steps)
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Adalora, "after_step", stop_after_four)
+        with pytest.raises(Interrupted) as told:
+            train(file, tmp_path / "runs", progress=False)
+    again = train(file, resume=told.value.run, progress=False)
+    one, two = whole.model().state_dict(), again.model().state_dict()
+    assert any("rank_schedule" in name for name in one)
+    assert all(torch.equal(value, two[name]) for name, value in one.items())

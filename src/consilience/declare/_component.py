@@ -479,6 +479,8 @@ class Tuner(Component):
     kind = "tuner"
     trains: ClassVar[bool] = True
     """Whether some parameter of the module is trained afterwards."""
+    keeps_start: ClassVar[bool] = True
+    """Whether the module gives at first what it gave untuned; not so where virtual tokens are read beside a text."""
 
     @property
     def keeps_features(self) -> bool:

@@ -15,6 +15,7 @@ __all__ = ["Prefix", "Prompt"]
 class _VirtualTokens(Tuner):
     """Trains vectors that an encoder of transformers reads in front of every text."""
 
+    keeps_start = False
     families: ClassVar[tuple[str, ...]] = ()
     """The model types that this works with."""
 

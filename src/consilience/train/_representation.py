@@ -70,7 +70,8 @@ class OverRepresentation(GradientStep):
     def _add(self, batch: Batch, window: Window) -> Tensor:
         values: dict[str, Tensor] = dict(batch)
         with self.setting.autocast():
-            self._run(self._trunk, values)
+            running = {step.name for step in self.model.steps(self.objective.losses, self.model.given_by(batch))}
+            self._run([step for step in self._trunk if step.name in running], values)
             tensors = {name: values[name] for name in self._cut if values[name].requires_grad}
             leaves = {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}
             values |= leaves

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from consilience.declare import Module, Source
+from consilience.declare import Component, Module, Source
 from consilience.testing._check import Broken, Ledger
 from consilience.testing._draw import Shape
 from consilience.testing._subject import Feed, Subject
@@ -73,7 +73,11 @@ def tunes_in_place(subject: Subject) -> None:
             raise Broken("no gradient reaches what it trains", "one that does", "use what is added in the forward")
 
 
-@LEDGER.component("tuner")
+def _keeps_start(component: type[Component]) -> bool:
+    return bool(getattr(component, "keeps_start", True))
+
+
+@LEDGER.component("tuner", when=_keeps_start)
 def tuning_keeps_outputs(subject: Subject) -> None:
     """A module that was just tuned gives what it gave before: tuning changes what is learnt, not what is known."""
     module, values, other = _tuned(subject)
