@@ -58,7 +58,7 @@ class FusionTrainer(ResumableTrainer):
         """What the plugins tell of the last step, for the log."""
         check_whole(self._plan, self.accelerator.distributed_type)
         ranks = Ranks(self.args.device)
-        self._teller = Teller(self.model, ranks)
+        self._teller = Teller(self.model, self._objective, ranks)
         self.add_callback(EpochEnded(self.model))
         self._meter = Meter(self.model, ranks)
         setting = Setting(ranks, self.accelerator.autocast, self._note, self._meter)
