@@ -141,11 +141,11 @@ class FusionTrainer(ResumableTrainer):
         gathered: dict[str, Tensor] = self.accelerator.get_state_dict(self.model)
         return gathered
 
-    def rows_seen(self) -> int:
-        """Counts the rows of the steps so far, as if every batch was full."""
+    def rows_of(self, steps: int) -> int:
+        """Counts the rows of some steps, as if every batch was full."""
         arguments = self.args
         each = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
-        return int(self.state.global_step * each)
+        return int(steps * each)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Keeps the weights when they measured better than any before; a value that is no number never does."""
