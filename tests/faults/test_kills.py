@@ -39,7 +39,7 @@ def save(checkpoints: Checkpoints, step: int) -> None:
     with checkpoints.write(step) as staged:
         staged.tensors("model.safetensors", {"weight": torch.full((100,), float(step))})
         staged.json("rest.json", {"step": step})
-    checkpoints.keep(1, None)
+    checkpoints.keep(1)
 
 
 def at_call(number: int, act: Callable[[], None]) -> Callable[[], None]:
@@ -159,8 +159,8 @@ def test_retention_goes_by_steps_and_never_by_the_clock(tmp_path: Path) -> None:
             staged.json("rest.json", {})
         # Each is older than the one before, for a clock that was set back.
         os.utime(checkpoints.place(step), (2e9 - 1000 * step,) * 2)
-        checkpoints.keep(2, 2)
-    assert checkpoints.steps() == [5, 4, 2]  # and the best
+        checkpoints.keep(2)
+    assert checkpoints.steps() == [5, 4]
     newest, _ = checkpoints.newest()
     assert newest is not None
     assert newest.step == 5

@@ -85,6 +85,29 @@ def test_dwa_weighs_by_the_last_two_epochs(tmp_path: Path, tiny: Path) -> None:
     assert told[1]["share/task"] == pytest.approx(even, abs=1e-4)  # the first two epochs weigh alike
 
 
+def scheduled(fusion: Fusion, **schedule: float) -> Fusion:
+    written = fusion.to_dict()
+    written["losses"]["opinion_loss"]["schedule"] = schedule
+    return Fusion(base=fusion.base, **written)
+
+
+def test_dwa_takes_no_schedule_for_what_is_learnt(tmp_path: Path, make_bert: Any) -> None:
+    checkpoint = make_bert("still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    fusion = make_fusion(tmp_path, checkpoint, "dwa", epochs=3, learning_rate=0.0)
+    run = train(scheduled(fusion, rise=11), tmp_path / "runs", progress=False)
+    weights = load_file(run.path / "model" / "model.safetensors")
+    assert weights["balancer.ratios"][0].item() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_gradnorm_takes_no_schedule_for_what_is_learnt(tmp_path: Path, tiny: Path) -> None:
+    fusion = make_fusion(tmp_path, tiny, "gradnorm", max_steps=2, batch_size=16)
+    run = train(scheduled(fusion, rise=1), tmp_path / "runs", progress=False)
+    first = load_file(run.path / "model" / "model.safetensors")["balancer.first"]
+    [line] = [line for line in lines(run) if line["step"] == 1 and "loss" in line]
+    assert line["weight/opinion_loss"] == 0.5
+    assert first[0].item() == pytest.approx(line["loss/opinion_loss"], rel=1e-4)
+
+
 @pytest.mark.parametrize("balance", ["fixed", "gradnorm", {"use": "gradnorm", "over": "parameters"}])
 def test_gradients_are_measured_every_so_many_steps(tmp_path: Path, tiny: Path, balance: Any) -> None:
     objective = {"balance": balance, "gradients_every": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_the_saved_model_is_the_one_that_measured_best(opinions: Fusion, tmp_pat
     assert measured(check(asked), run)[series] == pytest.approx(best, abs=1e-6)
     kept = sorted(path.name for path in (run.path / "best").iterdir())
     assert f"step-{told['step']}" in kept
-    assert len(kept) <= 2
+    assert len(kept) <= 3  # of each of the two checkpoints, and of the end
 
 
 def test_training_stops_when_nothing_gets_better(opinions: Fusion, tmp_path: Path) -> None:
@@ -113,6 +114,43 @@ def test_the_weights_of_the_best_survive_being_killed_while_they_are_written(opi
     saved = load_file(run.path / "model" / "model.safetensors")
     assert all(torch.equal(saved[name], value) for name, value in weights.items())
     assert not list((run.path / "best").glob(".*"))
+
+
+def test_what_was_best_at_a_checkpoint_is_there_for_who_goes_on_from_it(opinions: Fusion, tmp_path: Path) -> None:
+    asked = changed(opinions, load_best_model_at_end=True, eval_strategy="steps", eval_steps=1)
+    asked = changed(asked, save_steps=5, save_total_limit=3)
+    run = train(asked, tmp_path / "runs", progress=False)
+    states = sorted((run.path / "checkpoints").glob("*/trainer_state.json"))
+    steps = [json.loads(state.read_text())["best_global_step"] for state in states]
+    assert len(steps) == 3
+    values = [line["eval_loss"] for line in lines(run) if "eval_loss" in line]
+    best = [value for at, value in enumerate(values) if value < min(values[:at], default=value + 1)]
+    kept = sorted(int(path.name.removeprefix("step-")) for path in (run.path / "best").iterdir())
+    assert kept == sorted({*steps, run.record["training"]["best"]["step"]})
+    assert len(best) > len(kept)  # others were best in between, and are gone
+
+
+def test_what_was_best_after_the_checkpoint_is_forgotten(opinions: Fusion, tmp_path: Path) -> None:
+    """The run that goes on learns at another rate: what the first life measured later is not its own."""
+    asked = changed(opinions, load_best_model_at_end=True, save_strategy="epoch", learning_rate=0.0)
+    first = train(asked, tmp_path / "runs", progress=False)
+    shutil.rmtree(first.path / "checkpoints" / "step-00000012")
+    for step in (12, 13):
+        shutil.copytree(first.path / "best" / "step-4", first.path / "best" / f"step-{step}")
+    first.write_json("record.json", {**first.record, "status": "running"})
+    again = changed(asked, learning_rate=0.003)
+    run = train(again, resume=first.path, accept=["learning_rate"], progress=False)
+    assert run.record["training"]["best"]["step"] == 12
+    weights = load_file(run.path / "best" / "step-12" / "model.safetensors")
+    start = load_file(run.path / "best" / "step-4" / "model.safetensors")
+    saved = load_file(run.path / "model" / "model.safetensors")
+    assert all(torch.equal(saved[name], value) for name, value in weights.items())
+    assert any(not torch.equal(saved[name], value) for name, value in start.items())
+    assert not (run.path / "best" / "step-13").exists()
+    assert [one["step"] for one in run.record["validation"]] == [4, 8, 12]  # those of the first life too
+    seconds = run.record["timings"]["seconds"]
+    alone = seconds["training"] - seconds["validating"]
+    assert run.record["timings"]["rows_per_second"] == pytest.approx(4 * 8 / alone, rel=0.05)  # the rows of this life
 
 
 class Score(Metric):

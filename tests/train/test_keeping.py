@@ -76,6 +76,30 @@ def logged(run: Run) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+BOTH = {"opinion": {"use": "classifier", "in": "read.pooled"}, "rating": {"use": "regressor", "in": "read.pooled"}}
+
+
+def test_gradients_over_the_representation_are_weighed_on_kept_features(make: Make, tmp_path: Path) -> None:
+    runs = []
+    for cache in (False, True):
+        written = make(cache, read=READ, **BOTH).to_dict() | {"objective": {"balance": "gradnorm"}}
+        runs.append(train(Fusion(base=tmp_path, **written), tmp_path / "runs", progress=False))
+    states = [run.model().state_dict() for run in runs]
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=0, atol=1e-6, msg=name)
+
+
+def test_a_value_that_is_not_finite_is_found_on_kept_features(make: Make, tmp_path: Path, cache: Path) -> None:
+    fusion = make(True, read=READ, **BOTH)
+    train(fusion, tmp_path / "runs", progress=False)
+    for kept in cache.glob("*/encoder.hidden.bin"):
+        kept.write_bytes(b"\xff" * kept.stat().st_size)
+    with pytest.raises(RunError) as told:
+        train(fusion, tmp_path / "runs", progress=False)
+    assert "CN703" in str(told.value)
+    assert "in step 1, first in modules.encoder" in str(told.value)
+
+
 TIMES = ("seconds", "runtime", "per_second")
 
 

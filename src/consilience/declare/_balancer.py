@@ -33,8 +33,9 @@ class Balancer(Component):
         which some example counts. A loss without a penalty is left out of the second mapping.
 
         The module may have `window_ended(values)`, called once an optimizer step with the exact mean of every weighted
-        loss for which something counted, over all its micro-batches and processes; and `epoch_ended()`. What it keeps
-        stands in parameters or buffers: so it is saved, and a resumed run goes on as if it had not stopped.
+        loss for which something counted, over all its micro-batches and processes, without the factor of its schedule;
+        and `epoch_ended()`. What it keeps stands in parameters or buffers: so it is saved, and a resumed run goes on as
+        if it had not stopped.
         """
         raise NotImplementedError
 
@@ -74,7 +75,8 @@ class GradientBalancer(Balancer):
         the weights (`Float["m"]`) by which the gradients are summed. Where it sees the Jacobian: `forward(jacobian:
         Float["m n"], values, names)` gives the summed gradient (`Float["n"]`), on the device and in the type of what it
         got. `names` are those of the m objectives that have a gradient in this step, m at least 1, in the order of
-        `objectives`. Random numbers come from torch's generator, which is seeded by the run's seed and the step. What
-        the module keeps from step to step stands in buffers; a trained parameter would get no gradient.
+        `objectives`; `values` leave out the factors of schedules, which the gradients have. Random numbers come from
+        torch's generator, which is seeded by the run's seed and the step. What the module keeps from step to step
+        stands in buffers; a trained parameter would get no gradient.
         """
         raise NotImplementedError

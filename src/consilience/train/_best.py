@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BestModel", "EarlyStopping", "choose_best", "early_stopping", "series_of"]
 
-_KEPT = 2
-"""How many of the best are kept: a run that is resumed from before the newest goes on from the one before."""
 _BY = ("train", "metric_for_best_model")
 
 
@@ -122,8 +121,8 @@ class BestModel:
         write_states(model, staged)
         shutil.rmtree(self._of(step), ignore_errors=True)
         staged.replace(self._of(step))
-        for old in sorted(self.folder.glob("step-*"), key=_step)[:-_KEPT]:
-            shutil.rmtree(old)
+        checkpoints = trainer.checkpoints.steps() if trainer.checkpoints is not None else []
+        self._forget_all_but([step, *checkpoints])
 
     def forget_lost(self, trainer: FusionTrainer) -> None:
         """Forgets a best value whose weights are not here: what comes is measured against nothing."""
@@ -131,15 +130,28 @@ class BestModel:
         if state.best_global_step is not None and not self._of(state.best_global_step).is_dir():
             state.best_metric = state.best_global_step = None
 
+    def forget_after(self, step: int) -> None:
+        """Removes what was kept after the step that a run goes on from: what comes is measured again."""
+        for old in self._steps():
+            if old > step:
+                shutil.rmtree(self._of(old))
+
     def restored(self, step: int, model: FusedModel) -> dict[str, Tensor]:
         """Gives the plugins their state at the best step, and the weights of then, tied ones under each name."""
         weights = load_file(self._of(step) / "model.safetensors")
         restore_states(model, self._of(step))
         return weights | {name: weights[first] for name, first in model.tied_names.items()}
 
+    def _forget_all_but(self, steps: Iterable[int]) -> None:
+        """Leaves the best of now, and what was best at each checkpoint: a run that goes on from there has it still."""
+        kept = self._steps()
+        wanted = {max((old for old in kept if old <= step), default=None) for step in steps}
+        for old in kept:
+            if old not in wanted:
+                shutil.rmtree(self._of(old))
+
+    def _steps(self) -> list[int]:
+        return [int(path.name.removeprefix("step-")) for path in self.folder.glob("step-*")]
+
     def _of(self, step: int) -> Path:
         return self.folder / f"step-{step}"
-
-
-def _step(folder: Path) -> int:
-    return int(folder.name.removeprefix("step-"))

@@ -75,14 +75,13 @@ class Checkpoints:
         except OSError as error:
             raise RunError(_unwritable(self.place(step), error, self.steps())) from error
 
-    def keep(self, most: int | None, best: int | None) -> None:
-        """Removes the oldest beyond `most`, but never the newest nor the best."""
+    def keep(self, most: int | None) -> None:
+        """Removes the oldest beyond `most`, but never the newest."""
         for step in self.steps()[max(most, 1) :] if most else ():
-            if step != best:
-                # Renamed first: half of a checkpoint under its own name would be told as damaged.
-                gone = self.place(step).with_name(f".{self.place(step).name}.gone.part")
-                self.place(step).replace(gone)
-                shutil.rmtree(gone, ignore_errors=True)
+            # Renamed first: half of a checkpoint under its own name would be told as damaged.
+            gone = self.place(step).with_name(f".{self.place(step).name}.gone.part")
+            self.place(step).replace(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
     def newest(self) -> tuple[Checkpoint | None, list[Diagnostic]]:
         """Gives the newest that is whole and this run's, and a warning for each newer one that is not."""

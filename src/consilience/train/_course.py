@@ -17,8 +17,10 @@ from consilience.declare import Fusion
 from consilience.errors import ConsilienceError, Diagnostic, RunError
 from consilience.host import Registry
 from consilience.plan import Plan, check
+from consilience.train._best import BestModel
 from consilience.train._checkpoints import Checkpoint, Checkpoints
 from consilience.train._folders import shared_folder
+from consilience.train._log import LOG, logged
 from consilience.train._run import Run
 from consilience.train._staging import sync
 from consilience.train._started import STARTED, Started, made_with, read_started
@@ -38,6 +40,11 @@ class Course:
     checkpoints: Checkpoints
     checkpoint: Checkpoint | None = None
     accepted: frozenset[str] = frozenset()
+
+    @property
+    def first_step(self) -> int:
+        """How many steps lie before those that this process takes."""
+        return self.checkpoint.step if self.checkpoint is not None else 0
 
     def finish(self, plan: Plan) -> None:
         """Removes the checkpoints of a run that has its model, unless the file asked for them."""
@@ -81,7 +88,7 @@ def begun(plan: Plan, runs: Path, arguments: Any) -> Iterator[Course]:
                 run.write_json(STARTED, started.to_dict())
             yield Course(run, checkpoints)
     except BaseException:
-        is_empty = not checkpoints.steps() and not (run.path / "log.jsonl").exists()
+        is_empty = not checkpoints.steps() and not (run.path / LOG).exists()
         if processes.is_main_process and is_empty:
             shutil.rmtree(run.path, ignore_errors=True)
         raise
@@ -135,24 +142,19 @@ def _opened(
         run.start(plan)
         run.write_json(STARTED, started.to_dict())
         checkpoints = Checkpoints(checkpoints.folder, started.run, started.plans)
-    _cut_log(path / "log.jsonl", checkpoint.step)
+    _cut_log(path, checkpoint.step)
+    BestModel(path).forget_after(checkpoint.step)
     told = f", with {', '.join(sorted(accepted))} changed" if accepted else ""
     say(f"going on from step {checkpoint.step} of {path}{told}")
     return checkpoints, checkpoint, accepted
 
 
-def _cut_log(path: Path, step: int) -> None:
+def _cut_log(run: Path, step: int) -> None:
     """Leaves out what was logged after the checkpoint, and a line that was not written to its end."""
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except (ValueError, KeyError, TypeError):
-            continue
-    staged = path.with_name(f".{path.name}.part")
+    kept = [json.dumps(line) + "\n" for line in logged(run) if line["step"] <= step]
+    staged = run / f".{LOG}.part"
     staged.write_text("".join(kept), encoding="utf-8")
-    staged.replace(path)
+    staged.replace(run / LOG)
 
 
 def _none_whole(path: Path, damaged: int) -> Diagnostic:

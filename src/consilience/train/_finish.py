@@ -9,6 +9,8 @@ from typing import Any
 
 from consilience.fuse import FusedModel
 from consilience.train._best import BestModel, series_of
+from consilience.train._course import Course
+from consilience.train._log import logged
 from consilience.train._picture import draw_course
 from consilience.train._record import Timings, outcome, write_record
 from consilience.train._run import Run
@@ -18,7 +20,7 @@ __all__ = ["finish_model", "recorded"]
 
 
 @contextmanager
-def recorded(trainer: FusionTrainer, run: Run, known: dict[str, Any], timings: Timings) -> Iterator[None]:
+def recorded(trainer: FusionTrainer, course: Course, known: dict[str, Any], timings: Timings) -> Iterator[None]:
     """Writes the record before and after a training, and draws its course, whatever stops it.
 
     What is put into `known` meanwhile stands in the last record.
@@ -26,19 +28,21 @@ def recorded(trainer: FusionTrainer, run: Run, known: dict[str, Any], timings: T
     if not trainer.is_world_process_zero():
         yield
         return
-    write_record(run, known, "running")
+    write_record(course.run, known, "running")
     try:
         yield
     except BaseException as error:
-        _end(trainer, run, known, timings, f"stopped: {type(error).__name__}")
+        _end(trainer, course, known, timings, f"stopped: {type(error).__name__}")
         raise
-    _end(trainer, run, known, timings, "finished")
+    _end(trainer, course, known, timings, "finished")
 
 
-def _end(trainer: FusionTrainer, run: Run, known: Mapping[str, Any], timings: Timings, status: str) -> None:
-    draw_course(run.path)
-    more = outcome(trainer.state.log_history, timings, trainer.rows_seen(), trainer.args.device)
-    write_record(run, known, status, more)
+def _end(trainer: FusionTrainer, course: Course, known: Mapping[str, Any], timings: Timings, status: str) -> None:
+    draw_course(course.run.path)
+    rows = trainer.rows_of(trainer.state.global_step - course.first_step)
+    # The trainer knows what it logged itself; the file has what came before a resume too.
+    more = outcome(logged(course.run.path), timings, rows, trainer.args.device)
+    write_record(course.run, known, status, more)
 
 
 def finish_model(trainer: FusionTrainer, model: FusedModel, run: Run, say: Callable[[str], None]) -> dict[str, Any]:
@@ -46,7 +50,10 @@ def finish_model(trainer: FusionTrainer, model: FusedModel, run: Run, say: Calla
 
     Every process calls it: one that holds a part of the weights gives it to the first, which saves them whole.
     """
-    told = _best(trainer, model.plan.fusion.train.arguments, series_of(model.plan), say)
+    keys = model.plan.fusion.train.arguments
+    if keys.get("load_best_model_at_end"):
+        BestModel(run.path).forget_lost(trainer)
+    told = _best(trainer, keys, series_of(model.plan), say)
     weights = trainer.whole_weights()
     if not trainer.is_world_process_zero():
         return {}

@@ -99,7 +99,8 @@ class GradientStep(ABC):
         given = torch.stack(list(self._losses.values()))
         sums = dict(zip(self._losses, self.setting.ranks.sum(given) / self.setting.ranks.count, strict=True))
         on = {name: [loss for loss in self.objectives[name] if loss in sums] for name in names}
-        values = [torch.stack([sums[loss] for loss in losses]).sum() for losses in on.values()]
+        plain = {name: self.objective.unscheduled(name, one, window.step, window.steps) for name, one in sums.items()}
+        values = [torch.stack([plain[loss] for loss in losses]).sum() for losses in on.values()]
         weights = self._join(names, torch.stack(values).double().cpu(), window.step) if names else []
         assert self.reach is not None
         self.reach.fill()

@@ -75,6 +75,12 @@ class Objective:
                 found[name] *= schedule.factor(step, steps)
         return {name: weight for name, weight in found.items() if weight}
 
+    def unscheduled(self, name: str, value: Tensor, step: int, steps: int) -> Tensor:
+        """Gives a loss's weighted value as it would be without its schedules: what shows how far it is learnt."""
+        for schedule in self._schedules[name]:
+            value = value / schedule.factor(step, steps)
+        return value
+
     def counts(self, batches: Sequence[Mapping[str, Tensor]], losses: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Sums, for each loss that reads rows, what counts in this process's micro-batches."""
         found: dict[str, Tensor] = {}

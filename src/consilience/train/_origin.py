@@ -55,7 +55,7 @@ def _in_losses(model: FusedModel, objective: Objective, batch: Batch, window: Wi
     names = tuple(objective.weights(window.step, window.steps))
     values: dict[str, Tensor] = dict(batch)
     inner: dict[str, str] = {}
-    for step in model.steps(names):
+    for step in model.steps(names, model.given_by(batch)):
         node = model.plan.nodes[step.name]
         with _first_inside(model.nodes[node.share or node.name], step.name, inner):
             values.update(model.run_step(step, values))
@@ -139,7 +139,7 @@ def _in_gradients(model: FusedModel, objective: Objective, batch: Batch, window:
     names = tuple(objective.weights(window.step, window.steps))
     values: dict[str, Tensor] = dict(batch)
     ran: list[_Ran] = []
-    for step in model.steps(names):
+    for step in model.steps(names, model.given_by(batch)):
         leaves = {name: values[name].detach().requires_grad_() for name in step.reads if _is_float(values[name])}
         given = model.run_step(step, {**values, **leaves})
         ran.append(_Ran(step.name, leaves, given))

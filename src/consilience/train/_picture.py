@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from consilience.train._chart import chart
+from consilience.train._log import logged
 
 __all__ = ["COURSE", "draw_course"]
 
 COURSE = "course.html"
-_LOG = "log.jsonl"
 _VALIDATION = "eval_"
 _TITLES = {
     "loss": "Losses",
@@ -46,7 +44,7 @@ def draw_course(run: str | os.PathLike[str]) -> Path | None:
     """
     run = Path(run)
     name = _name(run)
-    groups = _groups(run / _LOG)
+    groups = _groups(run)
     if not groups:
         return None
     drawn = [
@@ -64,10 +62,10 @@ def draw_course(run: str | os.PathLike[str]) -> Path | None:
     return staged.replace(run / COURSE)
 
 
-def _groups(log: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+def _groups(run: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
     """Sorts the series of a log into charts, by what stands before the slash of their names."""
     groups: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for line in _lines(log):
+    for line in logged(run):
         for name, value in line.items():
             if name in _LEFT_OUT or name in _NOT_A_COURSE or not isinstance(value, int | float):
                 continue
@@ -96,16 +94,3 @@ def _name(run: Path) -> str:
         return str(json.loads((run / "record.json").read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return run.name
-
-
-def _lines(log: Path) -> Iterator[Mapping[str, Any]]:
-    """Reads the lines of a log; the last one of a run that was killed may not be whole."""
-    if not log.is_file():
-        return
-    for text in log.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int):
-            yield line

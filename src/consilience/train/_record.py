@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,9 +68,12 @@ def facts(plan: Plan, device: torch.device) -> dict[str, Any]:
 
 
 def outcome(
-    history: Sequence[Mapping[str, Any]], timings: Timings, trained_rows: float, device: torch.device
+    history: Iterable[Mapping[str, Any]], timings: Timings, trained_rows: float, device: torch.device
 ) -> dict[str, Any]:
-    """Gives what came of a run: seconds by part, rows a second, peak memory, and every validation by its step."""
+    """Gives what came of a run: seconds by part, rows a second, peak memory, and every validation by its step.
+
+    Times, rows and memory are those of the process that ends it: of a run that was resumed, since then.
+    """
     training = timings.seconds.get("training", 0.0)
     # The validations are a part of the training's time.
     alone = max(training - timings.seconds.get("validating", 0.0), 1e-9)

@@ -48,19 +48,19 @@ class OverRepresentation(GradientStep):
         self._measured: Rows | None = None
         self._gramian = torch.zeros(0)
 
-    def _lay(self) -> None:
-        """Parts the steps of the losses that are on into the trunk, the heads, and the tensors between them."""
-        steps = self.model.steps(self._on)
+    def _lay(self, batch: Batch) -> None:
+        """Parts the steps of the losses that are on into the trunk, the heads, and the tensors between them.
+
+        What the batch has of a frozen module already is not run.
+        """
+        steps = self.model.steps(self._on, self.model.given_by(batch))
         self._trunk = [step for step in steps if step.name in self._trunk_names]
         self._heads = [step for step in steps if step.name not in self._trunk_names]
         given = {name for step in self._trunk for name in step.gives}
         self._cut = sorted({name for step in self._heads for name in step.reads if name in given})
 
     def _begin(self, window: Window) -> None:
-        before = self._on
         super()._begin(window)
-        if self._on != before:
-            self._lay()
         self._held, self._past = [], {}
         self._gramian = torch.zeros(len(self._active), len(self._active), dtype=torch.float64)
         meter = self.setting.meter
@@ -68,6 +68,7 @@ class OverRepresentation(GradientStep):
         self._measured = None
 
     def _add(self, batch: Batch, window: Window) -> Tensor:
+        self._lay(batch)
         values: dict[str, Tensor] = dict(batch)
         with self.setting.autocast():
             running = {step.name for step in self.model.steps(self.objective.losses, self.model.given_by(batch))}

@@ -39,23 +39,16 @@ class ResumableTrainer(Trainer):
         if self.checkpoints is None:
             return
         self.store_flos()
-        step, best = self.state.global_step, self.state.best_global_step
-        if best is not None and (best == step or self.checkpoints.place(best).is_dir()):
-            self.state.best_model_checkpoint = str(self.checkpoints.place(best))
+        step = self.state.global_step
         collected = _state.collect(self)
         if self.args.should_save:
             with self.checkpoints.write(step) as staged:
                 _state.write(collected, staged)
-            self.checkpoints.keep(self.args.save_total_limit, best)
+            self.checkpoints.keep(self.args.save_total_limit)
         self.accelerator.wait_for_everyone()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         _state.load_weights(self, Path(resume_from_checkpoint), model if model is not None else self.fused)
-
-    def _load_best_model(self) -> None:
-        assert self.state.best_model_checkpoint is not None
-        model = self.model_wrapped if self.is_fsdp_enabled else self.fused
-        _state.load_weights(self, Path(self.state.best_model_checkpoint), model)
 
     def _init_training_state(
         self,
@@ -71,9 +64,6 @@ class ResumableTrainer(Trainer):
         if resume_from_checkpoint is not None:
             self._is_over = _state.load_callbacks(self, Path(resume_from_checkpoint))
             self.state.compute_steps(self.args, max_steps)  # the file's are those of the arguments then
-            best = self.state.best_global_step
-            if best is not None and self.checkpoints is not None and self.checkpoints.place(best).is_dir():
-                self.state.best_model_checkpoint = str(self.checkpoints.place(best))  # the run may have been moved
         return found
 
     def _load_callback_state(self) -> None:

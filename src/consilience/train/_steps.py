@@ -48,11 +48,11 @@ class Teller:
     """Tells a balancer by values what each window's losses were, where it wants to know.
 
     Its `window_ended` is given the exact mean of every weighted loss that something counted for, over all micro-batches
-    and processes.
+    and processes; a schedule's factor is left out, since what it changes is not learnt.
     """
 
-    def __init__(self, model: FusedModel, ranks: Ranks) -> None:
-        self._ranks = ranks
+    def __init__(self, model: FusedModel, objective: Objective, ranks: Ranks) -> None:
+        self._objective, self._ranks = objective, ranks
         is_by_values = not isinstance(model.plan.balancer, GradientBalancer)
         self._tell: Callable[[dict[str, Tensor]], None] | None = (
             getattr(model.balancer, "window_ended", None) if is_by_values else None
@@ -68,11 +68,12 @@ class Teller:
             self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
         self._seen += 1
         if self._seen == window.batches:
-            self._tell({name: self._mean(value) for name, value in self._sums.items() if _counts(name, window)})
+            self._tell({name: self._mean(name, window) for name in self._sums if _counts(name, window)})
             self._sums, self._seen = {}, 0
 
-    def _mean(self, value: Tensor) -> Tensor:
-        return self._ranks.sum(value) / self._ranks.count
+    def _mean(self, name: str, window: Window) -> Tensor:
+        mean = self._ranks.sum(self._sums[name]) / self._ranks.count
+        return self._objective.unscheduled(name, mean, window.step, window.steps)
 
 
 class EpochEnded(TrainerCallback):

@@ -23,6 +23,7 @@ from consilience.train._epochs import SetEpoch
 from consilience.train._finish import finish_model, recorded
 from consilience.train._going_on import learn
 from consilience.train._keeping import keep_features
+from consilience.train._log import LOG
 from consilience.train._measure import build_metrics
 from consilience.train._progress import LogFile, Progress
 from consilience.train._recompute import recompute_activations
@@ -119,7 +120,7 @@ def _learn(model: FusedModel, prepared: Prepared, course: Course, shown: _Shown)
         "trained_parameters": trained,
         "parameters_by_discipline": {name: asdict(share) for name, share in shares.items()},
     }
-    with recorded(trainer, run, known, timings):
+    with recorded(trainer, course, known, timings):
         with timings.of("training"):
             steps = learn(trainer, course, plan).global_step
         trainer.check_finite()
@@ -151,7 +152,7 @@ def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> 
         args=arguments,
         train_dataset=rows,
         data_collator=RowsKept(collator),
-        callbacks=[LogFile(run.path / "log.jsonl"), *([SetEpoch(order)] if order else []), *trackers(plan)],
+        callbacks=[LogFile(run.path / LOG), *([SetEpoch(order)] if order else []), *trackers(plan)],
     )
     for callback in (SchedulesFit(plan), TunedSteps(trainer), StepEnded(trainer), early_stopping(plan)):
         if callback is not None:

@@ -58,7 +58,7 @@ class FusionTrainer(ResumableTrainer):
         """What the plugins tell of the last step, for the log."""
         check_whole(self._plan, self.accelerator.distributed_type)
         ranks = Ranks(self.args.device)
-        self._teller = Teller(self.model, ranks)
+        self._teller = Teller(self.model, self._objective, ranks)
         self.add_callback(EpochEnded(self.model))
         self._meter = Meter(self.model, ranks)
         setting = Setting(ranks, self.accelerator.autocast, self._note, self._meter)
@@ -141,11 +141,11 @@ class FusionTrainer(ResumableTrainer):
         gathered: dict[str, Tensor] = self.accelerator.get_state_dict(self.model)
         return gathered
 
-    def rows_seen(self) -> int:
-        """Counts the rows of the steps so far, as if every batch was full."""
+    def rows_of(self, steps: int) -> int:
+        """Counts the rows of some steps, as if every batch was full."""
         arguments = self.args
         each = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
-        return int(self.state.global_step * each)
+        return int(steps * each)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Keeps the weights when they measured better than any before; a value that is no number never does."""
