@@ -54,6 +54,17 @@ def lines(run: Run) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize("balance", BY_GRADIENTS)
+def test_a_log_line_without_rows_of_a_loss_is_written(tmp_path: Path, tiny: Path, balance: Any) -> None:
+    fusion = make_fusion(tmp_path, tiny, balance, max_steps=4, train_sampling_strategy="sequential").to_dict()
+    rows = [f"a {'fine' if row % 2 else 'dull'} film,good,{'' if row < 8 else 0.5}" for row in range(16)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,mark,stars", *rows]))
+    run = train(Fusion(base=tmp_path, **fusion), tmp_path / "runs", progress=False)
+    shares = [line["share/critics"] for line in lines(run) if "share/critics" in line]
+    assert shares[:2] == [0.0, 0.0], "two steps have no row of it"
+    assert shares[2] > 0
+
+
 @pytest.mark.parametrize("balance", [*BY_GRADIENTS, "dwa", "random"])
 @pytest.mark.parametrize("keys", [{}, {"bf16": True, "gradient_accumulation_steps": 2}])
 def test_a_run_learns_under_it(tmp_path: Path, tiny: Path, balance: Any, keys: dict[str, Any]) -> None:

@@ -221,7 +221,8 @@ class FusionTrainer(ResumableTrainer):
         sums, steps = dict(zip(names, summed, strict=False)), dict(zip(averaged, summed[len(names) :], strict=True))
         self._sums, self._averaged = {}, {}
         losses = {f"loss/{name}": sums[f"loss/{name}"] / count for name, count in steps.items() if count}
-        return losses | self._shares({name: sums[f"weighted/{name}"] for name in averaged})
+        # What no row counted for has no share: a step by gradients leaves it out.
+        return losses | self._shares({name: sums.get(f"weighted/{name}", 0.0) for name in averaged})
 
     def _shares(self, weighted: Mapping[str, float]) -> dict[str, float]:
         """Gives each discipline's share of the weighted sum, by size: a loss may be negative."""
