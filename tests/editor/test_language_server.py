@@ -34,10 +34,14 @@ def offered(editor: LanguageClient, text: str) -> set[str]:
 
 
 def test_the_sections_are_completed(editor: LanguageClient) -> None:
-    sections = {"fields", "objective", "train", *SECTIONS}
+    sections = {"fields", "mixing", "objective", "train", *SECTIONS}
     assert offered(editor, "|\n") == sections
     assert offered(editor, "modules: {}\nlo|\n") == sections - {"modules"}
     assert {"consilience", "name"} < set(editor.completions(f"{MODELINE}|\n"))
+
+
+TUNING = ("tune", "learning_rate", "weight_decay", "layer_decay")
+"""What every module may say of how it is trained."""
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -62,12 +66,12 @@ def test_a_component_is_offered_with_its_docs_and_its_ports(editor: LanguageClie
 @pytest.mark.parametrize(
     ("node", "keys"),
     [
-        ("\n    use: psychology.emotion_head\n    |\n", {"in", "tune", "dropout", "width"}),
-        ("\n    use: psychology.emotion_head\n    in: fused\n    dro|\n", {"tune", "dropout", "width"}),
-        ("\n    dropout: 0.2\n    |\n    use: psychology.emotion_head\n", {"in", "tune", "width"}),
-        (" {use: psychology.emotion_head, in: fused, d|}\n", {"tune", "dropout", "width"}),
-        (" {use: psychology.emotion_head, d|, in: fused}\n", {"tune", "dropout", "width"}),
-        ("\n    use: concat\n    |\n", {"in", "tune"}),
+        ("\n    use: psychology.emotion_head\n    |\n", {"in", *TUNING, "dropout", "width"}),
+        ("\n    use: psychology.emotion_head\n    in: fused\n    dro|\n", {*TUNING, "dropout", "width"}),
+        ("\n    dropout: 0.2\n    |\n    use: psychology.emotion_head\n", {"in", *TUNING, "width"}),
+        (" {use: psychology.emotion_head, in: fused, d|}\n", {*TUNING, "dropout", "width"}),
+        (" {use: psychology.emotion_head, d|, in: fused}\n", {*TUNING, "dropout", "width"}),
+        ("\n    use: concat\n    |\n", {"in", *TUNING}),
         ("\n    |\n", {"use", "share"}),
         ("\n    share: other\n    |\n", {"in"}),
         ("\n    use: psychology.emotion_hd\n    |\n", set()),
@@ -91,8 +95,8 @@ def test_a_key_is_completed_with_its_default(editor: LanguageClient) -> None:
         ("modules:\n  one:\n    use: text_encoder\n    pooling: |\n", {"cls", "mean", "max"}),
         ("modules:\n  one: {use: text_encoder, in: tokens, pooling: |}\n", {"cls", "mean", "max"}),
         ("modules:\n  one: {use: text_encoder, in: tokens, pooling: m|}\n", {"cls", "mean", "max"}),
-        ("modules:\n  one: {use: text_encoder, tune: |}\n", {"frozen", "full", "lora"}),
-        ("modules:\n  one:\n    use: text_encoder\n    tune:\n      use: |\n", {"frozen", "full", "lora"}),
+        ("modules:\n  one: {use: text_encoder, tune: |}\n", set(names_of("tuner"))),
+        ("modules:\n  one:\n    use: text_encoder\n    tune:\n      use: |\n", set(names_of("tuner"))),
         ("modules:\n  one:\n    use: text_encoder\n    tune:\n      use: lora\n      dropout: 0.1\n      |\n",
          {"r", "alpha", "targets"}),
         ("modules:\n  one:\n    use: cross_attention\n    in:\n      |\n", {"queries", "states", "mask", "query_mask"}),

@@ -164,7 +164,7 @@ def test_a_panel_has_docs_settings_ports_and_weights(page: str, demo: Plan) -> N
 
 def test_parameters_are_told_where_they_are_counted(demo: Plan) -> None:
     page = to_html(demo, (), {"encoder": Parameters(12, 30)})
-    assert node_of(page, "encoder")["parameters"] == {"trained": 12, "frozen": 30}
+    assert node_of(page, "encoder")["parameters"] == {"trained": 12, "frozen": 30, "added": 0}
     assert "parameters" not in node_of(page, "opinion")
 
 

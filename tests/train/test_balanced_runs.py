@@ -25,7 +25,7 @@ BY_GRADIENTS = ["gradnorm", {"use": "gradnorm", "over": "parameters"}]
 
 def make_fusion(folder: Path, checkpoint: Path, balance: Any, **keys: Any) -> Fusion:
     rows = [f"a {'fine' if row % 2 else 'dull'} film,{'good' if row % 2 else 'bad'}" for row in range(16)]
-    lines = [f"{row},{number / 10 if number % 3 else ''}" for number, row in enumerate(rows)]
+    lines = [f"{row},{number / 10 if number % 7 else ''}" for number, row in enumerate(rows)]
     (folder / "rows.csv").write_text("\n".join(["text,mark,stars", *lines]))
     written: dict[str, Any] = {
         "name": "balanced",

@@ -159,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(fusion: Fusion, tm
     [fault] = told.value.diagnostics
     assert str(fault.at(None)) == (
         "error CN703 at losses.bad_loss\n"
-        "  found     bad_loss (lab.bad, discipline lab) is nan in step 1, first in losses.bad_loss, in rows 3, 6, 8 "
+        "  found     bad_loss (lab.bad, discipline lab) is nan in step 1, first in losses.bad_loss, in rows 2, 11, 15 "
         "and 3 more of rows\n"
         "  expected  finite losses and gradients; no parameter was moved in this step\n"
         "  fix       # nothing was learnt yet: look at these rows, or mend lab.bad in losses.bad_loss"

@@ -107,4 +107,5 @@ def _set_epoch(loader: Any, epoch: int) -> None:
     while sampler is not None:
         if sampler is not loader and hasattr(sampler, "set_epoch"):
             sampler.set_epoch(epoch)
-        sampler = getattr(sampler, "batch_sampler", None) or getattr(sampler, "sampler", None)
+        inner = getattr(sampler, "batch_sampler", None)  # compared with None: one without an end has no length
+        sampler = inner if inner is not None else getattr(sampler, "sampler", None)

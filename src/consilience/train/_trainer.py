@@ -170,7 +170,11 @@ class FusionTrainer(ResumableTrainer):
             weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
             logs |= {f"weight/{name}": weights.get(name, 0.0) for name in self._objective.scheduled}
             logs |= {name: float(value) for name, value in self.numbers.items()}
-            logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
+            figures = self._by_gradients.figures() if self._by_gradients is not None else {}
+            # A loss counts by its schedule and by the balancer: what is told is both together.
+            logs |= {
+                name: value * logs.get(name, 1.0) if name[:7] == "weight/" else value for name, value in figures.items()
+            }
             logs |= self._meter.pull()
             if self.optimizer is not None and "learning_rate" in logs:
                 rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
