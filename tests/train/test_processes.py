@@ -95,7 +95,7 @@ def test_a_sharded_model_takes_the_same_steps_and_is_saved_whole(tmp_path: Path,
     (tmp_path / "fsdp.yaml").write_text(FSDP)
     made = []
     for processes, batch_size in ((1, 8), (2, 4)):
-        written = fusion(checkpoint, batch_size) | {"consilience": 1, "objective": {"balance": "fixed"}}
+        written = fusion(checkpoint, batch_size, "fixed") | {"consilience": 1, "objective": {"balance": "fixed"}}
         written["sources"]["rows"]["split"] = {"validation": 8}  # type: ignore[index]
         written["train"] |= {"load_best_model_at_end": True, "learning_rate": 0.001}  # type: ignore[operator]
         (tmp_path / "fusion.yaml").write_text(json.dumps(written))
