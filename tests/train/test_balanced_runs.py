@@ -115,7 +115,6 @@ def test_gradnorm_takes_no_schedule_for_what_is_learnt(tmp_path: Path, tiny: Pat
     run = train(scheduled(fusion, rise=1), tmp_path / "runs", progress=False)
     first = load_file(run.path / "model" / "model.safetensors")["balancer.first"]
     [line] = [line for line in lines(run) if line["step"] == 1 and "loss" in line]
-    assert line["weight/opinion_loss"] == 0.5
     assert first[0].item() == pytest.approx(line["loss/opinion_loss"], rel=1e-4)
 
 
