@@ -143,6 +143,8 @@ def main() -> None:
             phases[doing] += 1
             resumes += code == 0
             identical += same
+            told = f"{sum(phases.values())} kills, {resumes} resumes, {identical} identical"
+            print(told, file=sys.stderr, flush=True)  # noqa: T201
     tally = {"kills": sum(phases.values()), **dict(sorted(phases.items())), "resumes": resumes, "identical": identical}
     print(json.dumps(tally | {"seconds": round(time.monotonic() - started, 1)}))  # noqa: T201
     sys.exit(not sum(phases.values()) == resumes == identical)
