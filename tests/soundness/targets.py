@@ -339,9 +339,9 @@ def _tune(growth: Growth, node: dict[str, Any]) -> None:
     chance = growth.random.random()
     if chance < 0.15:
         node["tune"] = growth.random.choice(["frozen", {"use": "frozen"}])
-    elif chance < 0.3 and node["use"] not in _STILL:
+    elif chance < (0.45 if node["use"] == "text_encoder" else 0.3) and node["use"] not in _STILL:
         node["tune"] = _addition(growth, node)
-    elif chance < 0.4 and node["use"] not in _STILL:
+    elif chance < 0.5 and node["use"] not in _STILL:
         node["tune"] = growth.random.choice(["full", {"use": "full"}])
     if node.get("tune") == {"use": "lora"} and growth.random.random() < 0.5:
         node["tune"] = "lora"
