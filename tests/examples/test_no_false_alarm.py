@@ -71,7 +71,11 @@ def test_the_fusion_of_the_benchmark_passes_without_a_word(monkeypatch: pytest.M
     assert told(Fusion.parse(text), Purpose.USE) == []
 
 
-README_BASE = {"knowledge": {"opinion": {"use": "classifier", "in": "fused"}}}
+README_BASE = {
+    "knowledge": {"opinion": {"use": "classifier", "in": "fused"}},
+    "torchjd": {"second": {"use": "classifier", "in": "encoder.pooled"}},  # there is nothing to weigh in one loss
+}
+README_LOSSES = {"torchjd": {"second_loss": {"use": "cross_entropy", "in": "second", "target": "sentiment"}}}
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("plugins/*/README.md")))
@@ -87,6 +91,7 @@ def test_the_readme_of_a_plugin_passes_without_a_word(name: str, tmp_path: Path)
     base = Fusion.load(tmp_path / "page" / "base.yaml").to_dict()
     more = Fusion.parse(f"consilience: 1\nname: {name}\n{text}").to_dict()
     more["modules"] = {**more.get("modules", {}), **README_BASE.get(name, {})}
+    more["losses"] = {**more.get("losses", {}), **README_LOSSES.get(name, {})}
     merged = {key: {**base.get(key, {}), **value} if isinstance(value, dict) else value for key, value in more.items()}
     assert told(Fusion(base=tmp_path / "page", **{**base, **merged})) == []
 
