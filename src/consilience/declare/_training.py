@@ -120,7 +120,7 @@ class TrainingKeys(_Own):
     save_steps: Positive | None = None
     """How many steps lie between two checkpoints."""
     save_total_limit: Positive | None = None
-    """How many checkpoints are kept, beside the best; 2 when left out."""
+    """How many checkpoints are kept; 2 when left out."""
     eval_strategy: Literal["epoch", "steps", "no"] | None = None
     """When the validation rows are measured; at the end of every epoch when left out."""
     eval_steps: Positive | None = None
