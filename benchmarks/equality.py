@@ -25,7 +25,7 @@ import torch
 from equality_toy import PATTERNS, ROWS, by_hand, make_plan, read_rows, write_rows
 from transformers import PrinterCallback, TrainerCallback
 
-from consilience.data import prepare
+from consilience.data import prepare, training_rows
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.train import FusionTrainer
 from consilience.train._arguments import arguments_of
@@ -83,9 +83,10 @@ def run(cell: Cell) -> Cell:
         if cell.balance == "uncertainty":
             model.balancer.log_variances.data.copy_(torch.linspace(-0.5, 0.7, len(plan.fusion.losses)))
         reference = copy.deepcopy(model)
+        arguments = arguments_of(plan, folder, progress=False)
+        rows, order = training_rows(plan, prepare(plan), cell.batch_size, 0, arguments.world_size)
         trainer = FusionTrainer(
-            sampler=None, measure=None, model=model, args=arguments_of(plan, folder, progress=False),
-            train_dataset=prepare(plan).train,
+            sampler=order, measure=None, model=model, args=arguments, train_dataset=rows,
             data_collator=RowsKept(build_collator(plan, [node.name for node in plan.of("losses")])),
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)

@@ -21,9 +21,8 @@ from consilience.train._objective import Objective, Terms, Window
 from consilience.train._optimizer import own_rates, parameter_groups
 from consilience.train._ranks import Ranks
 from consilience.train._resumable import ResumableTrainer
-from consilience.train._rows import idle
-from consilience.train._shards import deal, is_idle, with_balancer
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
+from consilience.train._unused import with_balancer
 
 __all__ = ["FusionTrainer"]
 
@@ -71,8 +70,6 @@ class FusionTrainer(ResumableTrainer):
     ) -> tuple[list[Any], Any]:
         """Collects the micro-batches of a step, and counts what each loss averages over in all of them."""
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
-        if is_idle(self.accelerator.gradient_state.active_dataloader):
-            batches[-1] = idle(batches[-1])
         step, steps = self.state.global_step, self.state.max_steps
         weights = self._objective.weights(step, steps)
         counts = self._objective.counts(batches, weights)
@@ -87,12 +84,6 @@ class FusionTrainer(ResumableTrainer):
         window = Window(counts, len(batches), self.accelerator.num_processes, step, steps)
         self._finite.begin(batches, window)
         return batches, window
-
-    def get_train_dataloader(self) -> Any:
-        """Gives the training batches: across processes every row once."""
-        loader = super().get_train_dataloader()
-        deal(loader)
-        return loader
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         """Lets a batch be empty: a loss of parameters alone reads no row."""
