@@ -92,12 +92,7 @@ def write_record(run: Run, known: Mapping[str, Any], status: str, more: Mapping[
 
 def _measured(line: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name.removeprefix("eval_"): value for name, value in line.items() if name.startswith("eval_")}
-    return {"step": line["step"], "epoch": line.get("epoch"), "metrics": {name: _plain(kept[name]) for name in kept}}
-
-
-def _plain(value: float) -> float | None:
-    """Writes null for what is not finite: JSON has no word for it."""
-    return value if value - value == 0 else None
+    return {"step": line["step"], "epoch": line.get("epoch"), "metrics": kept}
 
 
 def _peak_memory(device: torch.device) -> dict[str, int]:
