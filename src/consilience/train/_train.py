@@ -19,7 +19,6 @@ from consilience.train._arguments import arguments_of
 from consilience.train._best import BestModel, choose_best, early_stopping, series_of
 from consilience.train._course import Course, begun, finished, plan_of, resumed
 from consilience.train._device import describe_device
-from consilience.train._epochs import SetEpoch
 from consilience.train._finish import finish_model, recorded
 from consilience.train._going_on import learn
 from consilience.train._keeping import keep_features
@@ -152,7 +151,7 @@ def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> 
         args=arguments,
         train_dataset=rows,
         data_collator=RowsKept(collator),
-        callbacks=[LogFile(run.path / LOG), *([SetEpoch(order)] if order else []), *trackers(plan)],
+        callbacks=[LogFile(run.path / LOG), *trackers(plan)],
     )
     for callback in (SchedulesFit(plan), TunedSteps(trainer), StepEnded(trainer), early_stopping(plan)):
         if callback is not None:
