@@ -10,7 +10,7 @@ from consilience.plan._plan import TARGET, Edge, PlanNode
 from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
 
-__all__ = ["Ways"]
+__all__ = ["Ways", "along", "flows"]
 
 
 class Ways:
@@ -27,8 +27,7 @@ class Ways:
             if node.share:
                 self._add(node.share, node.name)
         for edge in edges:
-            port = nodes[edge.source.node].outputs[edge.source.port]
-            if isinstance(port, Port) and port.dtype.is_differentiable and edge.target.port != TARGET:
+            if flows(nodes, edge):
                 self._add(edge.source.node, edge.target.node)
         self.trained = [node.name for node in nodes.values() if node.is_trained]
         """The nodes whose parameters training changes, losses among them."""
@@ -46,18 +45,18 @@ class Ways:
     @cached_property
     def moved(self) -> frozenset[str]:
         """The nodes whose value training changes."""
-        return frozenset(_along(self._after, self.trained, frozenset()))
+        return frozenset(along(self._after, self.trained))
 
     def behind(self, nodes: Iterable[str]) -> set[str]:
         """Gives the nodes that gradients of some nodes reach, these included."""
-        return _along(self._before, nodes, frozenset())
+        return along(self._before, nodes)
 
     def feeding(self, nodes: Iterable[str], passing_by: Collection[str] = frozenset()) -> set[str]:
         """Gives the nodes whose tensors, and not their parameters alone, gradients of some nodes reach.
 
         These are included, and those to pass by are not.
         """
-        return _along(self._fed, nodes, passing_by)
+        return along(self._fed, nodes, passing_by)
 
     def are_shared(self, losses: Iterable[str]) -> bool:
         """Tells whether two of the losses reach one trained module."""
@@ -81,7 +80,7 @@ class Ways:
 
     @cached_property
     def _above_trained(self) -> frozenset[str]:
-        return frozenset(_along(self._after, self.trained_modules, frozenset()))
+        return frozenset(along(self._after, self.trained_modules))
 
 
 def _borrows(node: PlanNode, name: str) -> bool:
@@ -94,7 +93,16 @@ def _borrows(node: PlanNode, name: str) -> bool:
     return not measures and name in {other for _, other in uses_of(declaration)}
 
 
-def _along(ways: Mapping[str, Collection[str]], starts: Iterable[str], passing_by: Collection[str]) -> set[str]:
+def flows(nodes: Mapping[str, PlanNode], edge: Edge) -> bool:
+    """Tells whether a gradient flows along an edge: it is of real numbers, and no target."""
+    port = nodes[edge.source.node].outputs[edge.source.port]
+    return isinstance(port, Port) and port.dtype.is_differentiable and edge.target.port != TARGET
+
+
+def along(
+    ways: Mapping[str, Collection[str]], starts: Iterable[str], passing_by: Collection[str] = frozenset()
+) -> set[str]:
+    """Gives what is reached from some nodes, these included, but for those to pass by."""
     found = set(starts)
     waiting = list(found)
     while waiting:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from consilience.declare import Port
-from consilience.plan._plan import TARGET, Edge, Plan, PlanNode
+from consilience.plan._gradient import along, flows
+from consilience.plan._plan import Edge, Plan, PlanNode
 
 __all__ = ["objectives_of", "trunk_between", "trunk_of"]
 
@@ -38,26 +38,14 @@ def trunk_between(
     """
     before: dict[str, set[str]] = {name: set() for name in nodes}
     for edge in edges:
-        port = nodes[edge.source.node].outputs[edge.source.port]
-        if isinstance(port, Port) and port.dtype.is_differentiable and edge.target.port != TARGET:
+        if flows(nodes, edge):
             before[edge.target.node].add(edge.source.node)
     serves: dict[str, set[str]] = {}
     for name, losses in objectives.items():
-        for node in _above(before, losses):
+        for node in along(before, losses):
             if nodes[node].section == "modules":
                 serves.setdefault(node, set()).add(name)
                 serves.setdefault(nodes[node].share or node, set()).add(name)
     parted = [name for name, node in nodes.items() if len(serves.get(node.share or name, ())) > 1]
-    trunk = {name for name in _above(before, parted) if nodes[name].section == "modules"}
+    trunk = {name for name in along(before, parted) if nodes[name].section == "modules"}
     return frozenset(trunk) if any(nodes[name].is_trained for name in trunk) else frozenset()
-
-
-def _above(before: Mapping[str, set[str]], starts: Iterable[str]) -> set[str]:
-    found = set(starts)
-    waiting = list(found)
-    while waiting:
-        for other in before[waiting.pop()]:
-            if other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found
