@@ -57,9 +57,7 @@ class _OnLinearLayers(Tuner):
             return {name: [name] for name in layers}
         if targets is None:
             return {name: [name] for name in layers if any(look.search(name) for look in self.usual)}
-        return {
-            target: [name for name in layers if name == target or name.endswith(f".{target}")] for target in targets
-        }
+        return {target: [name for name in layers if _is_named(name, target)] for target in targets}
 
     def layers_among(self, layers: Sequence[str]) -> list[str]:
         """Gives the layers that are chosen, once each."""
@@ -172,7 +170,7 @@ class Ia3(_OnLinearLayers):
         yield from found
         chosen = [] if found else self.layers_among(layers)
         for name in self.feedforward or () if chosen else ():
-            if not any(layer == name or layer.endswith(f".{name}") for layer in chosen):
+            if not any(_is_named(layer, name) for layer in chosen):
                 expected = f"some of the layers that get factors: {', '.join(_last_words(chosen))}"
                 yield Fault("CN450", "feedforward", f"{name}: none of the targets", expected, "feedforward: []")
                 return
@@ -188,7 +186,7 @@ class Ia3(_OnLinearLayers):
     def _is_inner(self, name: str) -> bool:
         if self.feedforward is None:
             return _AFTER_FEED_FORWARD.search(name) is not None
-        return any(name == end or name.endswith(f".{end}") for end in self.feedforward)
+        return any(_is_named(name, end) for end in self.feedforward)
 
 
 class Bottleneck(_OnLinearLayers):
@@ -222,6 +220,11 @@ class Bottleneck(_OnLinearLayers):
         from consilience.standard.built.bottleneck import add_bottlenecks
 
         add_bottlenecks(module, self._found_in(module), self.reduction, self.activation, self.dropout)
+
+
+def _is_named(layer: str, target: str) -> bool:
+    """Tells whether a target names a layer: by its full name, or by the last words of it."""
+    return layer == target or layer.endswith(f".{target}")
 
 
 def _last_words(names: Iterable[str]) -> list[str]:

@@ -9,6 +9,8 @@ from peft import AdaLoraConfig, inject_adapter_in_model
 from peft.tuners.adalora import AdaLoraLayer
 from torch import Tensor, nn
 
+from consilience.standard.built.gates import train_gates
+
 __all__ = ["RankSchedule", "add_adalora"]
 
 _NAME = "default"
@@ -29,8 +31,7 @@ def add_adalora(module: nn.Module, layers: Sequence[str], start_r: int, alpha: i
         target_modules=list(layers),
     )
     inject_adapter_in_model(config, module)
-    for name in getattr(module, "starts_closed", ()):
-        module.get_parameter(name).requires_grad_(True)
+    train_gates(module)
     module.add_module("rank_schedule", RankSchedule([_weights(layer) for layer in _layers(module)]))
 
 

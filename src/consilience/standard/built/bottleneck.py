@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from consilience.standard.built.gates import train_gates
+
 __all__ = ["Bottleneck", "add_bottlenecks"]
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -48,8 +50,7 @@ def add_bottlenecks(module: nn.Module, layers: Sequence[str], reduction: int, ac
         adapter = Bottleneck(hidden, max(1, hidden // reduction), activation, dropout)
         layer.add_module("bottleneck", adapter.to(device=weight.device, dtype=weight.dtype))
         layer.register_forward_hook(_through)
-    for name in getattr(module, "starts_closed", ()):
-        module.get_parameter(name).requires_grad_(True)
+    train_gates(module)
 
 
 def _through(layer: Any, given: Any, state: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from peft import IA3Config, inject_adapter_in_model
 from torch import nn
 
+from consilience.standard.built.gates import train_gates
+
 __all__ = ["add_ia3"]
 
 
@@ -14,5 +16,4 @@ def add_ia3(module: nn.Module, layers: Sequence[str], inner: Sequence[str]) -> N
     """Freezes a module and adds trainable factors of 1: of what each layer gives, or, of the `inner`, what it reads."""
     config = IA3Config(target_modules=list(layers), feedforward_modules=list(inner))
     inject_adapter_in_model(config, module)
-    for name in getattr(module, "starts_closed", ()):
-        module.get_parameter(name).requires_grad_(True)
+    train_gates(module)

@@ -8,6 +8,8 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from consilience.standard.built.gates import train_gates
+
 __all__ = ["add_lora", "linear_layers"]
 
 
@@ -23,5 +25,4 @@ def add_lora(module: nn.Module, layers: Sequence[str], r: int, alpha: int, dropo
     """
     config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(layers))
     inject_adapter_in_model(config, module)
-    for name in getattr(module, "starts_closed", ()):
-        module.get_parameter(name).requires_grad_(True)
+    train_gates(module)
