@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from consilience.evidence._environment import environment_changes
 from consilience.evidence._reproduction import Compared, Reproduction, Verdict
-from consilience.train import Run, train
+from consilience.train import Run, logged, train
 
 __all__ = ["reproduce"]
 
@@ -50,9 +49,7 @@ def reproduce(
 def _log(run: Path) -> dict[str, dict[int, float | None]]:
     """Reads the log of a run: the value of each series by step."""
     found: dict[str, dict[int, float | None]] = {}
-    path = run / "log.jsonl"
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        line = json.loads(text)
+    for line in logged(run):
         for name, value in line.items():
             if name not in ("step", *_CLOCKED):
                 found.setdefault(name, {})[line["step"]] = value

@@ -4,6 +4,7 @@ from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
 from consilience.train._gradients import Setting
 from consilience.train._interrupted import Interrupted
+from consilience.train._log import logged
 from consilience.train._measure import measure, to_device
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._picture import draw_course
@@ -26,6 +27,7 @@ __all__ = [
     "evaluation_loader",
     "fingerprints",
     "gradient_step",
+    "logged",
     "measure",
     "to_device",
     "train",
