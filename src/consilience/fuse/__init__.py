@@ -10,7 +10,8 @@ from consilience.fuse._kept import KeptOutputs, kept_outputs
 from consilience.fuse._model import FusedModel, FusedOutput, Step, fuse
 from consilience.fuse._provenance import fingerprints, provenance
 from consilience.fuse._recorded import check_as_saved
-from consilience.fuse._states import restore_states, states_of, write_states
+from consilience.fuse._states import restore_states, states_of
+from consilience.fuse._sync import sync
 
 __all__ = [
     "Features",
@@ -37,6 +38,6 @@ __all__ = [
     "provenance",
     "restore_states",
     "states_of",
+    "sync",
     "write_features",
-    "write_states",
 ]

@@ -20,6 +20,7 @@ from torch import Tensor
 from consilience.data import ROW
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse._kept import KeptOutputs
+from consilience.fuse._sync import sync
 
 __all__ = ["Features", "WithFeatures", "cache_folder", "open_features", "write_features"]
 
@@ -207,15 +208,7 @@ def _write(staged: Path, outputs: Sequence[str], batches: Iterable[tuple[Sequenc
     told = {"format": FORMAT, "dtypes": dtypes, "files": sizes}
     (staged / "features.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     for path in (*staged.iterdir(), staged):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
 
 
 def _rename(staged: Path, folder: Path) -> None:

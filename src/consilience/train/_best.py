@@ -7,21 +7,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, TrainingArguments
 
 from consilience.errors import Diagnostic, RunError
-from consilience.fuse import FusedModel, restore_states, write_states
+from consilience.fuse import FusedModel, restore_states, states_of
 from consilience.plan import Plan
 from consilience.train._measure import build_metrics, measure
+from consilience.train._staging import Staged
+from consilience.train._state import PLUGINS
 
 if TYPE_CHECKING:
     from consilience.train._trainer import FusionTrainer
 
 __all__ = ["BestModel", "EarlyStopping", "choose_best", "early_stopping", "series_of"]
 
+WEIGHTS = "model.safetensors"
 _BY = ("train", "metric_for_best_model")
 
 
@@ -112,15 +115,11 @@ class BestModel:
         model = trainer.fused
         weights = model.state_dict() if weights is None else weights
         step = trainer.state.global_step
-        staged = self.folder / f".step-{step}.part"
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        tied = model.tied_names
-        own = {name: value.detach().cpu().contiguous() for name, value in weights.items() if name not in tied}
-        save_file(own, staged / "model.safetensors")
-        write_states(model, staged)
-        shutil.rmtree(self._of(step), ignore_errors=True)
-        staged.replace(self._of(step))
+        with Staged(self._of(step)) as staged:
+            tied = model.tied_names
+            staged.tensors(WEIGHTS, {name: value for name, value in weights.items() if name not in tied})
+            if states := states_of(model):
+                staged.json(PLUGINS, states)
         checkpoints = trainer.checkpoints.steps() if trainer.checkpoints is not None else []
         self._forget_all_but([step, *checkpoints])
 
@@ -138,7 +137,7 @@ class BestModel:
 
     def restored(self, step: int, model: FusedModel) -> dict[str, Tensor]:
         """Gives the plugins their state at the best step, and the weights of then, tied ones under each name."""
-        weights = load_file(self._of(step) / "model.safetensors")
+        weights = load_file(self._of(step) / WEIGHTS)
         restore_states(model, self._of(step))
         return weights | {name: weights[first] for name, first in model.tied_names.items()}
 

@@ -15,14 +15,13 @@ from accelerate.utils import broadcast_object_list
 
 from consilience.declare import Fusion
 from consilience.errors import ConsilienceError, Diagnostic, RunError
-from consilience.host import Registry
+from consilience.fuse import sync
 from consilience.plan import Plan, check
 from consilience.train._best import BestModel
 from consilience.train._checkpoints import Checkpoint, Checkpoints
 from consilience.train._folders import shared_folder
 from consilience.train._log import LOG, logged
 from consilience.train._run import Run
-from consilience.train._staging import sync
 from consilience.train._started import STARTED, Started, made_with, read_started
 from consilience.train._writer import Writer
 
@@ -51,19 +50,17 @@ class Course:
         if any(plan.fusion.train.arguments.get(key) is not None for key in _SAVE_KEYS):
             return
         for folder, _, names in os.walk(self.run.path / "model"):
-            for name in names:
-                with Path(folder, name).open("rb") as stream:
-                    os.fsync(stream.fileno())
-            sync(Path(folder))
+            for path in (*(Path(folder, name) for name in names), Path(folder)):
+                sync(path)
         sync(self.run.path)
         shutil.rmtree(self.checkpoints.folder, ignore_errors=True)
 
 
-def finished(path: Path, registry: Registry | None = None) -> Run | None:
+def finished(path: Path) -> Run | None:
     """Gives the run, if it is finished."""
     if not ((path / "record.json").is_file() and (path / "model" / "config.json").is_file()):
         return None
-    run = Run.open(path, registry)
+    run = Run.open(path)
     return run if run.record.get("status", "finished") == "finished" else None
 
 

@@ -14,7 +14,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-__all__ = ["Staged", "sync"]
+from consilience.fuse import sync
+
+__all__ = ["Staged"]
 
 _TYPES = {
     torch.float64: "F64",
@@ -72,7 +74,7 @@ class Staged:
 
     def json(self, name: str, value: Any) -> None:
         """Writes a JSON file."""
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=None if name == "rng.json" else 1)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1)
         self._write(name, [text.encode("utf-8")])
 
     def tensors(self, name: str, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> None:
@@ -104,17 +106,6 @@ class Staged:
                     data = data[stream.write(data) :]
             os.fsync(stream.fileno())
         self.files[name] = {"size": size, "sha256": digest.hexdigest()}
-
-
-def sync(folder: Path) -> None:
-    """Makes the names in a directory last; Windows has no such call, and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _bytes(tensor: Tensor) -> memoryview:
