@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class _Keeper:
 
     def keep(self, examples: Examples, split: str, say: Callable[[str], None]) -> Features:
         rows, digest = _read(examples, self._fields())
-        key = hashlib.sha256(f"{self._fingerprint()}{digest}".encode()).hexdigest()[:40]
+        key = hashlib.sha256(f"{self._fingerprint}{digest}".encode()).hexdigest()[:40]
         found = open_features(key)
         what = ", ".join(self._kept.outputs)
         if found is not None:
@@ -131,6 +132,7 @@ class _Keeper:
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self._device.type, self._half) if self._half else nullcontext()
 
+    @cached_property
     def _fingerprint(self) -> str:
         """Tells apart all that the features depend on beside the rows: weights, settings, code, precision."""
         plan = self._model.plan

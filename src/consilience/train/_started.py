@@ -46,9 +46,9 @@ class Started:
     def with_changes(self, plan: Plan, made: Mapping[str, Any], names: Collection[str], step: int) -> Started:
         """Goes on with changes that were accepted."""
         noted = {"step": step, "names": sorted(names), "at": _now()}
-        plans = tuple(dict.fromkeys([*self.plans, _digest(plan)]))
         # The newest plan stands last: it is what checkpoints are written under.
-        plans = (*(item for item in plans if item != _digest(plan)), _digest(plan))
+        newest = _digest(plan)
+        plans = (*(item for item in self.plans if item != newest), newest)
         return replace(self, base=str(plan.fusion.base), made=made, plans=plans, accepted=(*self.accepted, noted))
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class StepEnded(TrainerCallback):
 
     def __init__(self, trainer: FusionTrainer) -> None:
         self._trainer = trainer
-        self._model = trainer.accelerator.unwrap_model(trainer.model)
+        self._model = trainer.fused
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Keeps the numbers of the last step: only what is logged is waited for."""

@@ -104,8 +104,8 @@ class _Shown:
 def _learn(model: FusedModel, prepared: Prepared, course: Course, shown: _Shown) -> None:
     plan, run, timings = model.plan, course.run, shown.timings
     trainer = _trainer(model, prepared, run, shown)
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     shares = count_by_discipline(plan, parameters_of(model))
+    trained = sum(share.trained for share in shares.values())
     on = f"{_told(shares)} on {describe_device(trainer.args.device)}"
     shown.say(f"training {trained:,} of {model.num_parameters():,} parameters{on}")
     if plan.fusion.train.arguments.get("gradient_checkpointing"):

@@ -102,12 +102,12 @@ class FusionTrainer(ResumableTrainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Gives one micro-batch's part of the objective."""
-        window = num_items_in_batch
+        window: Window = num_items_in_batch
         output = model(inputs, outputs=tuple(self._objective.weights(window.step, window.steps)))
         terms = self._objective(output, inputs, window)
         self._note(terms)
-        self._teller.take(terms, num_items_in_batch)
-        self._meter.take(terms, num_items_in_batch)
+        self._teller.take(terms, window)
+        self._meter.take(terms, window)
         return (terms.total, output) if return_outputs else terms.total
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -162,10 +162,9 @@ class FusionTrainer(ResumableTrainer):
             logs |= {f"weight/{name}": weights.get(name, 0.0) for name in self._objective.scheduled}
             logs |= {name: float(value) for name, value in self.numbers.items()}
             figures = self._by_gradients.figures() if self._by_gradients is not None else {}
-            # A loss counts by its schedule and by the balancer: what is told is both together.
-            logs |= {
-                name: value * logs.get(name, 1.0) if name[:7] == "weight/" else value for name, value in figures.items()
-            }
+            for name, value in figures.items():
+                # A loss counts by its schedule and by the balancer: what is told is both together.
+                logs[name] = value * logs.get(name, 1.0) if name.startswith("weight/") else value
             logs |= self._meter.pull()
             if self.optimizer is not None and "learning_rate" in logs:
                 rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
@@ -174,8 +173,7 @@ class FusionTrainer(ResumableTrainer):
 
     def check_finite(self) -> None:
         """Raises `RunError` when a weight that the last step left is not finite."""
-        model = self.accelerator.unwrap_model(self.model)
-        weights = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        weights = {name: value for name, value in self.fused.named_parameters() if value.requires_grad}
         bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
         if bad:
             raise RunError(_not_finite_weights(bad, self.state.global_step))
@@ -187,11 +185,10 @@ class FusionTrainer(ResumableTrainer):
     def create_optimizer(self, model: Any = None) -> Any:
         """Makes the optimizer, with a group of its own for each module to which the fusion gives a rate or a decay."""
         chosen: Any = self.model if model is None else model
-        fused = self.accelerator.unwrap_model(self.model)
         decayed = frozenset(self.get_decay_parameter_names(chosen))
         arguments = self.args
         groups = parameter_groups(
-            fused, dict(chosen.named_parameters()), decayed, arguments.learning_rate, arguments.weight_decay
+            self.fused, dict(chosen.named_parameters()), decayed, arguments.learning_rate, arguments.weight_decay
         )
         if groups is None or self.optimizer is not None:
             return super().create_optimizer(model)

@@ -16,7 +16,7 @@ class TunedSteps(TrainerCallback):
     """Calls the tuner of each module that is trained, before and after each step of the optimizer."""
 
     def __init__(self, trainer: FusionTrainer) -> None:
-        self._model = trainer.accelerator.unwrap_model(trainer.model)
+        self._model = trainer.fused
         plan = self._model.plan
         self._tuned = [
             (node, node.tuner) for node in plan.of("modules") if node.tuner and not node.share and node.is_trained
