@@ -5,19 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.train.opinions import TEXTS
 
 from consilience import Fusion
-
-TEXTS = [
-    "a fine film",
-    "the dull plot",
-    "a film",
-    "the plot was dull !",
-    "fine plot",
-    "a dull film",
-    "fine !",
-    "dull !",
-]
 
 
 @pytest.fixture

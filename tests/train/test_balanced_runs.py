@@ -14,6 +14,7 @@ import pytest
 import torch
 from accelerate import DistributedType
 from safetensors.torch import load_file
+from tests.train.opinions import two_heads
 from tests.train.weighed import ROWS, batches_of, make_plan, make_step, take
 
 from consilience import Fusion, RunError, check
@@ -29,24 +30,11 @@ def make_fusion(folder: Path, checkpoint: Path, balance: Any, **keys: Any) -> Fu
     (folder / "rows.csv").write_text("\n".join(["text,mark,stars", *lines]))
     written: dict[str, Any] = {
         "name": "balanced",
-        "resources": {"tiny": {"use": "checkpoint", "path": str(checkpoint)}},
-        "fields": {"text": "text", "mark": {"category": ["bad", "good"]}, "stars": "number"},
-        "sources": {
-            "rows": {"use": "table", "path": "rows.csv", "map": {"text": "text", "mark": "mark", "stars": "stars"}}
-        },
-        "inputs": {"tokens": {"use": "tokens", "in": "text", "checkpoint": "tiny"}},
-        "modules": {
-            "encoder": {"use": "text_encoder", "in": "tokens"},
-            "opinion": {"use": "classifier", "in": "encoder.pooled", "dropout": 0.0},
-            "rating": {"use": "regressor", "in": "encoder.pooled", "dropout": 0.0},
-        },
-        "losses": {
-            "opinion_loss": {"use": "cross_entropy", "in": "opinion", "target": "mark"},
-            "rating_loss": {"use": "mse", "in": "rating", "target": "stars", "discipline": "critics"},
-        },
+        **two_heads(checkpoint),
         "objective": {"balance": balance} if not isinstance(balance, dict) or "use" in balance else balance,
         "train": {"epochs": 1, "batch_size": 4, "learning_rate": 0.01, "use_cpu": True, "logging_steps": 1} | keys,
     }
+    written["losses"]["rating_loss"]["discipline"] = "critics"
     return Fusion(base=folder, **written)
 
 
@@ -160,6 +148,7 @@ import json, os, sys
 from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
+from tests.train.opinions import two_heads
 from tests.train.weighed import batches_of, make_plan, make_step
 from consilience.train import Objective, Setting, Window
 from consilience.train._ranks import Ranks

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.train.weighed import ROWS, Number, batches_of
 from torch import nn
 
-from consilience.data import prepare
-from consilience.declare import Float, Fusion, Input, Loss, Module, Ports, hookimpl
-from consilience.fuse import FusedModel, build_collator, fuse
+from consilience.declare import Float, Fusion, Loss, Module, Ports, hookimpl
+from consilience.fuse import FusedModel, fuse
 from consilience.host import Registry
 from consilience.plan import Plan, check
 from consilience.train import Objective, Window
-
-ROWS = 24
 
 
 class Line(Module):
@@ -75,21 +73,7 @@ class Values(nn.Module):
         return self.layer(features[:, None].to(self.layer.weight.dtype)).squeeze(-1)
 
 
-class Pass:
-    def __call__(self, number):
-        return number
-
-
 def make_plugin():
-    class Number(Input):
-        """Passes a number on."""
-
-        inputs = Ports(number=Float["batch"])
-        outputs = Ports(number=Float["batch"])
-
-        def build(self, dims):
-            return Pass()
-
     class Plugin:
         @hookimpl
         def consilience_components(self):
@@ -122,18 +106,6 @@ def plan(tmp_path: Path) -> Plan:
         objective={"weights": {"lab": 3.0}},
     )
     return check(fusion, registry)
-
-
-def batches_of(plan: Plan, sizes: list[int]) -> list[dict[str, torch.Tensor]]:
-    rows = prepare(plan).train
-    collate = build_collator(plan, [node.name for node in plan.of("losses")])
-    found, start = [], 0
-    for size in sizes:
-        batch = collate([rows[index] for index in range(start, start + size)])
-        found.append({name: item.double() if item.is_floating_point() else item for name, item in batch.items()})
-        start += size
-    assert start == ROWS
-    return found
 
 
 def gradient(model: FusedModel, batches: list[dict[str, torch.Tensor]]) -> tuple[torch.Tensor, dict[str, float]]:

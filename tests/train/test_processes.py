@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from tests.train.opinions import two_heads
 
 from consilience import Fusion
 from consilience.train import Run, train
@@ -27,21 +28,7 @@ train(Fusion(base=sys.argv[2], **fusion), sys.argv[3], progress=False)
 def fusion(checkpoint: Path, batch_size: int, balance: object) -> dict[str, object]:
     return {
         "name": "several",
-        "resources": {"tiny": {"use": "checkpoint", "path": str(checkpoint)}},
-        "fields": {"text": "text", "mark": {"category": ["bad", "good"]}, "stars": "number"},
-        "sources": {
-            "rows": {"use": "table", "path": "rows.csv", "map": {"text": "text", "mark": "mark", "stars": "stars"}}
-        },
-        "inputs": {"tokens": {"use": "tokens", "in": "text", "checkpoint": "tiny"}},
-        "modules": {
-            "encoder": {"use": "text_encoder", "in": "tokens"},
-            "opinion": {"use": "classifier", "in": "encoder.pooled", "dropout": 0.0},
-            "rating": {"use": "regressor", "in": "encoder.pooled", "dropout": 0.0},
-        },
-        "losses": {
-            "opinion_loss": {"use": "cross_entropy", "in": "opinion", "target": "mark"},
-            "rating_loss": {"use": "mse", "in": "rating", "target": "stars"},
-        },
+        **two_heads(checkpoint),
         "objective": {"balance": balance, "gradients_every": 2},
         "train": {
             "epochs": 1,

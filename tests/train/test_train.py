@@ -8,22 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.train.opinions import TEXTS
 
 from consilience import ConsilienceError, Fusion, Plan, RunError, check
 from consilience.declare import Float, Location, Loss, Module, Ports, Resource, hookimpl
 from consilience.host import Registry
 from consilience.train import Run, train
-
-TEXTS = [
-    "a fine film",
-    "the dull plot",
-    "a film",
-    "the plot was dull !",
-    "fine plot",
-    "a dull film",
-    "fine !",
-    "dull !",
-]
 
 
 @pytest.fixture

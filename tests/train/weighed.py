@@ -179,16 +179,17 @@ class Passed:
         return number
 
 
+class Number(Input):
+    """Passes a number on."""
+
+    inputs = Ports(number=Float["batch"])
+    outputs = Ports(number=Float["batch"])
+
+    def build(self, dims):
+        return Passed()
+
+
 def make_plugin() -> object:
-    class Number(Input):
-        """Passes a number on."""
-
-        inputs = Ports(number=Float["batch"])
-        outputs = Ports(number=Float["batch"])
-
-        def build(self, dims):
-            return Passed()
-
     class Plugin:
         @hookimpl
         def consilience_components(self):
@@ -240,6 +241,7 @@ def batches_of(plan: Plan, sizes: list[int]) -> list[Batch]:
         batch = collate([rows[index] for index in range(start, start + size)])
         found.append({name: item.double() if item.is_floating_point() else item for name, item in batch.items()})
         start += size
+    assert start == ROWS
     return found
 
 
