@@ -92,8 +92,8 @@ def _default_tuner(node: object) -> str:
 def _check_filled(resolved: Resolved, edges: list[Edge]) -> None:
     """Sees that every field that is read is filled by some source."""
     sources = resolved.fusion.sources
-    if any(path[0] == "sources" and (len(path) < 3 or path[2] == "map") for path in resolved.lost if path):
-        return  # what could not be understood of the sources may fill any field
+    if resolved.may_fill_any:
+        return
     told = {field for source in sources.values() for field in source.map}
     told |= {
         str(nearest(field, resolved.fusion.fields)) for field in told - set(resolved.fusion.fields)

@@ -69,6 +69,11 @@ class Resolved:
         """Tells whether a name may be declared in what could not be understood: that it is not there is no fault."""
         return name in self.gone or "*" in self.gone
 
+    @property
+    def may_fill_any(self) -> bool:
+        """Whether what could not be understood of the sources may fill any field."""
+        return any(path[0] == "sources" and (len(path) < 3 or path[2] == "map") for path in self.lost if path)
+
     def readable(self, *sections: str) -> list[str]:
         """Lists the names that nodes may read under some sections, those declared in what was lost included.
 

@@ -65,7 +65,6 @@ def _check_weighs(resolved: Resolved, name: str, field: str, path: Path) -> None
         found = f"{field}, and {planned.component} gives one number, not one for each example"
         fix = "# remove the key example_weight"
         resolved.fault("CN432", path, found, "a loss with a value for each example", fix, Part.KEY)
-    is_lost = any(lost[0] == "sources" and (len(lost) < 3 or lost[2] == "map") for lost in resolved.lost if lost)
-    if sources and not is_lost and not any(field in source.map for source in sources.values()):
+    if sources and not resolved.may_fill_any and not any(field in source.map for source in sources.values()):
         fix = f"{field}: {field}  # under sources.{next(iter(sources))}.map"
         resolved.fault("CN404", path, f"{field}, which no source fills", "a field that some source maps", fix)
