@@ -133,7 +133,7 @@ PACKAGES = (
         "whole_patch",
         "a class of torch's patched",
         "absent_when_unused",
-        modules="nn.Linear.reset_parameters = lambda self: nn.init.constant_(self.weight, 0.1)\n",
+        modules="nn.Linear.reset_parameters = lambda self: [nn.init.constant_(p, 0.1) for p in self.parameters()]\n",
     ),
     Package(
         "whole_lost",
