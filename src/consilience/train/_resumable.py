@@ -13,6 +13,7 @@ from consilience.fuse import FusedModel
 from consilience.train import _state
 from consilience.train._checkpoints import Checkpoints
 from consilience.train._schedule_again import take_effect
+from consilience.train._sharded import shard
 
 __all__ = ["ResumableTrainer"]
 
@@ -32,6 +33,11 @@ class ResumableTrainer(Trainer):
     """The checkpoint of which the sums of the log are not read yet: transformers begins them anew after all else."""
     sums: dict[str, Tensor]
     """What is summed for the next line of the log."""
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Makes the accelerator, and shards where that is wished."""
+        super().create_accelerator_and_postprocess()  # type: ignore[no-untyped-call]
+        self.is_fsdp_enabled = shard(self.accelerator, self.args)
 
     @property
     def fused(self) -> FusedModel:

@@ -21,6 +21,7 @@ from consilience.train._objective import Objective, Terms, Window
 from consilience.train._optimizer import own_rates, parameter_groups
 from consilience.train._ranks import Ranks
 from consilience.train._resumable import ResumableTrainer
+from consilience.train._sharded import gathered, reshard
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 from consilience.train._unused import with_balancer
 
@@ -111,12 +112,14 @@ class FusionTrainer(ResumableTrainer):
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Stops before the optimizer moves anything by what is not finite."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        norm = gathered(norm) if isinstance(norm, Tensor) else norm
         self._finite.check(self._tr_loss, norm)
         return norm
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measures the metrics on the validation split."""
         measured = {f"eval_{name}": value for name, value in self._measure().items()} if self._measure else {}
+        reshard(self.model)
         if self.accelerator.num_processes > 1:  # all go by what the first one measured
             [measured] = broadcast_object_list([measured])
         self.log(dict(measured))
@@ -174,7 +177,7 @@ class FusionTrainer(ResumableTrainer):
     def check_finite(self) -> None:
         """Raises `RunError` when a weight that the last step left is not finite."""
         weights = {name: value for name, value in self.fused.named_parameters() if value.requires_grad}
-        bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+        bad = [name for name, value in weights.items() if not gathered(torch.isfinite(value).all())]
         if bad:
             raise RunError(_not_finite_weights(bad, self.state.global_step))
 
