@@ -36,7 +36,7 @@ class ResumableTrainer(Trainer):
 
     def create_accelerator_and_postprocess(self) -> None:
         """Makes the accelerator, and shards where that is wished."""
-        super().create_accelerator_and_postprocess()  # type: ignore[no-untyped-call]
+        super().create_accelerator_and_postprocess()
         self.is_fsdp_enabled = shard(self.accelerator, self.args)
 
     @property

@@ -119,7 +119,7 @@ class FusionTrainer(ResumableTrainer):
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measures the metrics on the validation split."""
         measured = {f"eval_{name}": value for name, value in self._measure().items()} if self._measure else {}
-        reshard(self.model)
+        reshard(self.fused)
         if self.accelerator.num_processes > 1:  # all go by what the first one measured
             [measured] = broadcast_object_list([measured])
         self.log(dict(measured))
