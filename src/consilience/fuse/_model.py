@@ -123,6 +123,13 @@ class FusedModel(PreTrainedModel):
             first.setdefault(id(parameter), name)
         return tied
 
+    def get_input_embeddings(self) -> nn.Module | None:  # type: ignore[override]
+        """Gives None: a fusion may have several tables of embeddings, and none of them is the model's own.
+
+        FSDP asks for one, to shard it by itself.
+        """
+        return None
+
     def initialize_weights(self) -> None:
         """Leaves the weights as they are: every component initialises its own when it is built."""
 

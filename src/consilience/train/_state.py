@@ -27,12 +27,13 @@ from transformers.trainer_callback import ExportableState
 from consilience.errors import Diagnostic, RunError, shortlist
 from consilience.fuse import restore_states, states_of
 from consilience.train._packing import pack, unpack
+from consilience.train._since_logged import collect_sums, restore_sums
 from consilience.train._staging import Staged
 
 if TYPE_CHECKING:
     from consilience.train._resumable import ResumableTrainer
 
-__all__ = ["collect", "load_callbacks", "load_optimizer", "load_rest", "load_rng", "load_weights", "write"]
+__all__ = ["collect", "load_callbacks", "load_optimizer", "load_rest", "load_rng", "load_sums", "load_weights", "write"]
 
 WEIGHTS, OPTIMIZER, REST, STATE, PLUGINS = "model", "optimizer", "rest", "trainer_state.json", "plugins.json"
 _FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -53,6 +54,7 @@ def collect(trainer: ResumableTrainer) -> dict[str, Any]:
         "callbacks": _callbacks(trainer),
         "is_over": trainer.control.should_training_stop,
         "generators": gather_object([_generators(trainer.args.device)]),
+        "logging": collect_sums(trainer),
     }
     # The history of the log lies in log.jsonl, and callbacks lie above.
     state = dataclasses.asdict(trainer.state) | {"log_history": [], "stateful_callbacks": {}}
@@ -126,6 +128,12 @@ def load_callbacks(trainer: ResumableTrainer, folder: Path) -> bool:
             for name, value in states.pop(0).get("attributes", {}).items():
                 setattr(callback, name, value)
     return bool(rest["is_over"])
+
+
+def load_sums(trainer: ResumableTrainer, folder: Path) -> None:
+    """Puts back what was summed since the last line of log; a checkpoint of an earlier version has none."""
+    if kept := _unpack(folder, REST).get("logging"):
+        restore_sums(trainer, kept)
 
 
 def load_rng(trainer: ResumableTrainer, folder: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from accelerate import DistributedType
 from torch import Tensor
 from transformers import TrainerCallback
 
-from consilience.declare import GradientBalancer
+from consilience.declare import GradientBalancer, Tuner
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
 from consilience.plan import Plan
@@ -21,6 +21,7 @@ from consilience.train._representation import OverRepresentation
 __all__ = ["EpochEnded", "Teller", "check_whole", "gradient_step"]
 
 _SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+_WHOLE = "processes that each hold the model, such as DDP's"
 _OVER: dict[str, type[GradientStep]] = {"parameters": OverParameters, "representation": OverRepresentation}
 
 
@@ -31,17 +32,36 @@ def gradient_step(model: FusedModel, objective: Objective, setting: Setting) -> 
 
 
 def check_whole(plan: Plan, kind: DistributedType) -> None:
-    """Raises `RunError` where gradients are to be taken one by one of parameters that no process has whole."""
+    """Raises `RunError` where something needs the whole of parameters of which every process holds a part."""
+    if kind not in _SHARDED:
+        return
+    faults = [*_of_gradients(plan, kind.value), *_of_tuners(plan, kind.value)]
+    if faults:
+        raise RunError(plan.fusion.locate(faults))
+
+
+def _of_gradients(plan: Plan, kind: str) -> Iterator[Diagnostic]:
+    """Tells where gradients are to be taken one by one."""
     objective = plan.fusion.objective
     by_gradients = isinstance(plan.balancer, GradientBalancer)
-    if kind not in _SHARDED or not (by_gradients or objective.gradients_every):
-        return
-    asks = objective.balance["use"] if by_gradients else "gradients_every"
-    path = ("objective", "balance" if by_gradients else "gradients_every")
-    found = f"{asks}, in a training that {kind.value} shards"
-    expected = "processes that each hold the model, such as DDP's"
-    fix = "balance: fixed" if by_gradients else "# remove the key gradients_every"
-    raise RunError(plan.fusion.locate([Diagnostic("CN761", path, found, expected, fix)]))
+    if by_gradients or objective.gradients_every:
+        asks = objective.balance["use"] if by_gradients else "gradients_every"
+        path = ("objective", "balance" if by_gradients else "gradients_every")
+        found = f"{asks}, in a training that {kind} shards"
+        fix = "balance: fixed" if by_gradients else "# remove the key gradients_every"
+        yield Diagnostic("CN761", path, found, _WHOLE, fix)
+
+
+def _of_tuners(plan: Plan, kind: str) -> Iterator[Diagnostic]:
+    """Tells of tuners that act in the steps, on parameters and gradients."""
+    for node in plan.of("modules"):
+        if node.tuner is None or node.share or not node.is_trained:
+            continue
+        own = type(node.tuner)
+        if own.before_step is not Tuner.before_step or own.after_step is not Tuner.after_step:
+            name = plan.fusion.modules[node.name].tune["use"]
+            found = f"{name}, which acts in the steps, in a training that {kind} shards"
+            yield Diagnostic("CN741", ("modules", node.name, "tune"), found, _WHOLE, "tune: lora")
 
 
 class Teller:
