@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from consilience.declare import Input
-from consilience.plan._plan import TARGET, Edge, PlanNode
+from consilience.plan._plan_node import TARGET, Edge, PlanNode
 from consilience.plan._resolved import Resolved
 
 __all__ = ["check_features"]
