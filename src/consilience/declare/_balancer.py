@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-from consilience.declare._component import Component, Fault
+from consilience.declare._component import Component
+from consilience.declare._fault import Fault
 
 __all__ = ["Balancer", "GradientBalancer", "Sees"]
 

@@ -9,7 +9,7 @@ from consilience.errors import Part, Severity
 from consilience.plan._declarations import tell_own_faults
 from consilience.plan._gradient import Ways
 from consilience.plan._names import discipline_of
-from consilience.plan._plan import Edge
+from consilience.plan._plan_node import Edge
 from consilience.plan._resolved import Resolved
 from consilience.plan._trunk import trunk_between
 
