@@ -157,8 +157,8 @@ class FusionTrainer(ResumableTrainer):
 
         A loss is averaged over the steps in which some row counted for it; a weight that changes is the last step's.
         """
-        if "train_loss" in logs:  # of the whole run, also where this process took its last steps alone
-            logs["train_loss"] = self._total_loss_scalar / max(self.state.global_step, 1)
+        if "train_loss" in logs:
+            logs["train_loss"] = self._whole_loss() / max(self.state.global_step, 1)
         if "loss" in logs and any(name.startswith("loss/") for name in self.sums):
             logs |= self._summary()
             weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
@@ -173,6 +173,11 @@ class FusionTrainer(ResumableTrainer):
                 rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
                 logs |= {f"learning_rate/{name}": rate for name, rate in rates}
         super().log(logs, start_time)
+
+    def _whole_loss(self) -> float:
+        """Sums the loss over the steps of the whole run: the loop ends by adding what this process alone summed."""
+        rest = self._tr_loss.detach()
+        return float(self._total_loss_scalar - rest.item() + self.accelerator.gather(rest).mean().item())
 
     def check_finite(self) -> None:
         """Raises `RunError` when a weight that the last step left is not finite."""
