@@ -8,7 +8,7 @@ from typing import Any
 from tests.soundness.growth import Growth
 from tests.soundness.objectives import draw_objective, draw_schedules
 
-__all__ = ["draw_training"]
+__all__ = ["draw_training", "give_epochs"]
 
 
 def draw_training(growth: Growth) -> dict[str, Any]:
@@ -22,6 +22,18 @@ def draw_training(growth: Growth) -> dict[str, Any]:
         written["train"] = _train(random)
     draw_schedules(growth, written)
     return written
+
+
+def give_epochs(growth: Growth, written: dict[str, Any]) -> None:
+    """Lets a balancer that compares epochs have some: that it never begins to weigh is warned of."""
+    objective, train = written.get("objective", {}), written.get("train", {})
+    balance = objective.get("balance", "fixed")
+    offer = growth.registry.component(balance if isinstance(balance, str) else balance["use"])
+    idle = getattr(offer.component, "idle_epochs", 0) if offer else 0
+    if idle and any(source.get("streaming") for source in written["sources"].values()):
+        objective["balance"] = "uncertainty"
+    elif idle and "max_steps" not in train and train.get("epochs", 3) <= idle:
+        train["epochs"] = idle + 1
 
 
 def _train(random: Random) -> dict[str, Any]:

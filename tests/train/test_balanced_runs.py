@@ -58,12 +58,16 @@ def test_a_log_line_without_rows_of_a_loss_is_written(tmp_path: Path, tiny: Path
 @pytest.mark.parametrize("balance", [*BY_GRADIENTS, "dwa", "random"])
 @pytest.mark.parametrize("keys", [{}, {"bf16": True, "gradient_accumulation_steps": 2}])
 def test_a_run_learns_under_it(tmp_path: Path, tiny: Path, balance: Any, keys: dict[str, Any]) -> None:
-    run = train(make_fusion(tmp_path, tiny, balance, **keys), tmp_path / "runs", progress=False)
+    written = make_fusion(tmp_path, tiny, balance, **keys).to_dict()
+    written["losses"]["rating_loss"]["weight"] = 0.5
+    run = train(Fusion(base=tmp_path, **written), tmp_path / "runs", progress=False)
     told = [line for line in lines(run) if "loss" in line]
     assert len(told) == (2 if keys else 4)
     assert all(isinstance(value, float | int) for line in told for value in line.values())
-    has_weights = {name.partition("/")[2] for name in told[-1] if name.startswith("weight/")}
-    assert has_weights == ({"opinion_loss", "rating_loss"} if balance in BY_GRADIENTS else set())
+    for group in ("weight", "balance"):
+        names = {name.partition("/")[2] for name in told[-1] if name.startswith(f"{group}/")}
+        assert names == {"opinion_loss", "rating_loss"}
+    assert told[-1]["weight/rating_loss"] == pytest.approx(0.5 * told[-1]["balance/rating_loss"])
     space = "representation_" if balance == "gradnorm" else ""
     asked = {f"{space}gradient_norm/task", f"{space}gradient_norm/critics", f"{space}cosine/critics/task"}
     assert asked <= told[-1].keys() or balance not in BY_GRADIENTS

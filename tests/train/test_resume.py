@@ -187,6 +187,22 @@ def test_an_accepted_learning_rate_takes_effect_and_is_remembered(data: Path, ru
     assert done.record["training"]["steps"] == 9
 
 
+@pytest.mark.parametrize("rate", [0.001, 0.5])
+def test_an_accepted_name_that_nothing_has_is_refused(data: Path, run: Path, rate: float) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    plan = signalled(hard_fusion(data, learning_rate=rate), 0, 0)
+    accepted = ["learning_rate", "seed", "learning_rat"]  # what is as it was may be accepted
+    told = text_of(lambda: train(plan, resume=run, accept=accepted, progress=False), run)
+    expected = "no --accept: nothing changed" if rate == 0.001 else "what changed: learning_rate"
+    assert told == (
+        "error CN764 at the file\n"
+        "  found     learning_rat, accepted, which is no name of anything that a run begins with\n"
+        f"  expected  {expected}\n"
+        "  fix       --accept learning_rate"
+    )
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
 def _log(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 

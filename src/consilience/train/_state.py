@@ -24,8 +24,9 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from transformers.trainer_callback import ExportableState
 
-from consilience.errors import Diagnostic, RunError, shortlist
+from consilience.errors import Diagnostic, RunError
 from consilience.fuse import restore_states, states_of
+from consilience.train._finite_weights import refuse_not_finite
 from consilience.train._packing import pack, unpack
 from consilience.train._since_logged import collect_sums, restore_sums
 from consilience.train._staging import Staged
@@ -45,7 +46,9 @@ def collect(trainer: ResumableTrainer) -> dict[str, Any]:
     Raises `RunError` where a part is neither tensors nor what JSON can write.
     """
     weights, optimizer = _learnt(trainer)
-    _refuse_not_finite(weights, trainer)
+    trained = [name for name, value in trainer.fused.named_parameters() if value.requires_grad and name in weights]
+    step = trainer.state.global_step
+    refuse_not_finite({name: weights[name] for name in trained}, step, "the checkpoint before stands")
     scheduler: Any = trainer.lr_scheduler
     scaler = getattr(trainer.accelerator, "scaler", None)
     rest = {
@@ -156,17 +159,6 @@ def _learnt(trainer: ResumableTrainer) -> tuple[dict[str, Any], Any]:
         gathered = get_optimizer_state_dict(wrapped, optimizer.optimizer, options=_FULL)
         return get_model_state_dict(wrapped, options=_FULL), gathered
     return trainer.fused.state_dict(), optimizer.state_dict()
-
-
-def _refuse_not_finite(weights: Mapping[str, Any], trainer: ResumableTrainer) -> None:
-    """Keeps the checkpoint before from being replaced by one that no step can mend."""
-    trained = [name for name, value in trainer.fused.named_parameters() if value.requires_grad]
-    bad = [name for name in trained if name in weights and not torch.isfinite(weights[name]).all()]
-    if bad:
-        step = trainer.state.global_step
-        found = f"{len(bad)} weights that are not finite after step {step}: {shortlist(bad, 3)}"
-        fix = "train: {learning_rate: 1.0e-5}" if step > 1 else "# mend the component whose gradient is not finite"
-        raise RunError(Diagnostic("CN703", (), found, "finite weights; the checkpoint before stands", fix))
 
 
 def _untied(weights: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 
 from consilience.declare import GradientBalancer, Tuner
 from consilience.errors import Diagnostic, RunError
-from consilience.fuse import FusedModel
+from consilience.fuse import FusedModel, in_balancer
 from consilience.plan import Plan
 from consilience.train._gradients import GradientStep, OverParameters, Setting
 from consilience.train._objective import Objective, Terms, Window
@@ -72,7 +72,7 @@ class Teller:
     """
 
     def __init__(self, model: FusedModel, objective: Objective, ranks: Ranks) -> None:
-        self._objective, self._ranks = objective, ranks
+        self._plan, self._objective, self._ranks = model.plan, objective, ranks
         is_by_values = not isinstance(model.plan.balancer, GradientBalancer)
         self._tell: Callable[[dict[str, Tensor]], None] | None = (
             getattr(model.balancer, "window_ended", None) if is_by_values else None
@@ -88,7 +88,9 @@ class Teller:
             self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
         self._seen += 1
         if self._seen == window.batches:
-            self._tell({name: self._mean(name, window) for name in self._sums if _counts(name, window)})
+            told = {name: self._mean(name, window) for name in self._sums if _counts(name, window)}
+            with in_balancer(self._plan, "window_ended"):
+                self._tell(told)
             self._sums, self._seen = {}, 0
 
     def _mean(self, name: str, window: Window) -> Tensor:
@@ -100,12 +102,14 @@ class EpochEnded(TrainerCallback):
     """Tells a balancer that has `epoch_ended` so, when the next epoch begins: also in a run that resumes just there."""
 
     def __init__(self, model: FusedModel) -> None:
+        self._plan = model.plan
         self._end = getattr(model.balancer, "epoch_ended", None)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Tells it, unless the epoch that begins had begun before."""
         if self._end is not None and state.global_step > 0 and float(state.epoch).is_integer():
-            self._end()
+            with in_balancer(self._plan, "epoch_ended"):
+                self._end()
 
 
 def _counts(name: str, window: Window) -> bool:

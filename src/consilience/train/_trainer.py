@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import IntervalStrategy
 
-from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
 from consilience.train._best import BestModel
 from consilience.train._finite import FiniteWatch
+from consilience.train._finite_weights import refuse_not_finite
 from consilience.train._gradients import Setting
 from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
@@ -24,6 +24,7 @@ from consilience.train._resumable import ResumableTrainer
 from consilience.train._sharded import gathered, reshard
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 from consilience.train._unused import with_balancer
+from consilience.train._weights_told import weights_told
 
 __all__ = ["FusionTrainer"]
 
@@ -51,6 +52,8 @@ class FusionTrainer(ResumableTrainer):
         self._sampler = sampler
         self._measure = measure
         self.sums = {}  # `steps/NAME`: in how many steps since the last log some row counted for a loss
+        self._factors: Mapping[str, Tensor] = {}
+        """What the balancer gave for the last micro-batch."""
         self._finite = FiniteWatch(self.model, self._objective, self.accelerator, self.train_dataset)
         self.numbers: dict[str, Any] = {}
         """What the plugins tell of the last step, for the log."""
@@ -105,6 +108,8 @@ class FusionTrainer(ResumableTrainer):
         output = model(inputs, outputs=tuple(self._objective.weights(window.step, window.steps)))
         terms = self._objective(output, inputs, window)
         self._note(terms)
+        self._factors = terms.factors
+        self._finite.take(terms)
         self._teller.take(terms, window)
         self._meter.take(terms, window)
         return (terms.total, output) if return_outputs else terms.total
@@ -161,13 +166,9 @@ class FusionTrainer(ResumableTrainer):
             logs["train_loss"] = self._whole_loss() / max(self.state.global_step, 1)
         if "loss" in logs and any(name.startswith("loss/") for name in self.sums):
             logs |= self._summary()
-            weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
-            logs |= {f"weight/{name}": weights.get(name, 0.0) for name in self._objective.scheduled}
+            logs |= self._weights()
             logs |= {name: float(value) for name, value in self.numbers.items()}
-            figures = self._by_gradients.figures() if self._by_gradients is not None else {}
-            for name, value in figures.items():
-                # A loss counts by its schedule and by the balancer: what is told is both together.
-                logs[name] = value * logs.get(name, 1.0) if name.startswith("weight/") else value
+            logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
             logs |= self._meter.pull()
             if self.optimizer is not None and "learning_rate" in logs:
                 rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
@@ -182,9 +183,7 @@ class FusionTrainer(ResumableTrainer):
     def check_finite(self) -> None:
         """Raises `RunError` when a weight that the last step left is not finite."""
         weights = {name: value for name, value in self.fused.named_parameters() if value.requires_grad}
-        bad = [name for name, value in weights.items() if not gathered(torch.isfinite(value).all())]
-        if bad:
-            raise RunError(_not_finite_weights(bad, self.state.global_step))
+        refuse_not_finite(weights, self.state.global_step, "nothing was saved")
 
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Leaves the balancer's parameters out of weight decay: it would pull the weights of the losses about."""
@@ -215,6 +214,17 @@ class FusionTrainer(ResumableTrainer):
     def _add(self, key: str, value: Tensor) -> None:
         self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
 
+    def _weights(self) -> dict[str, float]:
+        weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
+        objectives: Mapping[str, Sequence[str]] = {name: (name,) for name in self._objective.losses}
+        balanced: Mapping[str, float] | None = None
+        if self._by_gradients is not None:
+            balanced, objectives = self._by_gradients.balanced, self._by_gradients.objectives
+        elif self._plan.balancer.varies and self._factors:
+            given = torch.stack([value.float().cpu() for value in self._factors.values()]).tolist()
+            balanced = dict(zip(self._factors, given, strict=True))
+        return weights_told(weights, self._objective.scheduled, balanced, objectives)
+
     def _summary(self) -> dict[str, float]:
         summed = torch.stack([value.float() for value in self.sums.values()])
         means = self.accelerator.reduce(summed, reduction="mean").tolist()
@@ -232,10 +242,3 @@ class FusionTrainer(ResumableTrainer):
         for name, value in weighted.items():
             shares[self._plan.nodes[name].discipline] += abs(value) / whole
         return {f"share/{name}": share for name, share in shares.items()}
-
-
-def _not_finite_weights(names: list[str], step: int) -> Diagnostic:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    found = f"{len(names)} weights that are not finite after step {step}: {shown}"
-    fix = "train: {learning_rate: 1.0e-5}" if step > 1 else "# mend the component whose gradient is not finite"
-    return Diagnostic("CN703", (), found, "finite weights; nothing was saved", fix)
