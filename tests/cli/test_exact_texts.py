@@ -278,7 +278,7 @@ OF_A_TRAINING = {
         "opinion_loss (cross_entropy, discipline task), rating_loss (mse, discipline task) are nan in step 3, first in "
         "modules.encoder at model.encoder.layer.0.attention.output.LayerNorm, in rows 1, 6, 24 and 1 more of reviews\n"
         "  expected  finite losses and gradients; no parameter was moved in this step\n"
-        "  fix       train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component",
+        "  fix       train: {learning_rate: 1.0e+02}  # if it grew too large; otherwise mend the component",
     ),
     "CN706": (
         NO_CHANGE,

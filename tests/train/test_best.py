@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 from pathlib import Path
@@ -17,10 +18,10 @@ from torch import Tensor, nn
 from consilience import ConsilienceError, Fusion, Plan, RunError, check
 from consilience.data import prepare
 from consilience.declare import Float, Int, Metric, Ports, hookimpl
-from consilience.fuse import FusedModel
+from consilience.fuse import FusedModel, fuse
 from consilience.host import Registry
 from consilience.train import Interrupted, Run, train
-from consilience.train._best import EarlyStopping
+from consilience.train._best import BestModel, EarlyStopping
 from consilience.train._validation import measurer, validation_loader
 
 
@@ -114,6 +115,44 @@ def test_the_weights_of_the_best_survive_being_killed_while_they_are_written(opi
     saved = load_file(run.path / "model" / "model.safetensors")
     assert all(torch.equal(saved[name], value) for name, value in weights.items())
     assert not list((run.path / "best").glob(".*"))
+
+
+@pytest.mark.parametrize("what", ["a byte", "a file"])
+def test_best_weights_that_were_damaged_are_not_taken(opinions: Fusion, tmp_path: Path, what: str) -> None:
+    run = train(changed(opinions, load_best_model_at_end=True), tmp_path / "runs", progress=False)
+    step, model = run.record["training"]["best"]["step"], run.model()
+    path = run.path / "best" / f"step-{step}" / "model.safetensors"
+    assert BestModel(run.path).restored(step, model)
+    if what == "a byte":
+        written = bytearray(path.read_bytes())
+        written[-1] ^= 1
+        path.write_bytes(written)
+    else:
+        path.unlink()
+    with pytest.raises(RunError) as told:
+        BestModel(run.path).restored(step, model)
+    found = {"a byte": "model.safetensors has other bytes than were written", "a file": "model.safetensors is missing"}
+    assert str(told.value).replace(str(run.path), "RUN") == (
+        f"error CN731 at the file\n"
+        f"  found     RUN/best/step-{step}: {found[what]}\n"
+        f"  expected  weights as they were written\n"
+        f"  fix       rm -r RUN/best/step-{step} && consilience train --resume RUN"
+        "  # what is measured from there on counts"
+    )
+
+
+def test_a_loss_that_weighs_nothing_spoils_no_sum(opinions: Fusion) -> None:
+    written = changed(opinions).to_dict()
+    written["losses"]["rating_loss"]["weight"] = 0.0
+    plan = check(Fusion(base=opinions.base, **written))
+    prepared = prepare(plan)
+    model = fuse(plan)
+    for name, parameter in model.named_parameters():
+        if ".rating." in f".{name}":
+            nn.init.constant_(parameter, torch.inf)
+    found = measurer(plan, model, validation_loader(plan, prepared))()
+    assert not math.isfinite(found["loss/rating_loss"])
+    assert found["loss"] == found["loss/opinion_loss"]
 
 
 def test_what_was_best_at_a_checkpoint_is_there_for_who_goes_on_from_it(opinions: Fusion, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,7 +55,8 @@ class Counting(nn.Module):
         self.counts, self.length = counts, length
 
     def forward(self, value: Tensor, target: Tensor) -> Tensor:
-        return (value - target).square()
+        distance = (value - target).square()
+        return distance.detach() if self.counts == "detached" else distance
 
     def count(self, target: Tensor) -> Any:
         if self.counts == "constant":
@@ -96,7 +98,7 @@ class Oddly(nn.Module):
 
     def forward(self, values: dict[str, Tensor]) -> Any:
         factors, penalties = {name: torch.ones(()) for name in values}, {"y_loss": torch.zeros(())}
-        if isinstance(next(iter(values.values())), FakeTensor):
+        if isinstance(next(iter(values.values())), FakeTensor) and self.way != "reads":
             return factors, penalties
         if self.way == "raises":
             raise ValueError("no idea")
@@ -108,6 +110,7 @@ class Oddly(nn.Module):
             "none": None,
             "nan": (factors | {"y_loss": torch.tensor(torch.nan)}, penalties),
             "inf": (factors, {"y_loss": torch.tensor(torch.inf)}),
+            "reads": ({name: float(one > 0) for name, one in values.items()}, {}),
             "root": (factors | {"y_loss": (values["y_loss"] * 0).sqrt() + 1}, {}),
         }
         return changed.get(self.way, (factors, penalties))
@@ -213,6 +216,34 @@ def stopped(plan: Plan, folder: Path) -> str:
     with pytest.raises(RunError) as caught:
         train(plan, folder / "runs", progress=False)
     return told(caught.value)
+
+
+@pytest.mark.parametrize("balance", ["fixed", "gradnorm"])
+def test_a_loss_that_no_gradient_can_follow_is_told(tmp_path: Path, balance: str) -> None:
+    y_loss = {"use": "lab.counted", "in": "value", "target": "y", "counts": "detached"}
+    plan = make_plan(tmp_path, losses={"y_loss": y_loss}, objective={"balance": balance})
+    assert stopped(plan, tmp_path) == (
+        "error CN765 at losses.y_loss\n"
+        "  found     y_loss (lab.counted) teaches nothing in step 1: no gradient can follow its value\n"
+        "  expected  a value that depends on what is trained\n"
+        "  fix       # mend the forward of lab.counted: no detach(), item() or argmax() on the way to its value"
+    )
+
+
+def test_a_balancer_may_read_the_values(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path, objective={"balance": {"use": "lab.odd", "way": "reads"}})
+    assert train(plan, tmp_path / "runs", progress=False).record["training"]["steps"] == 3
+
+
+def test_one_loss_alone_has_no_norm_in_what_is_shared(tmp_path: Path) -> None:
+    """Of the first step nothing is measured: a loss that is on by itself shares nothing."""
+    y_loss = {"use": "mse", "in": "value", "target": "y", "schedule": {"start": 2}}
+    train_keys = {"logging_steps": 1}
+    plan = make_plan(tmp_path, losses={"y_loss": y_loss}, objective={"gradients_every": 1}, train=train_keys)
+    run = train(plan, tmp_path / "runs", progress=False)
+    lines = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert ["gradient_norm/task" in line for line in lines[:3]] == [False, False, True]
+    assert lines[2]["gradient_norm/task"] > 0
 
 
 @pytest.mark.parametrize("length", [2, 3, 5, 7, 11])

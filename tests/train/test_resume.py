@@ -125,6 +125,18 @@ def test_a_run_that_a_signal_stopped_ends_as_if_it_had_not(data: Path, tmp_path:
     assert last[0]["train_loss"] == last[1]["train_loss"]
 
 
+def test_a_run_that_was_stopped_at_its_last_step_has_the_loss_of_the_whole(data: Path, tmp_path: Path) -> None:
+    whole = train(signalled(hard_fusion(data), signal.SIGTERM, 99), tmp_path / "whole", progress=False)
+    with pytest.raises(Interrupted) as stopped:
+        train(signalled(hard_fusion(data), signal.SIGTERM, 9), tmp_path / "runs", progress=False)
+    run = stopped.value.run
+    record = json.loads((run / "record.json").read_text())
+    assert record["status"] == "stopped: Interrupted"
+    train(signalled(hard_fusion(data), 0, 0), resume=run, progress=False)
+    last = [json.loads((made / "log.jsonl").read_text().splitlines()[-1]) for made in (whole.path, run)]
+    assert last[0]["train_loss"] == last[1]["train_loss"] > 0
+
+
 def test_a_second_ctrl_c_stops_at_once() -> None:
     with Requests() as requests:
         os.kill(os.getpid(), signal.SIGINT)
@@ -218,6 +230,24 @@ def test_two_writers_are_told_of_each_other(data: Path, run: Path) -> None:
         f"  fix       # wait until it ends, or end it: kill {os.getpid()}"
     )
     assert not (run / "writer.json").exists()
+
+
+def test_the_lock_of_the_next_writer_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits gets the lock as soon as the file is closed: what lies there from then on is theirs."""
+    close, started = os.close, []
+
+    def close_and_begin(file: int) -> None:
+        close(file)
+        if not started:
+            started.append(None)
+            started[0] = Writer(tmp_path)
+
+    first = Writer(tmp_path)
+    monkeypatch.setattr("consilience.train._writer.os.close", close_and_begin)
+    first.__exit__(None, None, None)
+    monkeypatch.undo()
+    with started[0], pytest.raises(RunError, match="CN730"):
+        Writer(tmp_path)
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:

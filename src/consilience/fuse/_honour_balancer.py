@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +31,13 @@ def check_gradient_balancer(module: nn.Module, plan: Plan, declared: GradientBal
     with torch.no_grad(), torch.random.fork_rng(devices=[]), in_balancer(plan, "forward"):
         given = module(rows, torch.ones(len(names), dtype=torch.float64), names)
     if not isinstance(given, Tensor) or given.shape != rows.shape[1:] or not torch.isfinite(given).all():
-        shown = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
+        found = f"{_shown(given)} from {name}"
         expected = f"Float[{rows.shape[1]}], all of it finite"
-        yield Diagnostic(
-            "CN312", ("objective", "balance"), f"{shown} from {name}", expected, f"# mend the forward of {name}"
-        )
+        yield Diagnostic("CN312", ("objective", "balance"), found, expected, f"# mend the forward of {name}")
+
+
+def _shown(given: Any) -> str:
+    if not isinstance(given, Tensor):
+        return type(given).__name__
+    told = "" if torch.isfinite(given).all() else ", not all of it finite"
+    return f"a tensor of the shape {tuple(given.shape)}{told}"

@@ -15,7 +15,7 @@ from transformers import EarlyStoppingCallback, TrainingArguments
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, restore_states, states_of
 from consilience.plan import Plan
-from consilience.train._checkpoints import unwritable
+from consilience.train._checkpoints import add_manifest, prove, unwritable
 from consilience.train._measure import build_metrics, measure
 from consilience.train._staging import Staged
 from consilience.train._state import PLUGINS
@@ -123,6 +123,7 @@ class BestModel:
                 staged.tensors(WEIGHTS, {name: value for name, value in weights.items() if name not in tied})
                 if states := states_of(model):
                     staged.json(PLUGINS, states)
+                add_manifest(staged, {"step": step})
             self._forget_all_but([step, *checkpoints])
         except OSError as error:
             raise RunError(unwritable(self._of(step), error, checkpoints, "the best model")) from error
@@ -134,13 +135,22 @@ class BestModel:
             state.best_metric = state.best_global_step = None
 
     def forget_after(self, step: int) -> None:
-        """Removes what was kept after the step that a run goes on from: what comes is measured again."""
+        """Removes what was kept after the step that a run goes on from: what comes is measured again.
+
+        What a process that was killed had staged goes too.
+        """
+        for part in self.folder.glob(".*.part"):
+            shutil.rmtree(part, ignore_errors=True)
         for old in self._steps():
             if old > step:
                 shutil.rmtree(self._of(old))
 
     def restored(self, step: int, model: FusedModel) -> dict[str, Tensor]:
-        """Gives the plugins their state at the best step, and the weights of then, tied ones under each name."""
+        """Gives the plugins their state at the best step, and the weights of then, tied ones under each name.
+
+        Raises `RunError` (CN731) where these are not as they were written.
+        """
+        prove(self._of(step))
         weights = load_file(self._of(step) / WEIGHTS)
         restore_states(model, self._of(step))
         return weights | {name: weights[first] for name, first in model.tied_names.items()}

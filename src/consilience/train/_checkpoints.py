@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from consilience.errors import Diagnostic, RunError, Severity
 from consilience.train._staging import Staged
 
-__all__ = ["Checkpoint", "Checkpoints", "Damaged", "unwritable"]
+__all__ = ["Checkpoint", "Checkpoints", "Damaged", "add_manifest", "prove", "unwritable"]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -69,9 +69,7 @@ class Checkpoints:
         try:
             with Staged(self.place(step)) as staged:
                 yield staged
-                manifest = {"format": FORMAT, "run": self.run, "step": step, "plan": self.plans[-1]}
-                manifest["files"] = dict(staged.files)
-                staged.json(MANIFEST, manifest | {"digest": _digest(manifest)})
+                add_manifest(staged, {"run": self.run, "step": step, "plan": self.plans[-1]})
         except OSError as error:
             raise RunError(unwritable(self.place(step), error, self.steps())) from error
 
@@ -114,14 +112,38 @@ class Checkpoints:
             raise Damaged(f"its manifest is of step {manifest['step']}")
         if manifest["plan"] not in self.plans:
             raise Damaged("it is of another plan than this run had", "CN734")
-        files = manifest["files"]
-        there = {entry.name for entry in path.iterdir()} - {MANIFEST}
-        if absent := sorted(files.keys() - there):
-            raise Damaged(f"{absent[0]} is missing")
-        if extra := sorted(there - files.keys()):
-            raise Damaged(f"{extra[0]} is not in its manifest")
-        for name, told in sorted(files.items()):
-            _prove_file(path / name, told)
+        _prove_files(path, manifest["files"])
+
+
+def add_manifest(staged: Staged, what: Mapping[str, Any]) -> None:
+    """Writes, as the last file, what the others are and of what bytes."""
+    manifest = {"format": FORMAT, **what, "files": dict(staged.files)}
+    staged.json(MANIFEST, manifest | {"digest": _digest(manifest)})
+
+
+def prove(path: Path) -> None:
+    """Reads every byte of a model that a run keeps; raises `RunError` (CN731) where it is not as it was written."""
+    try:
+        _prove_files(path, _read_manifest(path / MANIFEST)["files"])
+    except Damaged as damaged:
+        found = f"{path}: {damaged}"
+    except OSError as error:
+        found = f"{path}: {Path(str(error.filename)).name}: {error.strerror or error}"
+    else:
+        return
+    run = path.parents[1]
+    fix = f"rm -r {path} && consilience train --resume {run}  # what is measured from there on counts"
+    raise RunError(Diagnostic("CN731", (), found, "weights as they were written", fix))
+
+
+def _prove_files(path: Path, files: dict[str, Any]) -> None:
+    there = {entry.name for entry in path.iterdir()} - {MANIFEST}
+    if absent := sorted(files.keys() - there):
+        raise Damaged(f"{absent[0]} is missing")
+    if extra := sorted(there - files.keys()):
+        raise Damaged(f"{extra[0]} is not in its manifest")
+    for name, told in sorted(files.items()):
+        _prove_file(path / name, told)
 
 
 def _prove_file(path: Path, told: Any) -> None:

@@ -52,6 +52,7 @@ class Course:
         for folder, _, names in os.walk(self.run.path / "model"):
             for path in (*(Path(folder, name) for name in names), Path(folder)):
                 sync(path)
+        sync(self.run.path / "record.json")
         sync(self.run.path)
         shutil.rmtree(self.checkpoints.folder, ignore_errors=True)
 
@@ -108,6 +109,8 @@ def resumed(
                 found = [_opened(plan, path, frozenset(accept), arguments, held, say)]
             except ConsilienceError as error:
                 found = [error]
+            except OSError as error:  # told, and to the other processes too: they wait for what is found
+                found = [_not_written(path, error)]
         if processes.num_processes > 1:
             broadcast_object_list(found)
         if isinstance(found[0], ConsilienceError):
@@ -154,6 +157,11 @@ def _cut_log(run: Path, step: int) -> None:
     staged = run / f".{LOG}.part"
     staged.write_text("".join(kept), encoding="utf-8")
     staged.replace(run / LOG)
+
+
+def _not_written(path: Path, error: OSError) -> RunError:
+    found = f"{error.filename or path}: {error.strerror or error}"
+    return RunError(Diagnostic("CN706", (), found, "a run that can be written", f"# let {path} be written"))
 
 
 def _none_whole(path: Path, damaged: int) -> Diagnostic:

@@ -126,6 +126,7 @@ def _fix(plan: Plan, origin: Origin, step: int) -> str:
     if node is not None and node.section in ("fields", "inputs"):
         return f"# mend these rows, or what {node.name} makes of them"
     if step > 1:
-        return "train: {learning_rate: 1.0e-5}  # if it grew too large; otherwise mend the component"
+        rate = plan.fusion.train.learning_rate / 10
+        return f"train: {{learning_rate: {rate:.1e}}}  # if it grew too large; otherwise mend the component"
     owner = f"{node.component} in {node.section}.{node.name}" if node is not None else "the component"
     return f"# nothing was learnt yet: look at these rows, or mend {owner}"

@@ -78,7 +78,8 @@ class Meter:
                 self._rows.add(name, torch.autograd.grad(value, self._shared, retain_graph=True, allow_unused=True))
         self._seen += 1
         if self._seen == window.batches:
-            self.put(self._rows.figures(self._ranks, sorted(values)))
+            if self._shared:  # one loss alone shares nothing, and a norm of 0 would be told of it
+                self.put(self._rows.figures(self._ranks, sorted(values)))
             self._rows = None
 
     def put(self, measured: Mapping[str, float]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from consilience.declare import GradientBalancer
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, FusedOutput, in_balancer, misweighed
-from consilience.plan import schedules_of
+from consilience.plan import Plan, schedules_of
 from consilience.train._means import Means
 
 __all__ = ["Objective", "Terms", "Window"]
@@ -96,6 +96,7 @@ class Objective:
         assert output.losses is not None
         weights = self.weights(window.step, window.steps)
         means = {name: self._mean(name, output.losses[name], batch, window) for name in weights}
+        self._see_gradients(means, batch, window)
         given = {name: weights[name] * mean for name, mean in means.items()}
         factors, penalties = self._weigh(given, window.step)
         weighted = {name: factors[name] * value for name, value in given.items()}
@@ -111,6 +112,14 @@ class Objective:
             {} if self._is_by_gradients else {name: _plain(one) for name, one in factors.items()},
             {name: _plain(one) for name, one in penalties.items()},
         )
+
+    def _see_gradients(self, means: Mapping[str, Tensor], batch: Mapping[str, Tensor], window: Window) -> None:
+        """Raises `RunError` (CN765) for a loss that says something of these rows and that no gradient can follow."""
+        for name in [name for name, mean in means.items() if not mean.requires_grad] if torch.is_grad_enabled() else ():
+            counted = self._means.counted(name, batch)
+            # Of no row a loss may give a constant, and what is not finite is told as that.
+            if torch.isfinite(means[name]) and (counted is None or counted.sum() > 0):
+                raise RunError(self._plan.fusion.locate([_without_gradient(self._plan, name, window.step + 1)]))
 
     def _weigh(
         self, given: Mapping[str, Tensor], step: int
@@ -148,3 +157,10 @@ class Objective:
 
 def _plain(value: Tensor | float) -> Tensor:
     return torch.as_tensor(value).detach()
+
+
+def _without_gradient(plan: Plan, name: str, step: int) -> Diagnostic:
+    component = plan.nodes[name].component
+    found = f"{name} ({component}) teaches nothing in step {step}: no gradient can follow its value"
+    fix = f"# mend the forward of {component}: no detach(), item() or argmax() on the way to its value"
+    return Diagnostic("CN765", ("losses", name), found, "a value that depends on what is trained", fix)

@@ -100,14 +100,21 @@ class ResumableTrainer(Trainer):
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> None:
         _set_epoch(options["train_dataloader"], options["epoch"])
-        if self._unread is not None:
-            _state.load_sums(self, self._unread)
-            self._unread = None
+        self._read_sums()
         is_last = self.state.global_step >= self.state.max_steps
         if is_last or (self._is_over and not self.accepted):
             self.control.should_training_stop = True  # the checkpoint was of the last step
             return
         super()._run_epoch(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def _finalize_training(self, *arguments: Any, **options: Any) -> Any:
+        self._read_sums()  # no epoch is run after the checkpoint of the last one's end
+        return super()._finalize_training(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def _read_sums(self) -> None:
+        if self._unread is not None:
+            _state.load_sums(self, self._unread)
+            self._unread = None
 
     def _groups(self) -> list[dict[str, Any]]:
         optimizer: Any = self.optimizer

@@ -26,6 +26,8 @@ def restore_sums(trainer: ResumableTrainer, kept: dict[str, Any]) -> None:
     """Puts them back; where the number of processes is another one, the next line begins with the steps to come."""
     trainer._total_loss_scalar = kept["total"]
     if len(kept["processes"]) != trainer.args.world_size:
+        rests = [float(part["loss"]) for part in kept["processes"]]
+        trainer._total_loss_scalar += sum(rests) / len(rests)
         return
     own, device = kept["processes"][trainer.args.process_index], trainer.args.device
     trainer._globalstep_last_logged = kept["step"]

@@ -19,4 +19,5 @@ def with_balancer(model: FusedModel, arguments: Any, output: FusedOutput) -> Fus
     used = [parameter.sum() for parameter in model.balancer.parameters() if parameter.requires_grad]
     if not used:
         return output
-    return FusedOutput(tensors={**(output.tensors or {}), "balancer": torch.stack(used).sum()}, losses=output.losses)
+    tensors = {**(output.tensors or {}), "objective.balance": torch.stack(used).sum()}
+    return FusedOutput(tensors=tensors, losses=output.losses)

@@ -51,7 +51,8 @@ class _Losses:
             raise RunError(self._plan.fusion.locate([fault]))
         found = {name: float(self._sums[name] / count) for name, count in counts.items() if count > 0}
         named = {f"loss/{name}": value for name, value in found.items()}
-        return named | {"loss": sum(self._plan.weight(name) * value for name, value in found.items())}
+        weighed = {name: weight for name in found if (weight := self._plan.weight(name))}  # 0 x infinity is no number
+        return named | {"loss": sum(weight * found[name] for name, weight in weighed.items())}
 
 
 def measurer(plan: Plan, model: FusedModel, loader: DataLoader[Any]) -> Callable[[], dict[str, float]]:

@@ -48,7 +48,11 @@ class Weighing:
         self._module.to("cpu")  # what it keeps stands where it computes
         devices = [rows.device] if rows.is_cuda else []
         with torch.no_grad(), torch.random.fork_rng(devices=devices):
-            torch.manual_seed(node_seed(self._seed, f"balancer in step {step}"))
+            seed = node_seed(self._seed, f"balancer in step {step}")
+            # Not torch.manual_seed, which would set the generators of all devices, and dropout's with them.
+            torch.default_generator.manual_seed(seed)
+            if rows.is_cuda:
+                torch.cuda.default_generators[rows.device.index].manual_seed(seed)
             with in_balancer(self._plan, f"forward in step {step + 1}"):
                 given = self._module(rows, values, tuple(names))
         return given

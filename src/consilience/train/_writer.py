@@ -45,12 +45,14 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Removed while the lock is held: whoever opened the file before finds that it is no longer the one in place.
+        # Removed while the lock is held: whoever opened the file before finds that it is no longer the one in place,
+        # and what lies there after the lock is gone may be the next writer's.
         with contextlib.suppress(OSError):
             self._path.unlink()
         os.close(self._file)
-        with contextlib.suppress(OSError):
-            self._path.unlink()  # Windows removes no open file
+        if os.name == "nt":  # which removes no open file
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     def _acquired(self) -> int:
         until = time.monotonic() + _PATIENCE

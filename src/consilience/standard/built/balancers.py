@@ -20,7 +20,8 @@ class Fixed(nn.Module):
 class Uncertainty(nn.Module):
     """Learns a log-variance s for each loss L: its factor is exp(-s), its penalty s / 2.
 
-    After Kendall et al. 2018 (arXiv:1705.07115). A loss that is absent from `values` adds nothing, and its s stays.
+    After Kendall et al. 2018 (arXiv:1705.07115). A loss that is absent from `values` adds nothing, and its s
+    gets no gradient; what an optimizer remembers, such as momentum, may move it a little further.
     """
 
     def __init__(self, losses: Sequence[str]) -> None:
