@@ -200,7 +200,9 @@ def linking(names: int, sentences: int, naive: int) -> Iterator[Row]:
 
     drawn = random.Random(0)
     words = ["".join(drawn.choices("abcdefghijklmnopqrstuvwxyz", k=drawn.randint(3, 9))) for _ in range(20_000)]
-    aliases = list({" ".join(drawn.choices(words, k=drawn.choice((1, 2, 2, 3)))) for _ in range(names * 2)})[:names]
+    # Names of one word are none that every sentence holds; those of several begin with any word.
+    several = [" ".join(drawn.choices(words, k=drawn.choice((2, 3)))) for _ in range(names)]
+    aliases = [f"{one.replace(' ', '')}x" if at % 4 == 0 else one for at, one in enumerate(dict.fromkeys(several))]
     texts = [" ".join([*drawn.choices(words, k=18), drawn.choice(aliases)]) for _ in range(sentences)]
     dictionary = Dictionary((at, (name,)) for at, name in enumerate(aliases, start=1))
     started = time.process_time()

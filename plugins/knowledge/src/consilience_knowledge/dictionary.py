@@ -113,21 +113,20 @@ class Dictionary:
         return resolve
 
     def _find_words(self, words: list[str]) -> Iterator[tuple[dict[str, Any], int, int]]:
-        trie, at, count = self._trie, 0, len(words)
-        while at < count:
-            node = trie.get(words[at])
-            first, at = at, at + 1
-            if node is None:
-                continue
-            longest, after = node if _END in node else None, at
-            end = after
+        trie, free, count = self._trie, 0, len(words)
+        for first in [place for place, word in enumerate(words) if word in trie]:
+            if first < free:
+                continue  # within the mention before
+            node = trie[words[first]]
+            after = first + 1
+            longest, end = node if _END in node else None, after
             while after < count and (node := node.get(words[after])) is not None:
                 after += 1
                 if _END in node:
                     longest, end = node, after
             if longest is not None:
                 yield longest, first, end - 1
-                at = end
+                free = end
 
 
 def is_mentionable(name: str) -> bool:
