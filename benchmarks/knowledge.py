@@ -201,8 +201,9 @@ def linking(names: int, sentences: int, naive: int) -> Iterator[Row]:
     drawn = random.Random(0)
     words = ["".join(drawn.choices("abcdefghijklmnopqrstuvwxyz", k=drawn.randint(3, 9))) for _ in range(20_000)]
     # Names of one word are none that every sentence holds; those of several begin with any word.
-    several = [" ".join(drawn.choices(words, k=drawn.choice((2, 3)))) for _ in range(names)]
+    several = [" ".join(drawn.choices(words, k=drawn.choice((2, 3)))) for _ in range(names + names // 50)]
     aliases = [f"{one.replace(' ', '')}x" if at % 4 == 0 else one for at, one in enumerate(dict.fromkeys(several))]
+    aliases = aliases[:names]
     texts = [" ".join([*drawn.choices(words, k=18), drawn.choice(aliases)]) for _ in range(sentences)]
     dictionary = Dictionary((at, (name,)) for at, name in enumerate(aliases, start=1))
     started = time.process_time()
