@@ -33,6 +33,8 @@ SIDES: Mapping[str, Mapping[str, Any]] = {
     "compgcn": {"encoder": "compgcn", "scorer": "distmult", "dropout": 0.2},
 }
 """What is trained; chosen before anything was measured, and the same for every data set."""
+PYKEEN_BATCH = 64
+"""The questions of a step in PyKEEN, each with all its answers: with 512, an epoch of UMLS has but a few steps."""
 PYKEEN = """
 import json, sys, time
 import torch
@@ -92,7 +94,7 @@ def theirs(python: str, name: str, side: str, seed: int, epochs: int, width: int
     """Trains the same scorer in PyKEEN, on the same splits."""
     model = {"transe": "TransE", "distmult": "DistMult", "complex": "ComplEx", "rotate": "RotatE"}[side]
     with tempfile.TemporaryDirectory() as folder:
-        given: dict[str, Any] = {"model": model, "seed": seed, "epochs": epochs, "rate": 0.01, "batch": 512}
+        given: dict[str, Any] = {"model": model, "seed": seed, "epochs": epochs, "rate": 0.01, "batch": PYKEEN_BATCH}
         given["width"] = width // 2 if side in ("complex", "rotate") else width
         for split, rows in triples_of(name).items():
             path = Path(folder) / f"{split}.tsv"
@@ -117,9 +119,10 @@ def links(given: argparse.Namespace) -> Iterator[Row]:
             for seed in given.seeds:
                 fitting = bool(given.pykeen) and "encoder" not in SIDES[side]
                 for whose in ("", "PyKEEN ") if fitting else ("",):
-                    key = (name, whose + side, seed, given.epochs, given.width)
+                    epochs = given.pykeen_epochs or given.epochs if whose else given.epochs
+                    key = (name, whose + side, seed, epochs, given.width)
                     if key not in kept:
-                        told = (name, side, seed, given.epochs, given.width)
+                        told = (name, side, seed, epochs, given.width)
                         kept[key] = theirs(given.pykeen, *told) if whose else ours(*told)
                         _add(given.results, {"key": key, "scores": kept[key]})
                     for score, value in kept[key].items():
@@ -245,6 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=50, help="of every side (50)")
     parser.add_argument("--width", type=int, default=128, help="numbers of a vector (128)")
     parser.add_argument("--pykeen", metavar="PYTHON", help="an interpreter that has PyKEEN")
+    parser.add_argument("--pykeen-epochs", type=int, help="its epochs, where they are others")
     parser.add_argument("--results", type=Path, help="a file of JSON lines to add to, and to go on from")
     parser.add_argument("--quick", action="store_true", help="small, to see that it works")
     parser.add_argument("--json", action="store_true", help="one object a line")
