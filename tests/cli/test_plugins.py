@@ -104,7 +104,7 @@ def test_a_plugin_that_is_off_is_listed_so_and_no_fault(call: Call, monkeypatch:
     assert listed["knowledge"]["components"][0] == {
         "name": "knowledge.graph",
         "kind": "resource",
-        "code": "consilience_knowledge._declarations:Graph",
+        "code": "consilience_knowledge._resources:Graph",
     }
 
 

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from consilience.testing import conformance
+from consilience_knowledge.vectors import write_vectors
 
 TURTLE = """\
 @prefix : <http://example.org/> .
@@ -18,12 +21,24 @@ def a_graph(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "film.ttl")}
 
 
+def some_vectors(folder: Path) -> dict[str, Any]:
+    write_vectors(folder / "film.safetensors", ["http://example.org/film"], torch.zeros(1, 64))
+    return {"path": str(folder / "film.safetensors")}
+
+
 test_knowledge = conformance(
     "knowledge",
     examples={
         "knowledge.graph": [a_graph],
-        "knowledge.mentions": [{"inflection": "none"}],
+        "knowledge.vectors": [some_vectors],
+        "knowledge.mentions": [{"inflection": "none"}, {"ambiguity": "context", "control": "random"}],
         "knowledge.injection": [{"vectors": "fixed"}, {"vectors": "none"}],
         "knowledge.rgcn": [{"bases": 2, "layers": 3}, {"width": 1, "layers": 1}],
+        "knowledge.compgcn": [{"bases": 2, "composition": "subtract"}],
+        "knowledge.link_prediction": [{"scorer": "rotate", "method": "self_adversarial", "edges": 1}],
+    },
+    build_with={
+        "knowledge.link_prediction": {"of": "knowledge.embedding"},
+        "knowledge.alignment": {"of": "knowledge.embedding"},
     },
 )

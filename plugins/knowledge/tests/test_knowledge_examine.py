@@ -53,8 +53,8 @@ WRONG = [
     ("a.nt", "x:bee x:is x:small .", "Turtle, by its beginning", "# name the file a.ttl"),
     ("a.owl", "# c\n@prefix : <urn:x:> .", "Turtle, by its beginning", "# name the file a.ttl"),
     ("a.rdf.gz", gzip.compress(TRIPLES.encode()), "Turtle, by its beginning", "# name the file a.ttl"),
-    ("a.ttl", '{"@context": {}}', "JSON, such as JSON-LD, by its beginning", "# save the graph as Turtle"),
-    ("a.nt", ' [\n {"@id": "x"}]', "JSON, such as JSON-LD, by its beginning", "# save the graph as N-Triples"),
+    ("a.ttl", '{"@context": {}}', "JSON, such as JSON-LD, by its beginning", "# name the file a.jsonld"),
+    ("a.nt", ' [\n {"@id": "x"}]', "JSON, such as JSON-LD, by its beginning", "# name the file a.jsonld"),
     ("a.ttl", "<!DOCTYPE html>\n<html>", "a page of HTML", "# download the file itself, not the page that shows it"),
     (
         "a.ttl",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from consilience.declare import Dims, Fusion, Use
 from consilience.errors import DeclarationError
+from consilience.fuse import fuse
 from consilience.plan import check
-from consilience_knowledge import RGCN, Graph, Injection
+from consilience_knowledge import RGCN, Graph, Injection, consilience_report_section
 
 FILE = """\
 consilience: 1
@@ -70,6 +72,23 @@ def test_attention_over_what_is_mentioned_leaves_padding_out(folder: Path) -> No
     )
     wired = check(Fusion.parse(text, folder)).wiring("reading")
     assert str(wired["mask"][0]) == "mentions.mention_mask"
+
+
+@pytest.mark.parametrize("use", ["rgcn", "compgcn"])
+def test_a_report_tells_which_edges_moved_the_answers(folder: Path, use: str) -> None:
+    edges = "<urn:x:bee> <urn:x:eats> <urn:x:nectar> .\n<urn:x:ant> <urn:x:eats> <urn:x:leaf> .\n"
+    (folder / "film.ttl").write_text(TRIPLE + edges)
+    text = FILE.replace("knowledge.rgcn, in: mentions", f"knowledge.{use}, layers: 1, in: mentions")
+    torch.manual_seed(0)
+    model = fuse(check(Fusion.parse(text, folder))).train()
+    batch = {"mentions.entities": torch.tensor([[2], [0]])}  # ant, bee, leaf, nectar
+    section = consilience_report_section(model, batch)
+    told = "concepts: edges taken away, of those beside the mentioned entities"
+    assert set(section) == {told, "concepts: bee urn:x:eats urn:x:nectar"}
+    assert section[told] == "1 of 1"
+    assert section["concepts: bee urn:x:eats urn:x:nectar"] > 0
+    assert model.training
+    assert model.nodes["concepts"].kept is None
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -15,8 +15,11 @@ import rdflib
 import consilience_knowledge.reading
 from consilience.declare import Location
 from consilience.errors import DeclarationError
-from consilience_knowledge import Graph
-from consilience_knowledge.graphs import format_of, iri_of
+from consilience_knowledge import Graph, child
+from consilience_knowledge.graphs import UnreadableGraph, format_of, iri_of
+from consilience_knowledge.inspection import is_utf8_xml
+from consilience_knowledge.reading import taken
+from consilience_knowledge.statements import ENGINES, statements
 
 FILM = "https://example.org/film#"
 NESTED = "@prefix : <https://example.org/> .\n:a :b " + "[ :b " * 500 + ":c" + " ]" * 500 + " .\n"
@@ -46,6 +49,22 @@ def diagnostic(graph: Graph):
     [found] = caught.value.diagnostics
     assert found.code == "CN604"
     return found
+
+
+@pytest.fixture(autouse=True, params=ENGINES)
+def engine(request, monkeypatch, tmp_path):
+    """Reads with each of the parsers, in this process, and keeps nothing: `test_knowledge_guarded` tries the other."""
+    if request.param == "oxigraph":
+        pytest.importorskip("pyoxigraph", reason="pyoxigraph is not installed")
+
+    def ask(task, name, form, engine, labels, language, content):
+        engine = engine if engine == "tabs" or not is_utf8_xml(content) else request.param
+        asked = {"task": task, "name": name, "form": form, "engine": engine, "labels": labels, "language": language}
+        return taken(child.answer(asked, content), name, form, 0, 0)
+
+    monkeypatch.setattr(consilience_knowledge.reading, "_ask", ask)
+    monkeypatch.setenv("CONSILIENCE_CACHE", str(tmp_path / "cache"))
+    return request.param
 
 
 def test_entities_names_and_edges_are_read(film):
@@ -138,7 +157,10 @@ def test_deep_xml_is_refused(write_graph):
     assert diagnostic(write_graph(content, "deep.xml")).found == "more than 200 levels of elements"
 
 
-def test_deeply_nested_blank_nodes_are_refused(write_graph):
+def test_deeply_nested_blank_nodes_are_refused_or_harmless(write_graph, engine):
+    if engine == "oxigraph":  # it has no stack to exhaust
+        assert len(write_graph(NESTED).load()) == 1
+        return
     found = diagnostic(write_graph(NESTED))
     assert found.found == "nodes nested too deep"
     assert "_:n1" in found.fix
@@ -158,11 +180,11 @@ def test_huge_numbers_are_not_written_out(write_graph, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("content", ["<urn:a:b> <urn:c:d> <urn:e:f> .", "broken"])
-def test_rdflibs_setting_is_put_back(write_graph, monkeypatch, content):
+@pytest.mark.parametrize("content", [b"<urn:a:b> <urn:c:d> <urn:e:f> .", b"broken"])
+def test_rdflibs_setting_is_put_back(monkeypatch, content):
     monkeypatch.setattr(rdflib, "NORMALIZE_LITERALS", "as it was")
-    with suppress(DeclarationError):
-        write_graph(content).load()
+    with suppress(UnreadableGraph):
+        list(statements("turtle", content, "rdflib", "a.ttl"))
     assert rdflib.NORMALIZE_LITERALS == "as it was"
 
 
@@ -182,9 +204,12 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("name", "content", "line"), BROKEN, ids=[f"{name}:{line}" for name, _, line in BROKEN])
-def test_broken_files_are_told_with_their_line(write_graph, name, content, line):
+def test_broken_files_are_told_with_their_line(write_graph, engine, name, content, line):
     graph = write_graph(content, name)
     found = diagnostic(graph)
+    if (engine, name) == ("oxigraph", "a.xml"):  # which knows no line of what is well-formed XML
+        assert (found.place, found.fix) == (None, "# correct a.xml")
+        return
     assert found.place is not None
     assert (found.place.file, found.place.line) == (str(graph.path.path), line)
     assert found.fix == f"# correct line {line} of {name}"
@@ -227,8 +252,8 @@ def test_settings_are_checked_without_reading(tmp_path, write_graph, keys):
 
 
 def test_suffixes_and_prefixes():
-    names = ("a.ttl", "a.NT.gz", "a.owl", "a.jsonld", "a.gz", "ttl")
-    assert [format_of(name) for name in names] == ["turtle", "nt", "xml", None, None, None]
+    names = ("a.ttl", "a.NT.gz", "a.owl", "a.jsonld", "a.tsv.gz", "a.gz", "ttl")
+    assert [format_of(name) for name in names] == ["turtle", "nt", "xml", "jsonld", "tsv", None, None]
     assert iri_of("rdfs:label") == "http://www.w3.org/2000/01/rdf-schema#label"
     assert iri_of("https://example.org/name") == "https://example.org/name"
     assert [iri_of(name) for name in ("label", "foaf:name", "skos:")] == [None, None, None]

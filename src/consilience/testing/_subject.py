@@ -205,7 +205,8 @@ class Subject:
         sizes: dict[str, int] = {}
         for subject in self.uses.values():
             if isinstance(subject.declaration, Module):
-                sizes |= {name: subject.solve().sizes[name] for name in subject.solve().stated}
+                solved = subject.solve()  # which has no size of a dim that is stated by the name of what it counts
+                sizes |= {name: solved.sizes[name] for name in solved.stated if name in solved.sizes}
         if any(port_of(kind).bound for kind in self.reads.values()):
             tokens = self.lab.tokens()
             for name, kind in self.reads.items():

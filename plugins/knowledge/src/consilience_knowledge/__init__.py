@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Component, hookimpl
-from consilience_knowledge._declarations import RGCN, Graph, Injection, Mentions
+from consilience_knowledge._inputs import Ancestors, Mentions, Neighbours, RelationCounts
+from consilience_knowledge._losses import Alignment, LinkPrediction
+from consilience_knowledge._modules import RGCN, CompGCN, Embedding, Film, Injection
+from consilience_knowledge._resources import Graph, Vectors
 
 if TYPE_CHECKING:
     import click
 
-__all__ = ["RGCN", "Graph", "Injection", "Mentions"]
+__all__ = [
+    "RGCN",
+    "Alignment",
+    "Ancestors",
+    "CompGCN",
+    "Embedding",
+    "Film",
+    "Graph",
+    "Injection",
+    "LinkPrediction",
+    "Mentions",
+    "Neighbours",
+    "RelationCounts",
+    "Vectors",
+]
 
 
 @hookimpl
 def consilience_components() -> list[type[Component]]:
-    return [Graph, Mentions, Injection, RGCN]
+    inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts]
+    modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film]
+    return [Graph, Vectors, *inputs, *modules, LinkPrediction, Alignment]
 
 
 @hookimpl
 def consilience_commands() -> list[click.Command]:
-    from consilience_knowledge.commands import mentions
+    from consilience_knowledge.commands import mentions, pretrain
 
-    return [mentions]
+    return [mentions, pretrain]
+
+
+@hookimpl
+def consilience_report_section(model: Any, batch: Mapping[str, Any]) -> Mapping[str, object]:
+    from consilience_knowledge.explanation import report_section
+
+    return report_section(model, batch)

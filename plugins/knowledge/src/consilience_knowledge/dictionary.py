@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from consilience_knowledge.graphs import KnowledgeGraph
 
-__all__ = ["Dictionary", "Inflection", "Mention", "is_mentionable"]
+__all__ = ["Ambiguity", "Dictionary", "Inflection", "Mention", "is_mentionable"]
 
-Inflection = Literal["none", "plural"]
+Inflection = Literal["none", "plural", "english"]
+Ambiguity = Literal["preferred", "connected", "context"]
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w")
@@ -18,6 +20,8 @@ _MOST_TOKENS = 32
 """The longest name, in words: a longer one is a description, and each word deepens the trie that workers receive."""
 _END = ""
 """The key under which a trie's node holds the entity of the name that ends there; no word is empty."""
+_RIVALS = " "
+"""The key under which it holds all entities of the name, where there are several; no word is a space."""
 
 
 class Mention(NamedTuple):
@@ -31,27 +35,47 @@ class Mention(NamedTuple):
 class Dictionary:
     """Links the names of a graph in a text: whole words, case-folded, the leftmost and of these the longest.
 
-    Space between words does not matter, punctuation does. A name that several entities have stands for the one that has
-    it as its preferred label, and of these for the first in the graph's order; names of one character are left out.
+    Space between words does not matter, punctuation does. Names of one character are left out. A name that several
+    entities have stands for the one that has it as its preferred label, and of these for the first in the order;
+    `prior` (a number for each entity) puts the highest before that, and `around` (words for each entity) the one that
+    shares most words with the text.
 
     >>> Dictionary([(1, ("film noir",)), (2, ("film",))]).find("A film, a Film Noir.")
     [Mention(entity=2, start=2, end=6), Mention(entity=1, start=10, end=19)]
     """
 
-    def __init__(self, names: Iterable[tuple[int, Sequence[str]]], inflection: Inflection = "none") -> None:
+    def __init__(
+        self,
+        names: Iterable[tuple[int, Sequence[str]]],
+        inflection: Inflection = "none",
+        prior: Sequence[int] | None = None,
+        around: Mapping[int, frozenset[str]] | None = None,
+    ) -> None:
         ranked = sorted((rank > 0, entity, name) for entity, all_names in names for rank, name in enumerate(all_names))
+        if prior is not None:
+            ranked.sort(key=lambda row: -prior[row[1]])
         words = [(entity, _read(name)[0]) for _, entity, name in ranked]
         self._trie: dict[str, Any] = {}
+        self._around = around
         for entity, name in words:
             self._add(name, entity)
-        if inflection == "plural":
+        for form in _FORMS[inflection]:
             for entity, name in words:
-                self._add([*name[:-1], *map(_plural, name[-1:])], entity)
+                self._add([*name[:-1], *map(form, name[-1:])], entity)
 
     @classmethod
-    def of(cls, graph: KnowledgeGraph, inflection: Inflection = "none") -> Dictionary:
-        """Makes the dictionary of all names in a graph."""
-        return cls(enumerate(graph.names), inflection)
+    def of(
+        cls, graph: KnowledgeGraph, inflection: Inflection = "none", ambiguity: Ambiguity = "preferred"
+    ) -> Dictionary:
+        """Makes the dictionary of all names in a graph; `connected` goes by its edges, `context` by its neighbours."""
+        if ambiguity == "preferred":
+            return cls(enumerate(graph.names), inflection)
+        if ambiguity == "context":
+            return cls(enumerate(graph.names), inflection, around=_words_around(graph))
+        edges = [0] * len(graph)
+        for end in (*graph.heads, *graph.tails):
+            edges[end] += 1
+        return cls(enumerate(graph.names), inflection, prior=edges)
 
     def _add(self, words: list[str], entity: int) -> None:
         if not _is_name(words):
@@ -59,7 +83,11 @@ class Dictionary:
         node = self._trie
         for word in words:
             node = node.setdefault(word, {})
-        node.setdefault(_END, entity)
+        first = node.setdefault(_END, entity)
+        if self._around is not None and first != entity:
+            rivals = node.setdefault(_RIVALS, [first])
+            if entity not in rivals:
+                rivals.append(entity)
 
     def find(self, text: str) -> list[Mention]:
         """Gives the mentions in a text, from left to right; none overlap."""
@@ -68,24 +96,37 @@ class Dictionary:
         if not found:
             return []
         spans = [match.span() for match in _TOKEN.finditer(placed)]
-        return [Mention(entity, spans[first][0], spans[last][1]) for entity, first, last in found]
+        resolve = self._resolver(words)
+        return [Mention(resolve(node), spans[first][0], spans[last][1]) for node, first, last in found]
 
-    def _find_words(self, words: list[str]) -> Iterator[tuple[int, int, int]]:
-        trie, at, count = self._trie, 0, len(words)
-        while at < count:
-            node = trie.get(words[at])
-            first, at = at, at + 1
-            if node is None:
-                continue
-            entity, after = node.get(_END), at
-            end = after
+    def _resolver(self, words: list[str]) -> Callable[[dict[str, Any]], int]:
+        """Tells which of a node's entities is meant: the first of those that share most words with the text."""
+        around = self._around
+        if around is None:
+            return lambda node: int(node[_END])
+        text = frozenset(words)
+
+        def resolve(node: dict[str, Any]) -> int:
+            rivals = node.get(_RIVALS)
+            return int(max(rivals, key=lambda one: len(text & around.get(one, _NONE))) if rivals else node[_END])
+
+        return resolve
+
+    def _find_words(self, words: list[str]) -> Iterator[tuple[dict[str, Any], int, int]]:
+        trie, free, count = self._trie, 0, len(words)
+        for first in [place for place, word in enumerate(words) if word in trie]:
+            if first < free:
+                continue  # within the mention before
+            node = trie[words[first]]
+            after = first + 1
+            longest, end = node if _END in node else None, after
             while after < count and (node := node.get(words[after])) is not None:
                 after += 1
                 if _END in node:
-                    entity, end = node[_END], after
-            if entity is not None:
-                yield entity, first, end - 1
-                at = end
+                    longest, end = node, after
+            if longest is not None:
+                yield longest, first, end - 1
+                free = end
 
 
 def is_mentionable(name: str) -> bool:
@@ -106,6 +147,40 @@ def _read(text: str) -> tuple[list[str], str]:
     return [word.casefold() for word in _TOKEN.findall(text)], text
 
 
+_NONE: frozenset[str] = frozenset()
+
+
+def _words_around(graph: KnowledgeGraph) -> dict[int, frozenset[str]]:
+    """Gives the words by which each ambiguous entity's neighbours are named; the others need none."""
+    holders: dict[str, set[int]] = defaultdict(set)
+    for entity, names in enumerate(graph.names):
+        for name in names:
+            holders[" ".join(_read(name)[0])].add(entity)
+    rivals = {entity for one in holders.values() if len(one) > 1 for entity in one}
+    found: dict[int, set[str]] = {entity: set() for entity in rivals}
+    for head, tail in zip(graph.heads, graph.tails, strict=True):
+        for one, other in ((head, tail), (tail, head)):
+            if one in found:
+                found[one].update(word for name in graph.names[other] for word in _read(name)[0])
+    return {entity: frozenset(filter(_WORD.match, words)) for entity, words in found.items()}
+
+
+def _past(word: str) -> str:
+    """Writes the regular English form in -ed."""
+    if not word.isalpha() or len(word) < 3:
+        return word
+    if word.endswith("e"):
+        return word + "d"
+    return word[:-1] + "ied" if word[-1] == "y" and word[-2] not in "aeiou" else word + "ed"
+
+
+def _gerund(word: str) -> str:
+    """Writes the regular English form in -ing."""
+    if not word.isalpha() or len(word) < 3:
+        return word
+    return word[:-1] + "ing" if word.endswith("e") and not word.endswith("ee") else word + "ing"
+
+
 def _plural(word: str) -> str:
     """Writes the regular English plural."""
     if not word.isalpha() or len(word) < 3:
@@ -115,3 +190,10 @@ def _plural(word: str) -> str:
     if word[-1] == "y" and word[-2] not in "aeiou":
         return word[:-1] + "ies"
     return word + "s"
+
+
+_FORMS: Mapping[Inflection, tuple[Callable[[str], str], ...]] = {
+    "none": (),
+    "plural": (_plural,),
+    "english": (_plural, _past, _gerund),
+}

@@ -55,6 +55,9 @@ def _see(name: str, head: bytes, form: str, is_whole: bool) -> None:
         fix = "# fetch the file: git lfs pull"
         raise UnreadableGraph(f"{name}: a pointer that git-lfs left in place of the file", expected, fix)
     text = head.decode("utf-8-sig", "replace")
+    if form == "tsv":
+        _see_tabs(name, text, is_whole)
+        return
     if text.lstrip()[:20].lower().startswith(_PAGES):
         fix = "# download the file itself, not the page that shows it"
         raise UnreadableGraph(f"{name}: a page of HTML", expected, fix)
@@ -62,7 +65,7 @@ def _see(name: str, head: bytes, form: str, is_whole: bool) -> None:
     other = _other_format(begun, form)
     if other is not None:
         word, suffix = other
-        fix = f"# name the file {_stem(name)}{suffix}" if suffix else f"# save the graph as {expected}"
+        fix = f"# name the file {_stem(name)}{suffix}"
         raise UnreadableGraph(f"{name}: {word}, by its beginning", expected, fix)
     if form == "xml":
         _see_xml(name, head, is_whole)
@@ -73,6 +76,19 @@ def _see(name: str, head: bytes, form: str, is_whole: bool) -> None:
         raise UnreadableGraph(f"{name}: nothing in it", "a graph", fix)
 
 
+def _see_tabs(name: str, text: str, is_whole: bool) -> None:
+    """Wants two tabs in the first line that is whole."""
+    lines = text.splitlines() if is_whole else text.splitlines()[:-1]
+    number, first = next(((at, line) for at, line in enumerate(lines, 1) if line.strip()), (0, None))
+    if first is None and is_whole:
+        fix = "# name under path a graph with an entity at least"
+        raise UnreadableGraph(f"{name}: nothing in it", "a graph", fix)
+    if first is not None and first.count("\t") != 2:
+        where = f"line {number} of {name}"
+        found = f"{where}: {first.count(chr(9)) + 1} columns"
+        raise UnreadableGraph(found, SYNTAXES["tsv"], f"# correct {where}", number)
+
+
 def _after_comments(text: str) -> str:
     text = text.lstrip()
     while text.startswith("#"):
@@ -80,14 +96,17 @@ def _after_comments(text: str) -> str:
     return text
 
 
-def _other_format(begun: str, form: str) -> tuple[str, str | None] | None:
+def _other_format(begun: str, form: str) -> tuple[str, str] | None:
     """Tells the format of a text that cannot be of the one wanted, with its suffix when it is one that is read."""
     if begun.startswith("{") or (begun.startswith("[") and begun[1:].lstrip().startswith("{")):
-        return "JSON, such as JSON-LD", None
+        return None if form == "jsonld" else ("JSON, such as JSON-LD", ".jsonld")
     first = begun.split(maxsplit=1)[0] if begun else ""
     # An IRI has no space, and the first tag of RDF/XML names its prefixes.
     is_iri = begun.startswith("<") and not set(begun.partition(">")[0]).intersection(" \t\r\n")
     is_turtle = first.lower() in _DIRECTIVES or (":" in first and not first.startswith(("<", "_:")))
+    if form == "jsonld":
+        is_xml = begun.startswith("<") and not is_iri
+        return ("RDF/XML", ".rdf") if is_xml else ("Turtle", ".ttl") if is_iri or is_turtle else None
     if form == "xml":
         is_iri = is_iri and ("://" in first or first.startswith("<urn:"))  # and not a tag
         return ("Turtle", ".ttl") if is_iri or is_turtle else None

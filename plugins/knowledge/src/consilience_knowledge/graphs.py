@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "FORMATS",
@@ -22,10 +22,24 @@ __all__ = [
 NO_ENTITY = 0
 """The index that stands for "no entity": padding."""
 
-FORMATS = {".ttl": "turtle", ".nt": "nt", ".rdf": "xml", ".owl": "xml", ".xml": "xml"}
+FORMATS = {
+    ".ttl": "turtle",
+    ".nt": "nt",
+    ".rdf": "xml",
+    ".owl": "xml",
+    ".xml": "xml",
+    ".jsonld": "jsonld",
+    ".tsv": "tsv",
+}
 """The formats that are read, by the suffix of the file; each may be followed by `.gz`."""
 
-SYNTAXES = {"turtle": "Turtle", "nt": "N-Triples", "xml": "RDF/XML"}
+SYNTAXES = {
+    "turtle": "Turtle",
+    "nt": "N-Triples",
+    "xml": "RDF/XML",
+    "jsonld": "JSON-LD",
+    "tsv": "three columns between tabs: head, relation, tail",
+}
 """The formats as their authors write them."""
 
 LARGEST = 256 * 2**20
@@ -53,7 +67,8 @@ class KnowledgeGraph:
     """Entities in the order of their IRIs; index 0 is kept for "no entity" and has neither name nor edge.
 
     `names[i]` are the labels and synonyms of entity i, the preferred one first. Edge k leads from entity `heads[k]` to
-    entity `tails[k]` by `relations[kinds[k]]`; edges are sorted, and each stands once.
+    entity `tails[k]` by `relations[kinds[k]]`; edges are sorted, and each stands once. Number k says that entity
+    `holders[k]` has `values[k]` by `properties[sorts[k]]`.
     """
 
     entities: tuple[str, ...]
@@ -62,6 +77,10 @@ class KnowledgeGraph:
     heads: array[int]
     kinds: array[int]
     tails: array[int]
+    properties: tuple[str, ...] = ()
+    holders: array[int] = field(default_factory=lambda: array("q"))
+    sorts: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
 
     @classmethod
     def of(cls, names: Mapping[str, tuple[str, ...]], edges: Iterable[tuple[str, str, str]]) -> KnowledgeGraph:

@@ -1,70 +1,54 @@
-"""Reads RDF files that nobody vouches for: no network, no file but the one named, bounded size and depth."""
+"""Reads graph files that nobody vouches for, in a process that can reach nothing; keeps what was read by content."""
 
 from __future__ import annotations
 
 import gzip
-import logging
-import re
-import unicodedata
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from io import BufferedIOBase, BytesIO
+from collections.abc import Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from threading import Lock
-from xml.parsers import expat
-from xml.sax import SAXParseException
+from typing import Any
 
-import rdflib
-from rdflib import OWL, RDF, RDFS, SKOS, XSD, BNode, Literal, URIRef
-from rdflib.exceptions import ParserError
-from rdflib.plugins.parsers.notation3 import BadSyntax
-from rdflib.plugins.parsers.ntriples import NTGraphSink, W3CNTriplesParser
+from consilience_knowledge.graphs import LARGEST, SYNTAXES, KnowledgeGraph, UnreadableGraph, format_of
+from consilience_knowledge.packed import NotPacked, unpack
+from consilience_knowledge.statements import engine_for
 
-from consilience_knowledge.dictionary import is_mentionable
-from consilience_knowledge.graphs import (
-    LARGEST,
-    PREFIXES,
-    SYNTAXES,
-    KnowledgeGraph,
-    UnreadableGraph,
-    format_of,
-    iri_of,
-)
+__all__ = ["cache_folder", "find_labels", "read_graph", "taken"]
 
-__all__ = ["find_labels", "read_graph"]
-
-DEEPEST = 200
-"""The most levels of XML elements: rdflib copies what an element holds once a level."""
-
-# Relative IRIs must not take their beginning from where the file happens to lie; `.invalid` names no host (RFC 2606).
-_BASE = "https://graph.invalid/"
-_VOCABULARIES = tuple(str(space) for space in (RDF, RDFS, OWL, SKOS, XSD)) + (PREFIXES["oboInOwl"],)
-_PROPERTIES = (RDF.Property, OWL.ObjectProperty, OWL.DatatypeProperty, OWL.AnnotationProperty, OWL.OntologyProperty)
-_HEADERS = (OWL.Ontology, SKOS.ConceptScheme)
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_XML_LINE = re.compile(r":(\d+):\d+: (.*)", re.DOTALL)
-_LITERALS = Lock()
-_TEXTS = (None, XSD.string, RDF.langString)
-_FEW_WORDS = 6
+_FORMAT = 1
+"""The number of how graphs are digested: what was kept by another is not taken."""
+_BEGIN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from consilience_knowledge.child import main; main()"
+_MEMORY = 8 * 2**30
+_SECONDS = 20
+_BYTES_A_SECOND = {"oxigraph": 2**20, "rdflib": 2**16, "tabs": 2**20}
+"""The slowest that an engine may read beside the first seconds: a tenth of what it does on a busy machine."""
 
 
 def read_graph(path: Path, labels: Sequence[str], language: str | None = None) -> KnowledgeGraph:
     """Reads the entities of a file, their names by the label predicates (the first is preferred), and their edges.
 
-    Labels in another language than `language` are left out; those without one stay. Raises `UnreadableGraph`.
+    Labels in another language than `language` are left out; those without one stay. What was read is kept by the hash
+    of the content, and not read again. Raises `UnreadableGraph`.
     """
-    graph = _parse(path)
-    predicates = [URIRef(iri_of(label) or label) for label in labels]
-    outside = _not_entities(graph)
-    names = {
-        str(entity): tuple(found)
-        for entity in set(graph.subjects(unique=True))
-        if _is_entity(entity, outside) and (found := _names(graph, entity, predicates, language))
-    }
-    edges = ((str(head), str(kind), str(tail)) for head, kind, tail in _edges(graph, outside))
-    return KnowledgeGraph.of(names, edges)
+    content, form = _content(path), format_of(path.name) or ""
+    engine = engine_for(form, content)
+    said = json.dumps([_FORMAT, form, engine, list(labels), language]).encode()
+    kept = cache_folder() / f"{hashlib.sha256(hashlib.sha256(content).digest() + said).hexdigest()}.safetensors"
+    try:
+        return unpack(kept.read_bytes())
+    except (OSError, NotPacked):
+        packed = _ask("graph", path.name, form, engine, labels, language, content)
+    graph = unpack(packed)
+    _keep(kept, packed)
+    return graph
 
 
 def find_labels(path: Path, labels: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
@@ -72,83 +56,81 @@ def find_labels(path: Path, labels: Sequence[str]) -> tuple[Counter[str], Counte
 
     A name is a text of a few words. Raises `UnreadableGraph`.
     """
-    graph = _parse(path)
-    outside, predicates = _not_entities(graph), {URIRef(iri_of(label) or label) for label in labels}
-    languages: Counter[str] = Counter()
-    others: Counter[str] = Counter()
-    for subject, predicate, value in graph:
-        if not _is_entity(subject, outside) or not isinstance(value, Literal) or value.datatype not in _TEXTS:
-            continue
-        if predicate in predicates:
-            languages[(value.language or "").lower().split("-")[0]] += 1
-        elif len(value.split()) <= _FEW_WORDS and is_mentionable(str(value)):
-            others[str(predicate)] += 1
-    return languages, others
+    content, form = _content(path), format_of(path.name) or ""
+    told = json.loads(_ask("labels", path.name, form, engine_for(form, content), labels, None, content))
+    return Counter(told[0]), Counter(told[1])
 
 
-def _not_entities(graph: rdflib.Graph) -> set[rdflib.term.Node]:
-    """Collects the properties and the headers: a label such as "part of" is no mention of a thing."""
-    outside: set[rdflib.term.Node] = set(graph.predicates(unique=True))
-    for kind in (*_PROPERTIES, *_HEADERS):
-        outside.update(graph.subjects(RDF.type, kind))
-    return outside
+def cache_folder() -> Path:
+    """Gives the folder in which read graphs are kept: in the user's cache, unless CONSILIENCE_CACHE names another."""
+    chosen = os.environ.get("CONSILIENCE_CACHE")
+    home = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "consilience"
+    return home.expanduser() / "graphs"
 
 
-def _is_entity(node: rdflib.term.Node, outside: set[rdflib.term.Node]) -> bool:
-    return isinstance(node, URIRef) and node not in outside and not str(node).startswith(_VOCABULARIES)
+def _keep(path: Path, content: bytes) -> None:
+    """Writes beside and renames, so that no other process reads half; it can do without a cache."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as stream:
+            stream.write(content)
+        Path(stream.name).replace(path)
+    except OSError:
+        return
 
 
-def _names(
-    graph: rdflib.Graph, entity: rdflib.term.Node, predicates: Sequence[URIRef], language: str | None
-) -> dict[str, None]:
-    names: dict[str, None] = {}
-    for predicate in predicates:
-        found = (value for value in graph.objects(entity, predicate) if isinstance(value, Literal))
-        texts = {unicodedata.normalize("NFC", " ".join(value.split())) for value in found if _speaks(value, language)}
-        names.update(dict.fromkeys(sorted(texts - {""})))
-    return names
+def _ask(
+    task: str, name: str, form: str, engine: str, labels: Sequence[str], language: str | None, content: bytes
+) -> bytes:
+    """Lets a process of its own answer, within bounds that the size of the content sets; raises `UnreadableGraph`."""
+    seconds = _SECONDS + len(content) // _BYTES_A_SECOND[engine]
+    request: dict[str, Any] = {"task": task, "name": name, "form": form, "engine": engine}
+    request |= {"labels": list(labels), "language": language, "seconds": seconds}
+    request |= {"memory": min(_MEMORY, 2**30 + 48 * len(content))}
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-c", _BEGIN, json.dumps(sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+    )
+    try:
+        told, _ = child.communicate(json.dumps(request).encode() + b"\n" + content, timeout=5 * seconds)
+    except subprocess.TimeoutExpired as error:
+        raise _took_too_long(name, seconds) from error
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
+    return taken(told, name, form, child.returncode, seconds)
 
 
-def _speaks(label: Literal, language: str | None) -> bool:
-    if language is None or label.language is None:
-        return True
-    return label.language.lower().split("-")[0] == language.lower().split("-")[0]
+def taken(told: bytes, name: str, form: str, code: int, seconds: int) -> bytes:
+    """Gives what an answer holds; raises `UnreadableGraph` for what is wrong, or for a reader that ended."""
+    if told[:1] == b"E":
+        raise UnreadableGraph(**json.loads(told[1:]))
+    if code or told[:1] not in (b"G", b"L"):
+        raise _ended(name, form, code, seconds)
+    return told[1:]
 
 
-def _edges(
-    graph: rdflib.Graph, outside: set[rdflib.term.Node]
-) -> Iterator[tuple[rdflib.term.Node, rdflib.term.Node, rdflib.term.Node]]:
-    """Gives the edges between entities; `head subClassOf [onProperty r; someValuesFrom tail]` is an edge by r."""
-    for head, kind, tail in graph:
-        if not _is_entity(head, outside):
-            continue
-        if isinstance(tail, BNode):
-            relations, fillers = graph.objects(tail, OWL.onProperty), list(graph.objects(tail, OWL.someValuesFrom))
-            for relation in relations:
-                if isinstance(relation, URIRef):
-                    yield from ((head, relation, filler) for filler in fillers if _is_entity(filler, outside))
-        elif _is_entity(tail, outside):
-            yield head, kind, tail
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
 
-def _parse(path: Path) -> rdflib.Graph:
-    form = format_of(path.name) or ""
-    content = _content(path)
-    graph = rdflib.Graph(bind_namespaces="none")
-    syntax = SYNTAXES[form]
-    with _literals_as_written():
-        try:
-            _PARSERS[form](content, graph)
-        except UnreadableGraph:
-            raise
-        except RecursionError as error:
-            fix = "# give the inner blank nodes names, such as _:n1, and describe each at the top of the file"
-            raise UnreadableGraph("nodes nested too deep", "nodes that lie flat", fix) from error
-        except Exception as error:  # rdflib raises what comes, down to IndexError and a bare Exception
-            line, reason = _line_and_reason(error)
-            where = f"line {line} of {path.name}" if line else path.name
-            raise UnreadableGraph(f"{where}: {reason}", syntax, f"# correct {where}", line) from error
-    return graph
+def _took_too_long(name: str, seconds: int) -> UnreadableGraph:
+    found = f"{name}: more than {seconds} seconds to read"
+    fix = "# keep the part of the graph that the texts speak of"
+    return UnreadableGraph(found, f"a graph that is read in {seconds} seconds", fix)
+
+
+def _ended(name: str, form: str, code: int, seconds: int) -> UnreadableGraph:
+    if sys.platform != "win32" and code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return _took_too_long(name, seconds)
+    by = f" by {signal.Signals(-code).name}" if code < 0 else ""
+    found = f"{name}: what it holds ended its reader{by}"
+    return UnreadableGraph(found, SYNTAXES[form], "# keep the part of the graph that can be read")
 
 
 def _content(path: Path) -> bytes:
@@ -175,113 +157,3 @@ def _read_at_most(stream: BufferedIOBase, most: int) -> bytes:
     while len(content) < most and (piece := stream.read(min(2**20, most - len(content)))):
         content += piece
     return bytes(content)
-
-
-@contextmanager
-def _literals_as_written() -> Iterator[None]:
-    """Keeps rdflib from writing literals anew (a decimal of 1E999999999 takes gigabytes), and from logging bad ones."""
-    logger = logging.getLogger("rdflib.term")
-    with _LITERALS:
-        normalize, disabled = rdflib.NORMALIZE_LITERALS, logger.disabled
-        rdflib.NORMALIZE_LITERALS, logger.disabled = False, True
-        try:
-            yield
-        finally:
-            rdflib.NORMALIZE_LITERALS, logger.disabled = normalize, disabled
-
-
-def _parse_turtle(content: bytes, graph: rdflib.Graph) -> None:
-    graph.parse(data=_decode(content), format="turtle", publicID=_BASE)
-
-
-def _parse_triples(content: bytes, graph: rdflib.Graph) -> None:
-    parser = _Triples(graph, _decode(content))
-    try:
-        parser.parse_lines()
-    except Exception as error:
-        raise _AtLine(parser.number, f"no triple in {_shown(parser.written)}") from error
-
-
-def _parse_xml(content: bytes, graph: rdflib.Graph) -> None:
-    _inspect_xml(content)
-    graph.parse(BytesIO(content), format="xml", publicID=_BASE)  # as `data`, it would be taken for UTF-8
-
-
-_PARSERS: dict[str, Callable[[bytes, rdflib.Graph], None]] = {
-    "turtle": _parse_turtle,
-    "nt": _parse_triples,
-    "xml": _parse_xml,
-}
-
-
-class _AtLine(Exception):
-    """A fault of the syntax at a line."""
-
-
-class _Triples(W3CNTriplesParser):
-    """Takes rdflib's N-Triples line by line; its own reading of lines is quadratic in the length of a line."""
-
-    def __init__(self, graph: rdflib.Graph, text: str) -> None:
-        super().__init__(NTGraphSink(graph))
-        self.lines = _LINE_END.split(text)
-        self.number, self.written = 0, ""
-
-    def parse_lines(self) -> None:
-        for number, line in enumerate(self.lines, start=1):
-            self.number, self.written, self.line = number, line, line
-            self.parseline()
-
-
-def _inspect_xml(content: bytes) -> None:
-    """Refuses a DOCTYPE (entities that expand, files that are fetched) and deep nesting, before rdflib sees any."""
-    parser = expat.ParserCreate()
-    depth = 0
-
-    def refuse_doctype(name: str, *rest: object) -> None:
-        fix = f"# delete <!DOCTYPE {name} ...>, and write its entities out"
-        line = parser.CurrentLineNumber
-        raise UnreadableGraph(f"a DOCTYPE at line {line}", "RDF/XML without a DOCTYPE", fix, line)
-
-    def enter(name: str, attributes: object) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > DEEPEST:
-            fix = "# describe the inner nodes at the top of the file, and refer to them by rdf:resource"
-            line = parser.CurrentLineNumber
-            raise UnreadableGraph(f"more than {DEEPEST} levels of elements", f"at most {DEEPEST}", fix, line)
-
-    def leave(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
-    parser.StartDoctypeDeclHandler = refuse_doctype
-    parser.StartElementHandler, parser.EndElementHandler = enter, leave
-    parser.Parse(content, True)
-
-
-def _decode(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _AtLine(line, f"the byte 0x{content[error.start]:02x}, which is not UTF-8") from error
-
-
-def _line_and_reason(error: Exception) -> tuple[int | None, str]:
-    if isinstance(error, _AtLine):
-        return error.args
-    if isinstance(error, BadSyntax):
-        return error.lines + 1, _shown(str(error._why))
-    if isinstance(error, expat.ExpatError):
-        return error.lineno, expat.ErrorString(error.code)
-    if isinstance(error, SAXParseException):
-        return error.getLineNumber(), _shown(error.getMessage())
-    located = _XML_LINE.search(str(error)) if isinstance(error, ParserError) else None
-    if located:
-        return int(located[1]), _shown(located[2])
-    return None, _shown(str(error) or type(error).__name__)
-
-
-def _shown(text: str) -> str:
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from consilience_knowledge.entities import EntityEncoder
 
 __all__ = ["Messages", "RelationalEncoder", "RelationalLayer"]
 
@@ -30,22 +33,29 @@ class Messages:
     def along(cls, heads: Iterable[int], kinds: Iterable[int], tails: Iterable[int], relations: int) -> Messages:
         """Sorts edges into messages; the inverse of relation r is relation `relations + r`.
 
-        In plain Python, so that the sizes are known where tensors have no values (the meta device, FakeTensorMode).
+        In numpy, so that the sizes are known where tensors have no values (the meta device, FakeTensorMode).
         """
-        edges = list(zip(heads, kinds, tails, strict=True))
-        forth = {(kind, tail, head) for head, kind, tail in edges}
-        back = {(kind + relations, head, tail) for head, kind, tail in edges}
-        messages = sorted(forth | back)
-        pairs = list(dict.fromkeys((kind, receiver) for kind, receiver, _ in messages))
-        group_of = {pair: group for group, pair in enumerate(pairs)}
-        groups = [group_of[kind, receiver] for kind, receiver, _ in messages]
-        counts, sizes = [0] * len(pairs), [0] * (2 * relations)
-        for group in groups:
-            counts[group] += 1
-        for kind, _ in pairs:
-            sizes[kind] += 1
-        senders = [sender for _, _, sender in messages]
-        return cls(senders, groups, counts, [node for _, node in pairs], sizes)
+        told = (np.fromiter(column, dtype=np.int64) for column in (heads, kinds, tails))
+        head, kind, tail = (np.zeros(0, dtype=np.int64), *[np.zeros(0, dtype=np.int64)] * 2) if relations == 0 else told
+        nodes = 1 + max(head.max(initial=0), tail.max(initial=0))
+        forth, back = (kind * nodes + tail) * nodes + head, ((kind + relations) * nodes + head) * nodes + tail
+        code = np.unique(np.concatenate([forth, back]))
+        pairs, groups, counts = np.unique(code // nodes, return_inverse=True, return_counts=True)
+        sizes = np.bincount(pairs // nodes, minlength=2 * relations)
+        found = (code % nodes, groups, counts, pairs % nodes, sizes)
+        return cls(*(column.tolist() for column in found))
+
+    def places(self, heads: Iterable[int], kinds: Iterable[int], tails: Iterable[int]) -> tuple[list[int], list[int]]:
+        """Tells which message each edge sends forth, and which one back."""
+        head, kind, tail = (np.fromiter(column, dtype=np.int64) for column in (heads, kinds, tails))
+        sizes, receivers, groups = (
+            np.array(column, dtype=np.int64) for column in (self.sizes, self.receivers, self.groups)
+        )
+        nodes = 1 + max(receivers.max(initial=0), head.max(initial=0), tail.max(initial=0))
+        kind_of = np.repeat(np.arange(len(sizes)), sizes)
+        code = (kind_of[groups] * nodes + receivers[groups]) * nodes + np.array(self.senders, dtype=np.int64)
+        forth, back = (kind * nodes + tail) * nodes + head, ((kind + len(sizes) // 2) * nodes + head) * nodes + tail
+        return np.searchsorted(code, forth).tolist(), np.searchsorted(code, back).tolist()
 
 
 class RelationalLayer(nn.Module):
@@ -64,9 +74,16 @@ class RelationalLayer(nn.Module):
         self.itself = nn.Linear(width, width)
 
     def forward(
-        self, states: Tensor, senders: Tensor, groups: Tensor, counts: Tensor, receivers: Tensor, sizes: list[int]
+        self,
+        states: Tensor,
+        senders: Tensor,
+        groups: Tensor,
+        counts: Tensor,
+        receivers: Tensor,
+        sizes: list[int],
+        kept: Tensor | None = None,
     ) -> Tensor:
-        """states: node width -> node width; the others as in `Messages`."""
+        """states: node width -> node width; the others as in `Messages`; kept: message, 0 if not sent."""
         result: Tensor = self.itself(states)
         if not sum(sizes):
             return result
@@ -74,6 +91,9 @@ class RelationalLayer(nn.Module):
         # many neighbours is taken in single precision at least: in half precision it would overflow, or stand still.
         wide = torch.promote_types(states.dtype, torch.float32)
         sent = states.index_select(0, senders).to(wide)
+        if kept is not None:
+            sent = sent * kept.to(wide).unsqueeze(-1)
+            counts = counts.new_zeros(counts.shape).to(wide).index_add(0, groups, kept.to(wide)).clamp(min=1)
         gathered = sent.new_zeros(receivers.shape[0], states.shape[1]).index_add(0, groups, sent)
         means = (gathered / counts.to(wide).unsqueeze(-1)).to(states.dtype)
         products = [part @ weight for part, weight in zip(means.split(sizes), self._matrices(), strict=True)]
@@ -83,35 +103,61 @@ class RelationalLayer(nn.Module):
         return self.weights if self.mixes is None else torch.einsum("rb,bij->rij", self.mixes, self.weights)
 
 
-class RelationalEncoder(nn.Module):
+class RelationalEncoder(EntityEncoder):
     """Encodes every entity by its place in the graph, and gives the vectors of the mentioned ones.
 
     The whole graph is encoded once a forward. Entity 0 is "no entity": its vector is zero, and it counts in no mean.
-    The edges are buffers of the state, so that they survive a build on the meta device.
+    The edges are buffers of the state, so that they survive a build on the meta device. With `neighbours`, each layer
+    hears in training at most so many senders by each relation, drawn anew (as in GraphSAGE, Hamilton et al. 2017).
     """
 
-    def __init__(self, entities: int, messages: Messages, width: int, layers: int, bases: int | None = None) -> None:
+    senders: Tensor
+    groups: Tensor
+    counts: Tensor
+    receivers: Tensor
+    of_slot: Tensor
+    slots: Tensor
+
+    def __init__(
+        self,
+        entities: int,
+        messages: Messages,
+        width: int,
+        layers: int,
+        bases: int | None = None,
+        neighbours: int | None = None,
+    ) -> None:
         super().__init__()
         self.vectors = nn.Parameter(torch.randn(entities, width) * width**-0.5)
         self.layers = nn.ModuleList(RelationalLayer(width, len(messages.sizes), bases) for _ in range(layers))
-        self.sizes = messages.sizes
-        self.register_buffer("senders", torch.tensor(messages.senders, dtype=torch.long))
-        self.register_buffer("groups", torch.tensor(messages.groups, dtype=torch.long))
-        self.register_buffer("counts", torch.tensor(messages.counts, dtype=torch.long))
-        self.register_buffer("receivers", torch.tensor(messages.receivers, dtype=torch.long))
+        self.sizes, self.neighbours = messages.sizes, neighbours
+        for name in ("senders", "groups", "counts", "receivers"):
+            self.register_buffer(name, torch.tensor(getattr(messages, name), dtype=torch.long))
+        if neighbours is not None:
+            slots = [min(count, neighbours) for count in messages.counts]
+            of_slot = torch.repeat_interleave(torch.arange(len(slots)), torch.tensor(slots, dtype=torch.long))
+            self.register_buffer("of_slot", of_slot)
+            self.register_buffer("slots", torch.tensor(slots, dtype=torch.long))
 
-    def encode(self) -> Tensor:
-        """Gives the vectors of all entities: entity width."""
+    def encode(self, kept: Tensor | None = None) -> Tensor:
+        """Gives the vectors of all entities: entity width.
+
+        kept: message, 0 at those that are not sent; all are when it is left out.
+        """
         states: Tensor = self.vectors
         for index, layer in enumerate(self.layers):
-            states = layer(
-                F.relu(states) if index else states, self.senders, self.groups, self.counts, self.receivers, self.sizes
-            )
+            heard = self._heard(kept)
+            states = F.relu(states) if index else states
+            states = layer(states, *heard[:3], self.receivers, self.sizes, heard[3])
         return states
 
-    def forward(self, entities: Tensor) -> tuple[Tensor, Tensor]:
-        """entities: batch mention -> the mean of the mentions (batch width), and each mention (batch mention width)."""
-        is_entity = (entities > 0).unsqueeze(-1)
-        mentions = F.embedding(entities, self.encode()).masked_fill(~is_entity, 0)
-        pooled = mentions.sum(1) / is_entity.sum(1).clamp(min=1).to(mentions.dtype)
-        return pooled, mentions
+    def _heard(self, kept: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        if self.neighbours is None or not self.training:
+            return self.senders, self.groups, self.counts, kept
+        first, count = (self.counts.cumsum(0) - self.counts)[self.of_slot], self.counts[self.of_slot]
+        begin = (self.slots.cumsum(0) - self.slots)[self.of_slot]
+        place = torch.arange(len(self.of_slot), device=first.device) - begin
+        drawn = (torch.rand(len(self.of_slot), device=first.device) * count).long().clamp(max=count - 1)
+        place = torch.where(count > self.neighbours, drawn, place)
+        chosen = first + place
+        return self.senders[chosen], self.of_slot, self.slots, None if kept is None else kept[chosen]
