@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from consilience.cli import _group, _main, main
-from consilience.declare import hookimpl
+from consilience.declare import Workshop, hookimpl
 from consilience.host import GROUP, Registry, _registry
 
 Call = Callable[..., Result]
@@ -138,6 +138,35 @@ def test_a_plugin_offers_commands_under_its_namespace(call: Call) -> None:
     assert call("manner", plugins=plugins).exit_code == 2
 
 
+def test_a_command_that_one_plugin_has_needs_no_namespace(call: Call) -> None:
+    plugins: dict[str, object] = {"manners": plugin_with(greet)}
+    assert call("greet", "Ada", plugins=plugins).stdout == "good day, Ada\n"
+    result = call("greet", "Ada", plugins=plugins | {"customs": plugin_with(greet)})
+    assert result.exit_code == 1
+    assert (
+        "error CN207 at plugins.greet\n"
+        "  found     the command greet, which customs and manners have\n"
+        "  expected  the namespace of the one meant\n"
+        "  fix       consilience customs greet"
+    ) in result.stderr
+
+
+@click.command()
+@click.argument("run")
+@click.pass_obj
+def weigh(workshop: Workshop, run: str) -> None:
+    """Weighs a RUN."""
+    click.echo(workshop.open(run).model().num_parameters())
+
+
+def test_a_command_gets_what_it_works_on_runs_with(call: Call, tmp_path: Path) -> None:
+    plugins: dict[str, object] = {"scales": plugin_with(weigh)}
+    assert "Weighs a RUN." in call("scales", "weigh", "--help", plugins=plugins).stdout
+    result = call("weigh", tmp_path, plugins=plugins)
+    assert result.exit_code == 1
+    assert "error CN704 at" in result.stderr
+
+
 def fail() -> list[object]:
     raise ValueError("no list today")
 
@@ -186,7 +215,7 @@ BROKEN = {
     "versions": ("", "CN206"),
     "misspelt": (
         """
-        from consilience.declare import hookimpl
+        from consilience.declare import Workshop, hookimpl
         @hookimpl
         def consilience_component():
             return []

@@ -10,9 +10,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from consilience.declare import Dims, Loss, Module, Unsolved, Use
+from consilience.declare import Component, Dims, Loss, Module, Unsolved, Use
 from consilience.errors import DeclarationError
-from consilience_complexity import Sparsity, consilience_components, consilience_report_section
+from consilience_complexity import Budget, GroupLasso, Sparsity, consilience_components, consilience_report_section
 from consilience_complexity.gates import SizeLoss, gates_of
 
 
@@ -25,7 +25,14 @@ def built(**keys: object) -> SizeLoss:
 
 
 def test_the_plugin_offers_its_loss() -> None:
-    assert consilience_components() == [Sparsity]
+    assert [one.component for one in consilience_components()] == [
+        "sparsity",
+        "budget",
+        "latency_table",
+        "group_lasso",
+        "nuclear_norm",
+        "spectral_norm",
+    ]
     assert Sparsity.component == "sparsity"
     assert issubclass(Sparsity, Loss)
     assert Sparsity.uses() == {"of": Module}
@@ -35,9 +42,10 @@ def test_the_plugin_offers_its_loss() -> None:
     assert Sparsity.has_parameters
 
 
-def test_every_key_says_what_it_does() -> None:
-    assert Sparsity.__doc__
-    assert set(Sparsity.descriptions()) == set(Sparsity.model_fields)
+@pytest.mark.parametrize("component", consilience_components(), ids=lambda one: one.component)
+def test_every_key_says_what_it_does(component: type[Component]) -> None:
+    assert component.__doc__
+    assert set(component.descriptions()) == set(component.model_fields)
 
 
 def test_the_file_writes_the_module_by_its_name() -> None:
@@ -138,3 +146,65 @@ def test_the_check_asks_the_module_for_its_layers(layers: list[str] | None, code
     assert [fault.code for fault in loss.faults_with(Dims(used={"told": Dims()}))] == codes
     with pytest.raises(Unsolved):
         list(loss.faults_with(Dims()))
+
+
+def test_a_layer_alone_is_no_stack_to_gate() -> None:
+    class Told(Module):
+        """Says its linear layers."""
+
+        def linear_layers(self, dims: Dims) -> list[str]:
+            return ["layers.0.linear1", "layers.0.linear2"]
+
+    loss = Sparsity(of=Use("told", Told()), gates=["neurons", "layers"])
+    [fault] = loss.faults_with(Dims(used={"told": Dims()}))
+    assert str(fault.at("losses", "size")) == (
+        "error CN440 at losses.size.gates\n"
+        "  found     layers, but a told with one layer of its own\n"
+        "  expected  units that told has several of\n"
+        "  fix       gates: [neurons]"
+    )
+    with pytest.raises(DeclarationError) as caught:
+        built(gates=["neurons", "layers"])
+    assert caught.value.diagnostics[0].code == "CN440"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (
+            {"measure": "latency"},
+            "error CN441 at measure\n"
+            "  found     latency, and no table\n"
+            "  expected  a table of measured latencies\n"
+            "  fix       table: here  # resources: {here: {use: complexity.latency_table, path: latency.json}}",
+        ),
+        (
+            {"table": "here"},
+            "error CN441 at table\n"
+            "  found     a table, and measure: flops\n"
+            "  expected  no table\n"
+            "  fix       measure: latency",
+        ),
+        (
+            {"gates": ["embeddings"]},
+            "error CN440 at gates\n"
+            "  found     embeddings alone, whose rows cost no flops\n"
+            "  expected  gates whose units cost flops\n"
+            "  fix       measure: parameters",
+        ),
+    ],
+)
+def test_a_budget_that_cannot_be_counted_is_told(keys: dict[str, object], told: str) -> None:
+    [fault] = Budget.model_validate({"of": "encoder", "keep": 0.5, **keys}).faults()
+    assert str(fault.at()) == told
+
+
+def test_a_norm_of_nothing_is_told() -> None:
+    with pytest.raises(DeclarationError) as caught:
+        GroupLasso(of=Use("opinion")).build(Dims(nodes={"opinion": nn.Linear(4, 2)}))
+    assert str(caught.value) == (
+        "error CN447 at of\n"
+        "  found     opinion, but Linear has no attention and no feed-forward layers\n"
+        "  expected  a module with weights of linear layers, such as a text_encoder\n"
+        "  fix       # name under of a module with weights of linear layers, such as a text_encoder"
+    )

@@ -40,13 +40,14 @@ class Commands(click.Group):
     """Turns what Consilience raises into diagnostics; a fault of the program keeps its traceback."""
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Finds a command of Consilience, or what the plugin of a namespace of that name offers."""
+        """Finds a command of Consilience, those of the plugin of that namespace, or one that a single plugin offers."""
         own = super().get_command(context, name)
         if own is not None:
             return own
-        from consilience.cli._own_commands import commands_of
+        from consilience.cli._own_commands import RunsAtHand, command_named, commands_of
 
-        return commands_of(name)
+        context.obj = context.obj or RunsAtHand()
+        return commands_of(name) or command_named(name)
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Names the plugins that are installed, which are not imported for it."""

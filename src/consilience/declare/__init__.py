@@ -45,7 +45,18 @@ from consilience.declare._shapes import Shapes
 from consilience.declare._solved import Dims, UnknownDimError, Unsolved
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
-from consilience.errors import DataError, DeclarationError, Diagnostic, Part, Place, Related, Severity, nearest
+from consilience.declare._workshop import Derived, Workshop
+from consilience.errors import (
+    DataError,
+    DeclarationError,
+    Diagnostic,
+    Part,
+    Place,
+    Related,
+    RunError,
+    Severity,
+    nearest,
+)
 
 hookimpl = HookimplMarker("consilience")
 """Marks a plugin's function as the implementation of the hook of its name."""
@@ -62,6 +73,7 @@ __all__ = [
     "DataError",
     "DeclarationError",
     "Deprecation",
+    "Derived",
     "Diagnostic",
     "Dim",
     "Dims",
@@ -99,6 +111,7 @@ __all__ = [
     "Relation",
     "Resource",
     "ResourceNode",
+    "RunError",
     "Schedule",
     "Sees",
     "Severity",
@@ -114,6 +127,7 @@ __all__ = [
     "UnknownDimError",
     "Unsolved",
     "Use",
+    "Workshop",
     "deprecated",
     "diagnostics_of",
     "hookimpl",

@@ -8,6 +8,7 @@ from consilience.evidence._evaluate import evaluate
 from consilience.evidence._report import AnswerReport, Report
 from consilience.evidence._reproduce import reproduce
 from consilience.evidence._reproduction import Change, Compared, Reproduction, Verdict
+from consilience.evidence._workshop import Workshop
 
 __all__ = [
     "Answer",
@@ -19,6 +20,7 @@ __all__ = [
     "Report",
     "Reproduction",
     "Verdict",
+    "Workshop",
     "answers_of",
     "best_device",
     "compare",

@@ -1,5 +1,6 @@
 """Trains a plan: the objective, the trainer, the run that is left behind."""
 
+from consilience.train._derived import derive
 from consilience.train._device import describe_device
 from consilience.train._fingerprints import fingerprints
 from consilience.train._gradients import Setting
@@ -22,6 +23,7 @@ __all__ = [
     "Setting",
     "Terms",
     "Window",
+    "derive",
     "describe_device",
     "draw_course",
     "evaluation_loader",

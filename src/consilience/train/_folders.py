@@ -10,18 +10,18 @@ from accelerate.utils import broadcast_object_list
 
 from consilience.errors import Diagnostic, RunError
 
-__all__ = ["shared_folder"]
+__all__ = ["new_folder", "shared_folder"]
 
 
 def shared_folder(runs: Path, name: str, processes: Any) -> Path:
     """Names one new directory for all processes: the main one makes it."""
-    folders = [str(_new_folder(runs, name)) if processes.is_main_process else ""]
+    folders = [str(new_folder(runs, name)) if processes.is_main_process else ""]
     if processes.num_processes > 1:
         broadcast_object_list(folders)
     return Path(folders[0])
 
 
-def _new_folder(runs: Path, name: str) -> Path:
+def new_folder(runs: Path, name: str) -> Path:
     """Names a new directory after the fusion and the time; a second run in one second gets a number."""
     stem = f"{name.replace(' ', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     for number in range(1, 10_000):

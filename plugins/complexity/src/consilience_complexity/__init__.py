@@ -1,19 +1,38 @@
-"""Declares what the study of complexity offers to a fusion: the size of a module as a loss, and its measured cost."""
+"""Declares what the study of complexity offers: the size of a module as a loss, and its measured cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Component, hookimpl
-from consilience_complexity._declarations import Sparsity
+from consilience_complexity._gated import Budget, Sparsity
+from consilience_complexity._norms import GroupLasso, NuclearNorm, SpectralNorm
+from consilience_complexity._table import LatencyTable
 
-__all__ = ["Sparsity"]
+if TYPE_CHECKING:
+    import click
+
+__all__ = [
+    "Budget",
+    "GroupLasso",
+    "LatencyTable",
+    "NuclearNorm",
+    "Sparsity",
+    "SpectralNorm",
+]
 
 
 @hookimpl
 def consilience_components() -> list[type[Component]]:
-    return [Sparsity]
+    return [Sparsity, Budget, LatencyTable, GroupLasso, NuclearNorm, SpectralNorm]
+
+
+@hookimpl
+def consilience_commands() -> list[click.Command]:
+    from consilience_complexity.commands import compress, profile
+
+    return [compress, profile]
 
 
 @hookimpl

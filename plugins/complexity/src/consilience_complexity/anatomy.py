@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["NothingToGate", "Projection", "find_projections"]
+__all__ = ["Block", "NothingToGate", "Projection", "find_blocks", "find_embeddings", "find_projections", "inner"]
 
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 _HEAD_WIDTHS = ("attention_head_size", "head_dim")
@@ -31,12 +31,31 @@ class Projection:
     linear: Any
     units: int
     cost: int
+    kind: str
+    """`heads` or `neurons`."""
+    makers: tuple[Any, ...]
+    """The linear layers that make the units: query, key and value (or one for all), or what leads up."""
+    block: str
+    """The name of the layer that it stands in."""
+
+    @property
+    def width(self) -> int:
+        """How many features of the projection's input a unit has: 1 for a neuron."""
+        return int(self.linear.in_features) // self.units
 
     @property
     def weight(self) -> Tensor:
         """The projection's own weight, below what a tuner wraps around it."""
-        weight: Tensor = _inner(self.linear).weight
+        weight: Tensor = inner(self.linear).weight
         return weight
+
+
+@dataclass(frozen=True)
+class Block:
+    """A layer of a stack: what goes into it comes out in the same shape, so it can be left out."""
+
+    name: str
+    module: Any
 
 
 @dataclass(frozen=True)
@@ -61,13 +80,45 @@ def find_projections(module: nn.Module) -> list[Projection]:
     return found
 
 
+def find_blocks(module: nn.Module) -> list[Block]:
+    """Gives the layers that can be taken out one by one, in order: those of each stack that has several.
+
+    Raises `NothingToGate` when there are none: one layer that is run again and again, as ALBERT's, is no stack.
+    """
+    found = [Block(name, block) for name, block, layers in _stacked(module) if layers > 1]
+    if not found:
+        raise NothingToGate(f"{type(module).__name__} has no stack of layers")
+    return found
+
+
+def find_embeddings(module: nn.Module) -> nn.Embedding:
+    """Gives the table of token embeddings; raises `NothingToGate` when the module has none."""
+    for part in module.modules():
+        asked: Any = getattr(part, "get_input_embeddings", None)
+        if asked is not None:
+            try:
+                table = asked()
+            except (AttributeError, NotImplementedError):  # how transformers tells that a model reads no tokens
+                continue
+            if isinstance(table, nn.Embedding):
+                return table
+    raise NothingToGate(f"{type(module).__name__} has no token embeddings")
+
+
 def _blocks(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Gives the layers of the encoder: the items of the innermost lists of which every item has an attention inside."""
+    return ((name, block) for name, block, _ in _stacked(module))
+
+
+def _stacked(module: nn.Module) -> Iterator[tuple[str, nn.Module, int]]:
+    """Gives the layers of the encoder: the items of the innermost lists of which every item has an attention inside.
+
+    Each comes with the number of items in its list.
+    """
     for name, part in module.named_modules():
         if _is_stack(part):
             for index, item in part.named_children():
                 if not any(map(_is_stack, item.modules())):
-                    yield f"{name}.{index}".lstrip("."), item
+                    yield f"{name}.{index}".lstrip("."), item, len(part)
 
 
 def _is_stack(module: nn.Module) -> bool:
@@ -90,18 +141,19 @@ def _block_projections(prefix: str, block: nn.Module) -> Iterator[Projection]:
         taken.add(position)
         name, linear = linears[position]
         size = sum(map(_size, attention.makers)) + _weight_size(linear)
-        yield Projection(name, linear, attention.heads, size // attention.heads)
-    yield from _feed_forwards([item for index, item in enumerate(linears) if index not in taken])
+        makers = tuple(attention.makers)
+        yield Projection(name, linear, attention.heads, size // attention.heads, "heads", makers, prefix)
+    yield from _feed_forwards(prefix, [item for index, item in enumerate(linears) if index not in taken])
 
 
-def _feed_forwards(linears: list[tuple[str, Any]]) -> Iterator[Projection]:
+def _feed_forwards(prefix: str, linears: list[tuple[str, Any]]) -> Iterator[Projection]:
     ups: list[Any] = []
     for name, linear in linears:
         neurons = linear.in_features
         # A gated feed-forward makes a neuron's two factors by two layers, or by one of twice the width.
         if ups and linear.out_features == ups[0].in_features and ups[0].out_features in (neurons, 2 * neurons):
             size = sum(map(_size, ups)) + _weight_size(linear)
-            yield Projection(name, linear, neurons, size // neurons)
+            yield Projection(name, linear, neurons, size // neurons, "neurons", tuple(ups), prefix)
             ups = []
         elif ups and _shape(linear) == _shape(ups[0]):
             ups.append(linear)
@@ -146,11 +198,11 @@ def _linears(module: nn.Module, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_linear(module: nn.Module) -> bool:
-    return isinstance(_inner(module), nn.Linear)
+    return isinstance(inner(module), nn.Linear)
 
 
-def _inner(module: Any) -> Any:
-    """Looks below what peft wraps around a layer in place."""
+def inner(module: Any) -> Any:
+    """Gives the layer below what peft wraps around a layer in place."""
     while isinstance(getattr(module, "base_layer", None), nn.Module):
         module = module.base_layer
     return module
@@ -161,9 +213,9 @@ def _shape(linear: Any) -> tuple[int, int]:
 
 
 def _size(linear: Any) -> int:
-    bias = _inner(linear).bias
+    bias = inner(linear).bias
     return _weight_size(linear) + (0 if bias is None else int(bias.numel()))
 
 
 def _weight_size(linear: Any) -> int:
-    return int(_inner(linear).weight.numel())
+    return int(inner(linear).weight.numel())

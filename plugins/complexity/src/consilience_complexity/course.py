@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from consilience_complexity.budget import BudgetLoss
 from consilience_complexity.gates import expected_share, gates_of
 
 __all__ = ["Course", "course_of", "follow", "note"]
@@ -67,10 +68,18 @@ def course_of(model: nn.Module) -> Course | None:
 
 
 def note(model: nn.Module, step: int) -> dict[str, Tensor]:
-    """Notes the share after a step, and gives it for the log."""
+    """Notes the share after a step, and gives it for the log, with that of each budget's cost; budgets go on."""
     course = course_of(model)
     if course is None:
         return {}
     share = expected_share(gates_of(model)).detach()
     course.add(step, share)
-    return {"share_kept": share}
+    told = {"share_kept": share}
+    for budget in (module for module in model.modules() if isinstance(module, BudgetLoss)):
+        budget.step(step)
+        told |= {
+            "cost_kept": budget.share().detach(),
+            "cost_asked": budget.target(),
+            "pressure": budget.pressure.clone(),
+        }
+    return told
