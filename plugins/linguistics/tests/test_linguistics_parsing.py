@@ -117,7 +117,13 @@ def test_the_losses_are_torchs_cross_entropy_of_words() -> None:
     heads, wanted = torch.tensor([[2, 0, -100], [2, 3, 0]]), torch.tensor([[1, 2, 3], [4, -100, 0]])
     loss = ArcLoss()
     total = loss(arcs, heads).sum() / loss.count(heads).sum()
-    torch.testing.assert_close(total, torch.nn.functional.cross_entropy(arcs.flatten(0, 1), heads.flatten()))
+    shown = arcs.clone()
+    shown[0, :, 3] = -torch.inf  # the third word of the first text has no head that is known, and is none
+    torch.testing.assert_close(total, torch.nn.functional.cross_entropy(shown.flatten(0, 1), heads.flatten()))
+    pointed = torch.tensor([[2, -100, -100]])
+    assert loss(torch.zeros(1, 3, 4), pointed).item() == pytest.approx(np.log(3)), (
+        "root, itself and the word it hangs on"
+    )
     values = RelationLoss()(relations, heads, wanted)
     by_hand = -relations[1, 0, 2].log_softmax(-1)[4] - relations[1, 2, 0].log_softmax(-1)[0]
     torch.testing.assert_close(values[1], by_hand)

@@ -73,7 +73,7 @@ class RelationLoss(Loss):
 class UnlabeledAttachment(Metric, name="uas"):
     """The unlabeled attachment score: the share of words that get their head, punctuation included as in UD.
 
-    A word whose head is -100 stands in no tree.
+    A word whose head is -100 is not counted, and stands in a tree only where it is the head of another.
     """
 
     decode: Decode = "mst"
@@ -92,7 +92,7 @@ class UnlabeledAttachment(Metric, name="uas"):
 class LabeledAttachment(Metric, name="las"):
     """The labeled attachment score: the share of words that get their head and their relation to it.
 
-    A word whose head or relation is -100 stands in no tree.
+    A word whose head or relation is -100 is not counted, and stands in a tree only where it is the head of another.
     """
 
     decode: Decode = "mst"

@@ -81,11 +81,22 @@ class _WordLoss(nn.Module):
         return values.view_as(target).sum(dim=1)
 
 
+def _standing(heads: Tensor) -> Tensor:
+    """Marks the words that may be heads: those whose own head is known, and those that are one: [batch word]."""
+    named = torch.zeros(len(heads), heads.shape[1] + 1, dtype=torch.bool, device=heads.device)
+    named.scatter_(1, heads.clamp(min=0), True)  # what is not known names the root, which is no word
+    return (heads != IGNORED) | named[:, 1:]
+
+
 class ArcLoss(_WordLoss):
-    """Cross-entropy in nats of the heads: arcs [batch word word+1], target [batch word] -> values [batch]."""
+    """Cross-entropy in nats of the heads: arcs [batch word word+1], target [batch word] -> values [batch].
+
+    A word whose own head is -100, and that is no head either, competes with none.
+    """
 
     def forward(self, arcs: Tensor, target: Tensor) -> Tensor:
-        return self._summed(arcs, target)
+        is_there = F.pad(_standing(target), (1, 0), value=True)
+        return self._summed(_precise(arcs).masked_fill(~is_there[:, None, :], -torch.inf), target)
 
 
 class RelationLoss(_WordLoss):
@@ -141,9 +152,10 @@ class AttachmentScore(_Share):
         self.decode = decode
 
     def update(self, arcs: Tensor, target: Tensor) -> None:
-        """Takes in a batch; words whose head is -100 are in no tree."""
-        for row, places, heads in _trees(arcs, target != IGNORED, self.decode):
-            self._add((heads == target[row].cpu()[places]).to(self.right.device))
+        """Takes in a batch; a word whose head is -100 is not counted, and in a tree only where it is a head."""
+        for row, places, heads in _trees(arcs, _standing(target), self.decode):
+            true = target[row].cpu()[places]
+            self._add((heads == true)[true != IGNORED].to(self.right.device))
 
 
 class LabeledAttachmentScore(_Share):
@@ -154,12 +166,13 @@ class LabeledAttachmentScore(_Share):
         self.decode = decode
 
     def update(self, arcs: Tensor, relations: Tensor, heads: Tensor, target: Tensor) -> None:
-        """Takes in a batch; words whose head or relation is -100 are in no tree."""
-        known = (heads != IGNORED) & (target != IGNORED)
-        for row, places, found in _trees(arcs, known, self.decode):
+        """Takes in a batch; a word whose head or relation is -100 is not counted, as by the unlabeled score."""
+        known = heads.masked_fill(target == IGNORED, IGNORED)
+        for row, places, found in _trees(arcs, _standing(known), self.decode):
             labels = relations[row].detach().cpu()[places, found].argmax(dim=-1)
-            right = (found == heads[row].cpu()[places]) & (labels == target[row].cpu()[places])
-            self._add(right.to(self.right.device))
+            true = known[row].cpu()[places]
+            right = (found == true) & (labels == target[row].cpu()[places])
+            self._add(right[true != IGNORED].to(self.right.device))
 
 
 class WholeAccuracy(_Share):
