@@ -31,6 +31,7 @@ FILES = {
     "train.tsv": "ataxia\tB-Disease\n",
     "test.tsv": "atrophy\tB-Disease\n",
     "sentences.csv": "text\nIt rains\n",
+    "reviews.csv": "text,label\nDull. Long.,negative\nFine,positive\n",
     "blimp.jsonl": json.dumps(PAIR) + "\n",
 }
 
@@ -39,7 +40,7 @@ def examples() -> list[str]:
     return re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["treebank", "entities", "acceptability"])
+@pytest.mark.parametrize("name", ["treebank", "morphology", "entities", "texts", "acceptability"])
 def test_each_whole_file_of_the_readme_passes_the_check(name: str, tmp_path: Path) -> None:
     for file, text in FILES.items():
         (tmp_path / file).write_text(text, encoding="utf-8")
