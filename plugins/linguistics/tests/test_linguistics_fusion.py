@@ -23,10 +23,35 @@ sources: {reviews: {use: table, path: reviews.jsonl, map: {text: text}}}
 """
 
 
+TREES = "1\tIt\tit\tPRON\tPRP\t_\t2\tnsubj\t_\t_\n2\trains\train\tVERB\tVBZ\t_\t0\troot\t_\t_\n\n"
+PAIR = {"sentence_good": "It rains.", "sentence_bad": "It rain.", "UID": "irregular_past_participle_verbs"}
+FILES = {
+    "en_ewt-ud-train.conllu": TREES,
+    "en_ewt-ud-test.conllu": TREES.replace("rains", "snows"),
+    "train.tsv": "ataxia\tB-Disease\n",
+    "test.tsv": "atrophy\tB-Disease\n",
+    "sentences.csv": "text\nIt rains\n",
+    "reviews.csv": "text,label\nDull. Long.,negative\nFine,positive\n",
+    "blimp.jsonl": json.dumps(PAIR) + "\n",
+}
+
+
+def examples() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["treebank", "morphology", "entities", "texts", "acceptability"])
+def test_each_whole_file_of_the_readme_passes_the_check(name: str, tmp_path: Path) -> None:
+    for file, text in FILES.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    [example] = [one for one in examples() if f"name: {name}\n" in one]
+    assert not check(Fusion.parse(example, base=tmp_path)).warnings
+
+
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     (tmp_path / "reviews.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    [example] = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+    [example] = [one for one in examples() if not one.startswith("consilience:")]
     return check(Fusion.parse(HEADER + example, base=tmp_path))
 
 

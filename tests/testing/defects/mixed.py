@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric as TorchMetric
 
-from consilience.declare import Dims, Float, Int, Loss, Metric, Ports
+from consilience.declare import Bool, Dims, Float, Int, Loss, Metric, Ports
 from defects.defect import Defect
 from defects.shaped import STATES, Layer, Made, Pooled
 
@@ -43,6 +43,26 @@ class GoodLoss(MadeLoss):
     """The cross-entropy of tokens."""
 
     layer = TokenLoss
+
+
+class Pairs(nn.Module):
+    """Scores each place against each place, and one more for none."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.look = nn.Linear(hidden, hidden)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        others = F.pad(states.masked_fill(~mask.unsqueeze(-1), 0), (0, 0, 1, 0), value=1.0)
+        return self.look(states) @ others.transpose(1, 2)
+
+
+class GoodPairs(Made):
+    """A table whose columns are one more than its rows."""
+
+    layer = Pairs
+    inputs = Ports(states=Float["batch seq hidden"], mask=Bool["batch seq"])
+    outputs = Ports(pairs=Float["batch seq seq+1"])
 
 
 class Hits(TorchMetric):
@@ -195,7 +215,7 @@ class Remembers(MadeMetric):
             return torch.cat(hits).float().mean()
 
 
-GOOD = (GoodLoss, GoodMetric)
+GOOD = (GoodLoss, GoodMetric, GoodPairs)
 DEFECTS = (
     Defect("a mean over padding", CountsPadding, "masks_respected"),
     Defect("a softmax over padding, masked too late", MasksLate, "masks_respected"),

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["MaskedLMHead"]
+__all__ = ["MaskedLMHead", "MorphologyHead"]
 
 
 _TANH = partial(F.gelu, approximate="tanh")
@@ -55,9 +55,29 @@ class MaskedLMHead(nn.Module):
                 elif name.endswith("bias"):
                     parameter.zero_()
 
+    @property
+    def tied(self) -> Any:
+        """The encoder whose embeddings it shares."""
+        return self._tied[0]
+
     def forward(self, hidden: Tensor, positions: Tensor) -> Tensor:
         """Maps hidden [batch seq hidden] and positions [batch masked] to logits [batch masked vocab]."""
         index = positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
         states = self.norm(_ACTIVATIONS[self.activation](self.dense(hidden.gather(1, index))))
         # Asked for at each call: a tuner may have wrapped the embeddings after this head was built.
-        return F.linear(states, self._tied[0].get_input_embeddings().weight, self.bias)
+        return F.linear(states, self.tied.get_input_embeddings().weight.to(states.dtype), self.bias)
+
+
+class MorphologyHead(nn.Module):
+    """Scores the values of every feature: hidden [batch seq hidden] -> logits [batch seq feature value]."""
+
+    def __init__(self, hidden: int, features: int, values: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.sizes = (features, values)
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(hidden, features * values)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        scores = self.projection(self.dropout(hidden))
+        logits: Tensor = scores.unflatten(-1, self.sizes)
+        return logits

@@ -8,10 +8,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["IGNORED", "Masker"]
+__all__ = ["IGNORED", "Masker", "hide"]
 
 IGNORED = -100
 """The label of a place where nothing was hidden: PyTorch's own default of `ignore_index`."""
+
+
+def hide(ids: Tensor, mask: Tensor, chosen: Tensor, disguised: Tensor) -> dict[str, Tensor]:
+    """Puts a disguise on the chosen places, and lists what stood there.
+
+    ids, mask, chosen and disguised [batch seq] -> ids and mask [batch seq], positions and labels [batch masked], these
+    padded with 0 and `IGNORED`.
+    """
+    counts = chosen.sum(dim=1)
+    width = max(1, int(counts.max())) if len(counts) else 1
+    # Chosen places first, each in the order of the text: a stable sort keeps it.
+    positions = chosen.long().argsort(dim=1, descending=True, stable=True)[:, :width]
+    is_listed = torch.arange(positions.shape[1]) < counts[:, None]
+    return {
+        "ids": torch.where(chosen, disguised, ids),
+        "mask": mask,
+        "positions": positions.masked_fill(~is_listed, 0),
+        "labels": ids.gather(1, positions).masked_fill(~is_listed, IGNORED),
+    }
 
 
 @dataclass(frozen=True)
@@ -44,23 +63,14 @@ class Masker:
         draw = torch.empty(*ids.shape, 3, dtype=torch.float64)
         for row, generator in zip(draw.unbind(), generators, strict=True):
             row.uniform_(generator=generator)
-        chosen, counts = self._choose(mask & ~special, draw[..., 0])
-        # Chosen places first, each in the order of the text: a stable sort keeps it.
-        width = max(1, int(counts.max())) if len(counts) else 1
-        positions = chosen.long().argsort(dim=1, descending=True, stable=True)[:, :width]
-        is_listed = torch.arange(positions.shape[1]) < counts[:, None]
-        return {
-            "ids": torch.where(chosen, self._disguise(ids, draw[..., 1], draw[..., 2]), ids),
-            "mask": mask,
-            "positions": positions.masked_fill(~is_listed, 0),
-            "labels": ids.gather(1, positions).masked_fill(~is_listed, IGNORED),
-        }
+        chosen = self._choose(mask & ~special, draw[..., 0])
+        return hide(ids, mask, chosen, self._disguise(ids, draw[..., 1], draw[..., 2]))
 
-    def _choose(self, candidates: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
+    def _choose(self, candidates: Tensor, draw: Tensor) -> Tensor:
         available = candidates.sum(dim=1)
         counts = torch.minimum((available * self.rate).round().long().clamp(min=1), available)
         ranks = draw.masked_fill(~candidates, 2.0).argsort(dim=1, stable=True).argsort(dim=1)
-        return ranks < counts[:, None], counts
+        return ranks < counts[:, None]
 
     def _disguise(self, ids: Tensor, draw: Tensor, word: Tensor) -> Tensor:
         drawn = (word * self.vocabulary).long().to(ids.dtype)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from consilience.declare import Component, Dtype, Loss, Many, Port
+from consilience.declare import Component, Dim, Dtype, Loss, Many, Port
 from consilience.testing._check import Broken, Ledger, NotApplicable
 from consilience.testing._draw import Shape, is_mask, port_of
 from consilience.testing._subject import Built, Feed, Subject
@@ -160,19 +161,28 @@ def _extended(subject: Subject, values: Feed, dim: str, fill: Callable[[str, Ten
         port = port_of(subject.reads[name])
         found[name] = value
         for axis, one in enumerate(port.dims):
-            if one.name == dim and isinstance(value, Tensor):
-                pad = fill(name, found[name].flip(0).narrow(axis, 0, _MORE))
+            more = _MORE * _gained(one, dim)
+            if more and isinstance(value, Tensor):
+                pad = fill(name, found[name].flip(0).narrow(axis, 0, more))
                 found[name] = torch.cat([found[name], pad], dim=axis)
     return found
+
+
+def _gained(one: Dim, dim: str) -> int:
+    """Gives how many places an axis gains with each place of a dim: 1 for `seq` and `seq+1`, 2 for `2*seq`."""
+    if one.name == dim:
+        return 1
+    factors = ([factor for factor in product if factor != dim] for product in one.terms if dim in product)
+    return sum(prod(int(factor) for factor in own) for own in factors if all(isinstance(one, int) for one in own))
 
 
 def _at(port: Port | None, dim: str, admitted: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     """Gives what stands at the places that were there before and are admitted."""
     for axis, one in enumerate(port.dims if port is not None else ()):
-        if one.name == dim:
-            after = after.narrow(axis, 0, admitted.shape[1])
-            if axis == 1:
-                return before[admitted], after[admitted]
+        if _gained(one, dim):
+            after = after.narrow(axis, 0, before.shape[axis])
+    if port is not None and len(port.dims) > 1 and port.dims[1].name == dim:
+        return before[admitted], after[admitted]
     return before, after
 
 
