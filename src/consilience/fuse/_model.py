@@ -171,12 +171,32 @@ class FusedModel(PreTrainedModel):
         arguments = {
             port: [values[name] for name in names] if many else values[names[0]] for port, names, many in step.arguments
         }
+        if isinstance(node.declaration, Loss) and not node.declaration.value.dims:
+            arguments = self._of_rows_that_count(node, arguments, values)
         try:
             given = self.nodes[node.share or node.name](**arguments)
             return _named(step, given)
         except Exception as error:
             attribute(error, self.plan, node, "forward")
             raise
+
+    def _of_rows_that_count(
+        self, node: PlanNode, arguments: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Leaves to a loss of one number the rows that have what it needs: it could not tell the others from them."""
+        keys = self.plan.present_keys(node.name)
+        if not keys or not all(key in values for key in keys):
+            return dict(arguments)
+        present = self.present(node.name, values)
+        if present.all() or not present.any():  # of no row, the value counts for nothing
+            return dict(arguments)
+        kept = dict(arguments)
+        for port, value in arguments.items():
+            kind = node.declaration.target if port == TARGET else node.inputs[port]  # type: ignore[union-attr]
+            dims = (kind.port if isinstance(kind, Many) else kind).dims  # type: ignore[union-attr]
+            if dims and dims[0].name == "batch":
+                kept[port] = [part[present] for part in value] if isinstance(value, list) else value[present]
+        return kept
 
     def count(self, loss: str, batch: Mapping[str, Tensor]) -> Tensor | None:
         """Counts what each example of a batch brings to a loss (`Float["batch"]`); None for a loss of one number.

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, Survey, check, survey
+from consilience.plan._fitted import fitted_of
 from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
 from consilience.plan._schedules import schedule_faults
 from consilience.plan._trunk import objectives_of, trunk_of
@@ -26,6 +27,7 @@ __all__ = [
     "Ref",
     "Survey",
     "check",
+    "fitted_of",
     "objectives_of",
     "reduced",
     "rests",
