@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PLUGINS := plugins/linguistics plugins/psychology plugins/knowledge plugins/complexity plugins/torchjd
+JOBS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 help:
 	@echo "make demo      fuse four disciplines on real film reviews, and compare with one alone"
-	@echo "make test      run the whole suite"
+	@echo "make test      run the whole suite, in two processes (JOBS=...)"
 	@echo "make check     format, lint, types, import contract"
 	@echo "make format    put into format what 'make check' finds"
 	@echo "make docs      build the documentation site into docs/_build/html; a warning is an error"
@@ -29,7 +30,7 @@ demo: $(INSTALLED)
 	$(BIN)/consilience demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 check: check-format check-lint check-types check-imports
 

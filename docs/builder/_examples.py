@@ -11,9 +11,13 @@ from typing import Any
 import yaml
 from docs.builder import _pages
 
-__all__ = ["Example", "examples"]
+__all__ = ["Example", "examples", "of_tables"]
 
 _BLOCK = re.compile(r"((?:^<!-- [^\n]* -->\n)*)^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"^\| `(tune|balance)` \|.*\n\|[-|]+\n((?:\|.*\n)+)", re.MULTILINE)
+"""A table whose first column has values of a key."""
+_VALUE = re.compile(r"`([^`]+)`")
+_TUNED = {"use": "text_encoder", "in": "tokens"}
 _NODES = ("resources", "sources", "inputs", "modules", "losses", "metrics")
 
 
@@ -37,7 +41,17 @@ def examples() -> dict[str, Example]:
     return {name: example for name, (_, example) in best.items()}
 
 
+def of_tables(text: str) -> Iterator[tuple[str, Any]]:
+    """Gives the key `tune` or `balance` with each of its values in a page's tables."""
+    for key, rows in _TABLE.findall(text):
+        for row in rows.splitlines():
+            yield from ((key, yaml.safe_load(value)) for value in _VALUE.findall(row.split("|")[1]))
+
+
 def _of_page(page: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, value in of_tables(page.read_text(encoding="utf-8")):
+        tuned = {"modules": {"encoder": {**_TUNED, "tune": value}}}
+        yield _used(value), tuned if key == "tune" else {"objective": {"balance": value}}
     for marks, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if "broken" in marks or "sketch" in marks:
             continue

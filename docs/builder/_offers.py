@@ -8,6 +8,9 @@ from consilience.host import STANDARD, Offer, default_registry
 
 __all__ = ["home", "of_kind", "offers", "says", "summary"]
 
+_KINDS = ("consilience.declare._component", "consilience.declare._kinds")
+"""Where the docstrings of whole kinds stand."""
+
 
 def offers(kind: str | None = None) -> list[Offer]:
     """Lists the components of the installed plugins; raises `RuntimeError` when a plugin is at fault."""
@@ -26,7 +29,7 @@ def home(offer: Offer) -> str:
 
 def says(offer: Offer) -> str:
     """Gives the docstring of a component; that of a base in the same plugin where it has none."""
-    own = (base.__doc__ for base in offer.component.__mro__ if base.__module__ != "consilience.declare._component")
+    own = (base.__doc__ for base in offer.component.__mro__ if base.__module__ not in _KINDS)
     return cleandoc(next(filter(None, own), ""))
 
 

@@ -17,7 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from consilience.cli import _main, main
+from consilience.cli import _group, _main, main
 from consilience.declare import hookimpl
 from consilience.host import GROUP, Registry, _registry
 
@@ -133,7 +133,7 @@ def test_a_plugin_offers_commands_under_its_namespace(call: Call) -> None:
     assert call("manners", "greet", "Ada", plugins=plugins).stdout == "good day, Ada\n"
     assert "Greets WHO." in call("manners", "--help", plugins=plugins).stdout
     assert "knowledge, linguistics, psychology" in call("--help").stdout
-    assert _main._GROUP == GROUP
+    assert _group._GROUP == GROUP
     assert call("manners", "great", plugins=plugins).exit_code == 2
     assert call("manner", plugins=plugins).exit_code == 2
 

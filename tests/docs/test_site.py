@@ -111,9 +111,7 @@ def test_every_component_has_a_page_with_its_ports_and_keys(site: Site, html: Pa
             dims = re.findall(r"\[(.*?)\]", str(port))[0]
             assert f'["{dims}"]' in page.text, f"{offer.name}: no type of {port}"
         assert f"../../kinds/{declared.kind}.html" in page.links
-        # A tuner or a balancer is named in tables; only the nodes of a file must be shown as one.
-        if declared.kind not in ("tuner", "balancer"):
-            assert "example" in page.ids, f"{offer.name}: no page shows a node of it"
+        assert "example" in page.ids, f"{offer.name}: no page shows a node of it"
         assert (
             f"../components/{page.path.parent.name}/{page.path.name}"
             in site[(html / "kinds" / f"{declared.kind}.html").resolve()].links

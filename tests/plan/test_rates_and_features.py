@@ -128,6 +128,17 @@ def test_a_trained_module_before_a_kept_one_is_told(small_fusion: Path) -> None:
     ]
 
 
+def test_a_loss_with_gates_in_a_kept_module_is_told(small_fusion: Path) -> None:
+    pytest.importorskip("consilience_complexity", reason="the plugin is not installed")
+    gated = ("metrics:", "  size: {use: complexity.sparsity, of: encoder}\nmetrics:")
+    assert told(small_fusion, (ENCODER, CACHED), gated) == [
+        "error CN455 at modules.encoder.tune\n"
+        "  found     encoder, to be kept: size trains parameters of its own in it\n"
+        "  expected  encoder and all before it frozen, no chance in them, and rows that are there at once\n"
+        "  fix       tune: frozen"
+    ]
+
+
 def test_rows_that_are_read_as_they_come_are_told(small_fusion: Path) -> None:
     streamed = ("split: {test: 10, validation: 6}", "streaming: true")
     found = told(small_fusion, (ENCODER, CACHED), streamed)

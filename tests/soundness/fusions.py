@@ -10,7 +10,7 @@ from tests.soundness.mixtures import draw_mixing
 from tests.soundness.rows import add_sources
 from tests.soundness.spelling import shuffled
 from tests.soundness.targets import add_answer, finish
-from tests.soundness.training import draw_training
+from tests.soundness.training import draw_training, give_epochs
 
 from consilience.host import Registry
 
@@ -45,4 +45,5 @@ def _written(growth: Growth) -> dict[str, Any]:
             written[section] = nodes
     written |= draw_training(growth)
     draw_mixing(growth, written)
+    give_epochs(growth, written)
     return shuffled(random, written) if random.random() < 0.5 else written

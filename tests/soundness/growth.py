@@ -75,6 +75,8 @@ class Growth:
         self.outputs: dict[str, tuple[str, ...]] = {}
         self.texts: list[str] = []
         self.labelled: list[Field] = []
+        self.weights: list[str] = []
+        """The fields of numbers that weigh examples."""
         self.vectors: list[Vector] = []
         self.sequences: list[Sequence] = []
         self.tokens: dict[str, tuple[str, str]] = {}
@@ -162,6 +164,14 @@ class Growth:
             self.fields[name], self.outputs[name] = "text", ("",)
             self.texts.append(name)
         return self.random.choice(self.texts)
+
+    def example_weight(self) -> str:
+        """Gives a field of numbers that weighs examples."""
+        if not self.weights or self.random.random() < 0.2:
+            name = self.name("counts")
+            self.fields[name], self.outputs[name] = "number", ("",)
+            self.weights.append(name)
+        return self.random.choice(self.weights)
 
     def checkpoint(self) -> str:
         """Gives a checkpoint."""

@@ -30,7 +30,8 @@ def draw_mixing(growth: Growth, written: dict[str, Any]) -> None:
     if by != "size":
         for source in growth.sources.values():
             source.pop("repeat", None)  # it would do nothing, which is warned of
-    if by in ("proportions", "round_robin") and random.random() < 0.3:
+    is_kept = any("cache" in node.get("tune", ()) for node in growth.modules.values())  # and a stream's rows are not
+    if by in ("proportions", "round_robin") and not is_kept and random.random() < 0.3:
         _stream(random, growth.sources[names[-1]], written)
     else:
         if by != "size" and random.random() < 0.5:

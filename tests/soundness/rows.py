@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 from tests.soundness.growth import Field, Growth
 from tests.soundness.targets import graph_of
-from tests.soundness.world import TABLES, column_of
+from tests.soundness.world import HUB, MOST_LABELS, TABLES, column_of
 
 __all__ = ["add_sources"]
 
@@ -16,12 +16,15 @@ __all__ = ["add_sources"]
 def add_sources(growth: Growth) -> None:
     """Adds one to three sources; the first fills all fields, and has validation rows where there are metrics."""
     random = growth.random
-    tables = random.sample(TABLES, random.choice([1, 1, 2, 3]))
-    names = random.sample(["reviews", "comments", "notes", "daily", "text", "日"], len(tables))
+    tables = random.sample((*TABLES, HUB), random.choice([1, 1, 2, 3]))
+    names = random.sample(["reviews", "comments", "notes", "daily", "parts", "日"], len(tables))
     for index, (name, path) in enumerate(zip(names, tables, strict=True)):
         mapped = growth.labelled if index == 0 else _some_fields(growth)
-        growth.sources[name] = {"use": "table", "path": path, "map": _map(growth, mapped, path)}
-        _choose_rows(random, growth.sources[name], bool(growth.metrics) and index == 0)
+        source = {"use": "hub" if path == HUB else "table", "path": path, "map": _map(growth, mapped, path)}
+        source["map"] |= {weight: "counts" for weight in growth.weights if index == 0 or random.random() < 0.5}
+        _choose_rows(random, source, bool(growth.metrics) and index == 0)
+        _balance(random, source, mapped)
+        growth.sources[name] = source
 
 
 def _some_fields(growth: Growth) -> list[Field]:
@@ -51,9 +54,16 @@ def _column(random: Random, field: Field, path: str) -> Any:
         column, keys["space"] = column_of(field.kind, "psychology.goemotions"), "psychology.goemotions"
         if field.kind == "numbers":
             column, keys = column_of(field.kind, field.space), {}
-    if field.kind != "category" and not path.endswith(".jsonl"):
+    if field.kind != "category" and not path.endswith((".jsonl", HUB)):
         keys["separator"] = ";"
     return {"column": column, **keys} if keys or random.random() < 0.2 else column
+
+
+def _balance(random: Random, source: dict[str, Any], mapped: list[Field]) -> None:
+    """Lets the labels of a field come equally often, where rows of each of them are sure to be left."""
+    few = [field.name for field in mapped if field.kind == "category" and field.size <= MOST_LABELS]
+    if few and "where" not in source and "train" not in source.get("split", {}) and random.random() < 0.3:
+        source["balance"] = random.choice(few)
 
 
 def _choose_rows(random: Random, source: dict[str, Any], is_measured: bool) -> None:
@@ -63,7 +73,7 @@ def _choose_rows(random: Random, source: dict[str, Any], is_measured: bool) -> N
         source["distinct"] = "text"
     if random.random() < 0.15:
         source["repeat"] = random.randint(1, 3)
-    if source["path"].startswith("daily"):
+    if source["path"].startswith(("daily", HUB)):
         return
     splits: list[dict[str, Any]] = [
         {"validation": 4},

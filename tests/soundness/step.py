@@ -9,6 +9,7 @@ import gc
 import io
 import logging
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,11 +21,12 @@ from consilience.errors import RunError
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan
+from consilience.plan._weighing import schedules_of
 
 __all__ = ["Unsound", "keep_what_is_read", "registry_of_all", "train_one_step"]
 
 _FOLDER = Path(tempfile.gettempdir()) / "consilience-tried"
-"""Where a run would be kept: the trainer makes the folder, and nothing is written into it."""
+"""Where a run would be kept: the trainer makes the folder, and writes nothing but the features of frozen modules."""
 
 
 class Unsound(Exception):
@@ -73,7 +75,11 @@ def train_one_step(plan: Plan) -> None:
 def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
     from transformers import PrinterCallback, TrainerCallback
 
+    from consilience.train._keeping import keep_features
+    from consilience.train._scheduled import SchedulesFit
+    from consilience.train._step_ended import StepEnded
     from consilience.train._trainer import FusionTrainer
+    from consilience.train._tuned_steps import TunedSteps
 
     class Watch(TrainerCallback):
         """Looks at the gradients before the optimizer uses them up."""
@@ -81,13 +87,16 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
         faults: tuple[str, ...] = ()
 
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            self.faults = tuple(_wrong_gradients(model))
+            self.faults = tuple(_wrong_gradients(model, state.max_steps))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             control.should_training_stop = True
 
     watch = Watch()
     seed = plan.fusion.train.seed if arguments.data_seed is None else arguments.data_seed
+    losses = [node.name for node in plan.of("losses")]
+    kept = keep_features(model, prepared, arguments, lambda told: None, progress=False)
+    collator = kept.collator(plan, losses, seed, "train") if kept else build_collator(plan, losses, seed)
     rows, order = training_rows(plan, prepared, arguments.train_batch_size, seed)
     trainer = FusionTrainer(
         sampler=order,
@@ -95,9 +104,11 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
         model=model,
         args=arguments,
         train_dataset=rows,
-        data_collator=build_collator(plan, [node.name for node in plan.of("losses")], plan.fusion.train.seed),
+        data_collator=collator,
         callbacks=[watch],
     )
+    for callback in (SchedulesFit(plan), TunedSteps(trainer), StepEnded(trainer)):
+        trainer.add_callback(callback)
     trainer.remove_callback(PrinterCallback)
     before = arguments.full_determinism
     with contextlib.redirect_stdout(io.StringIO()):
@@ -113,11 +124,11 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
         raise Unsound("; ".join(watch.faults[:4]))
 
 
-def _wrong_gradients(model: FusedModel) -> Iterator[str]:
+def _wrong_gradients(model: FusedModel, steps: int) -> Iterator[str]:
     import torch
 
     plan = model.plan
-    on = [loss.name for loss in plan.of("losses") if plan.weight(loss.name)]  # a loss that weighs nothing is not run
+    on = [loss.name for loss in plan.of("losses") if _counts(plan, loss.name, steps)]
     reached = {plan.nodes[name].share or name for name in plan.needed(on)}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -126,6 +137,12 @@ def _wrong_gradients(model: FusedModel) -> Iterator[str]:
             yield f"no gradient for {name}, which is trained"
         elif parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             yield f"a gradient of {name} that is not finite"
+
+
+def _counts(plan: Plan, loss: str, steps: int) -> bool:
+    """Tells whether a loss weighs something in the first of so many steps: else it is not run."""
+    factors = [schedule.factor(0, steps) for schedule in schedules_of(plan.fusion, loss)]
+    return bool(plan.weight(loss)) and all(factors)
 
 
 def _forget_determinism() -> None:
@@ -146,11 +163,15 @@ def keep_what_is_read() -> Iterator[None]:
 
     assert consilience.train._trainer.FusionTrainer
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    features = _FOLDER / f"features-{os.getpid()}"
+    os.environ["CONSILIENCE_CACHE"] = str(features)
     transformers.logging.set_verbosity_error()
     logging.disable(logging.WARNING)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     read, model, tokenizer = _sources.Table._read, pretrained.load_model, pretrained.load_tokenizer
+    load = _sources.Hub._load
+    _sources.Hub._load = _kept_by_text(load)  # type: ignore[method-assign]
     _sources.Table._read = _kept_by_text(read)  # type: ignore[method-assign]
     pretrained.load_model = _copied(functools.cache(model))
     pretrained.load_tokenizer = functools.cache(tokenizer)
@@ -164,16 +185,19 @@ def keep_what_is_read() -> Iterator[None]:
         gc.unfreeze()
         _sources.Table._read, pretrained.load_model, pretrained.load_tokenizer = read, model, tokenizer  # type: ignore[method-assign]
         torch.set_num_threads(threads)
+        _sources.Hub._load = load  # type: ignore[method-assign]
+        del os.environ["CONSILIENCE_CACHE"]
+        shutil.rmtree(features, ignore_errors=True)
         logging.disable(logging.NOTSET)
 
 
 def _kept_by_text(read: Callable[..., Any]) -> Any:
     kept: dict[Any, Any] = {}
 
-    def read_once(self: Any, path: Path, streaming: bool = False) -> Any:
-        key = (str(path), self.model_dump_json(), streaming)
+    def read_once(self: Any, *arguments: Any, **options: Any) -> Any:
+        key = (str(self.path.path), self.model_dump_json(), str((arguments, options)))
         if key not in kept:
-            kept[key] = read(self, path, streaming)
+            kept[key] = read(self, *arguments, **options)
         return kept[key]
 
     return read_once

@@ -10,7 +10,7 @@ from tests.soundness.growth import Field, Growth, Sequence, Vector
 from tests.soundness.settings import draw_settings
 from tests.soundness.world import MOST_LABELS, SPACES
 
-__all__ = ["add_answer", "finish", "graph_of"]
+__all__ = ["add_answer", "finish", "gradients_of", "graph_of", "is_still"]
 
 _LABELS = ("negative", "positive", "no", "1", "true", "a b", "é", "日本", "O", "B-PER", "neutral", "x:y", "it's", "#1")
 _STILL = ("concat", "regroup", "probabilities")
@@ -22,7 +22,7 @@ _COARSER = {
     "psychology.ekman": ("psychology.sentiment",),
 }
 """The label spaces that a declared mapping leads to."""
-_BY_LABEL = ("accuracy", "f1", "confusion")
+_BY_LABEL = ("accuracy", "f1", "confusion", "matthews")
 
 
 def add_answer(growth: Growth) -> None:
@@ -74,6 +74,8 @@ def _loss(growth: Growth, use: str, port: str, ref: str, target: str, **settings
         keys["weight"] = random.choice([0.5, 1.0, 2, 0.1, 1, 3.7])
     if random.random() < 0.15:
         keys["discipline"] = random.choice(["task", "criticism", "psychology", "Sprache"])
+    if random.random() < 0.15:
+        keys["example_weight"] = growth.example_weight()
     name = growth.add(growth.losses, f"{use.rpartition('.')[2]}_of", use, {port: ref}, **keys, **settings)
     growth.reads[name].add(target.partition(".")[0])
     return name
@@ -286,6 +288,7 @@ def finish(growth: Growth) -> None:
         if "use" in node:
             _tune(growth, node)
     _free_some(growth, _still_the_unread(growth))
+    _pace(growth)
 
 
 def graph_of(growth: Growth, has_references: bool = True) -> nx.DiGraph[str]:
@@ -296,6 +299,14 @@ def graph_of(growth: Growth, has_references: bool = True) -> nx.DiGraph[str]:
     for name, sources in growth.reads.items():
         named = {nodes[name].get("tie"), nodes[name].get("of")} if name in nodes and not has_references else ()
         graph.add_edges_from((source, name) for source in sources if source not in named)
+    return graph
+
+
+def gradients_of(growth: Growth) -> nx.DiGraph[str]:
+    """Draws whose tensors each reads: the ways of the gradients, but for parameters that are only referred to."""
+    graph = graph_of(growth, has_references=False)
+    shares = [(node["share"], name) for name, node in growth.modules.items() if "share" in node]
+    graph.remove_edges_from(shares)
     return graph
 
 
@@ -324,6 +335,7 @@ def _prune(growth: Growth) -> None:
         del growth.fields[name]
     growth.labelled = [field for field in growth.labelled if field.name in growth.fields]
     growth.texts = [text for text in growth.texts if text in growth.fields]
+    growth.weights = [weight for weight in growth.weights if weight in growth.fields]
     used = read | _named_graphs(growth)
     for name in [name for name in growth.resources if name not in used]:
         del growth.resources[name]
@@ -380,11 +392,35 @@ def _free_some(growth: Growth, read: set[str]) -> None:
             continue
         behind = [name for name in nx.ancestors(graph, loss) if name in growth.modules]
         owners = {growth.modules[name].get("share", name) for name in behind}
-        free = [name for name in owners if not _is_still(growth.modules[name])]
+        free = [name for name in owners if not is_still(growth.modules[name])]
         if not free:
             able = sorted(name for name in owners & read if growth.modules[name]["use"] not in _STILL)
             growth.modules[growth.random.choice(able)].pop("tune", None)
 
 
-def _is_still(node: dict[str, Any]) -> bool:
-    return node.get("tune") in ("frozen", {"use": "frozen"}) or node["use"] in _STILL
+def _pace(growth: Growth) -> None:
+    """Gives some trained modules rates of their own, and keeps what some frozen ones give."""
+    random, graph = growth.random, gradients_of(growth)
+    for name, node in growth.modules.items():
+        if "share" in node or node["use"] in _STILL:
+            continue
+        if not is_still(node):
+            rates: dict[str, Any] = {"learning_rate": random.choice([1e-4, 0.003]), "weight_decay": 0.01}
+            rates |= {"layer_decay": 0.9} if node["use"] == "text_encoder" else {}
+            node.update({key: value for key, value in rates.items() if random.random() < 0.07})
+        elif _is_the_same(growth, {name, *nx.ancestors(graph, name)}) and random.random() < 0.3:
+            node["tune"] = {"use": "frozen", "cache": True}
+
+
+def _is_the_same(growth: Growth, before: set[str]) -> bool:
+    """Tells whether what some nodes give of an example never changes: by no training, and by no chance."""
+    owners = {growth.modules[name].get("share", name) for name in before if name in growth.modules}
+    if owners & {node.get("of") for node in growth.losses.values()}:
+        return False  # a loss may train gates inside
+    return not before & {*growth.masked} and all(is_still(growth.modules[owner]) for owner in owners)
+
+
+def is_still(node: dict[str, Any]) -> bool:
+    """Tells whether nothing of a module is trained."""
+    tune = node.get("tune")
+    return (tune["use"] if isinstance(tune, dict) else tune) == "frozen" or node["use"] in _STILL

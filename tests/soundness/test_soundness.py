@@ -14,16 +14,28 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.soundness.fusions import MOST_NODES, grow
 from tests.soundness.mutants import mutate
+from tests.soundness.objectives import draw_by_gradients
 from tests.soundness.pasting import pasted
 from tests.soundness.properties import try_mutant, try_valid
 from tests.soundness.spelling import to_yaml
-from tests.soundness.training import draw_by_gradients
 from tests.soundness.trial import Verdict, errors_of, plain, try_fusion
 
 from consilience.errors import Diagnostic
 from consilience.host import Registry
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.yaml"))
+WAYS: dict[str, list[Any]] = {
+    "over": ["parameters", "representation"],
+    "per": ["loss", "discipline"],
+    "by": ["size", "proportions", "temperature", "round_robin"],
+    "batches": ["mixed", "homogeneous"],
+    "shape": ["linear", "cosine", "exponential"],
+    "streaming": [True],
+    "cache": [True],
+    **{key: [None] for key in ("schedule", "schedules", "example_weight", "gradients_every", "balance", "weights")},
+    **{key: [None] for key in ("until", "rows", "repeat", "layer_decay", "learning_rate", "weight_decay")},
+}
+"""What a valid fusion says of its learning, now and then; None for any value of the key."""
 PAGE = Path(__file__).parents[2] / "docs" / "soundness.md"
 EXPECTED = re.compile(r"# expect: (trains|CN\d{3}(?:, CN\d{3})*)\n# ")
 
@@ -106,16 +118,25 @@ def test_the_page_lists_what_was_found() -> None:
     assert listed == [file.stem for file in FOUND]
 
 
-def test_the_fusions_have_every_size_and_most_components(everything: Registry) -> None:
-    grown = [grow(Random(seed), everything) for seed in range(120)]
+@pytest.fixture(scope="module")
+def grown(everything: Registry) -> list[dict[str, Any]]:
+    return [grow(Random(seed), everything) for seed in range(400)]
+
+
+def test_the_fusions_have_every_size_and_every_component(grown: list[dict[str, Any]], everything: Registry) -> None:
     sizes = [
         sum(len(fusion.get(section, ())) for section in ("inputs", "modules", "losses", "metrics")) for fusion in grown
     ]
     assert min(sizes) <= 4
     assert max(sizes) >= MOST_NODES * 2 // 3
     used = {use for fusion in grown for use in _uses(fusion)}
-    offered = {offer.name for offer in everything.components() if offer.namespace != "torchjd"}
-    assert offered - used <= {"hub", "gradnorm", "matthews"}
+    assert not {offer.name for offer in everything.components()} - used
+
+
+def test_the_fusions_learn_in_every_way(grown: list[dict[str, Any]]) -> None:
+    said = {pair for fusion in grown for pair in _said(fusion)}
+    lacking = {(key, value) for key, values in WAYS.items() for value in values} - said
+    assert not lacking
 
 
 def _uses(value: Any) -> set[str]:
@@ -125,3 +146,12 @@ def _uses(value: Any) -> set[str]:
         return set()
     named = {value[key] for key in ("use", "tune", "balance") if isinstance(value.get(key), str)}
     return named | {use for item in value.values() for use in _uses(item)}
+
+
+def _said(value: Any, key: str = "") -> set[tuple[str, Any]]:
+    """Gives every plain value with its key, and every key by itself, with None."""
+    if isinstance(value, list):
+        return {pair for item in value for pair in _said(item, key)}
+    if not isinstance(value, dict):
+        return {(key, value), (key, None)}
+    return {(key, None)} | {pair for name, item in value.items() for pair in _said(item, str(name))}

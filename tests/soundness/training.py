@@ -1,4 +1,4 @@
-"""Draws a grown fusion's objective and how it is trained."""
+"""Draws how a grown fusion is trained."""
 
 from __future__ import annotations
 
@@ -6,48 +6,34 @@ from random import Random
 from typing import Any
 
 from tests.soundness.growth import Growth
+from tests.soundness.objectives import draw_objective, draw_schedules
 
-from consilience.declare import GradientBalancer
-from consilience.host import Registry
-
-__all__ = ["draw_by_gradients", "draw_training"]
+__all__ = ["draw_training", "give_epochs"]
 
 
 def draw_training(growth: Growth) -> dict[str, Any]:
     """Draws the sections `objective` and `train`; either may be left out."""
     random = growth.random
     written: dict[str, Any] = {}
-    objective: dict[str, Any] = {}
-    if random.random() < 0.4:
-        balancers = ["uncertainty", {"use": "uncertainty"}, "dwa", "random"] if len(growth.losses) > 1 else []
-        objective["balance"] = random.choice(["fixed", {"use": "fixed"}, *balancers])
-    if random.random() < 0.3:
-        names = sorted({_discipline(node) for node in growth.losses.values()})
-        chosen = random.sample(names, random.randint(1, len(names)))
-        objective["weights"] = {name: random.choice([0.5, 2, 1.0, 0.01]) for name in chosen}
+    objective = draw_objective(growth)
     if objective or random.random() < 0.1:
         written["objective"] = objective
     if random.random() < 0.8:
         written["train"] = _train(random)
+    draw_schedules(growth, written)
     return written
 
 
-def draw_by_gradients(random: Random, registry: Registry, losses: list[str]) -> dict[str, Any]:
-    """Draws a balancer that weighs gradients, whether or not the fusion has anything for it to weigh."""
-    offers = [one for one in registry.components("balancer") if issubclass(one.component, GradientBalancer)]
-    offer = random.choice(offers)
-    written: dict[str, Any] = {"use": offer.name}
-    for key, values in (("over", ("parameters", "representation")), ("per", ("loss", "discipline"))):
-        if random.random() < 0.5:
-            written[key] = random.choice(values)
-    if "primary" in offer.component.model_fields:
-        written["primary"] = random.choice(losses)
-    return written
-
-
-def _discipline(node: dict[str, Any]) -> str:
-    namespace, dot, _ = node["use"].partition(".")
-    return str(node.get("discipline", namespace if dot else "task"))
+def give_epochs(growth: Growth, written: dict[str, Any]) -> None:
+    """Lets a balancer that compares epochs have some: that it never begins to weigh is warned of."""
+    objective, train = written.get("objective", {}), written.get("train", {})
+    balance = objective.get("balance", "fixed")
+    offer = growth.registry.component(balance if isinstance(balance, str) else balance["use"])
+    idle = getattr(offer.component, "idle_epochs", 0) if offer else 0
+    if idle and any(source.get("streaming") for source in written["sources"].values()):
+        objective["balance"] = "uncertainty"
+    elif idle and "max_steps" not in train and train.get("epochs", 3) <= idle:
+        train["epochs"] = idle + 1
 
 
 def _train(random: Random) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _ROOT = Path(__file__).parents[2]
 DOCUMENTED = set(
     re.findall(r"^### (CN\d{3})", (_ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8"), re.MULTILINE)
 )
+_OF_STEPS = {"CN430", "CN431"}
+"""What the training tells of schedules before its first step: how many steps `epochs` make, no file says."""
 _OF_MACHINES = {"bf16", "fp16", "tf32", "torch_compile", "use_cpu"}
 _SIGNS = ("Traceback", "object at 0x", "<class ", "ValidationError", "function-", "PydanticUndefined", "<function")
 
@@ -86,6 +88,8 @@ def try_fusion(text: str, base: Path, registry: Registry) -> Trial:
 def _late(error: ConsilienceError) -> Verdict:
     """Tells apart what only data or the machine can tell, and what the check should have told."""
     if all(fault.path[:1] == ("sources",) for fault in error.diagnostics) or isinstance(error, DataError):
+        return Verdict.NO_DATA
+    if all(fault.code in _OF_STEPS for fault in error.diagnostics):
         return Verdict.NO_DATA
     if all(fault.code == "CN130" and set(fault.path) & _OF_MACHINES for fault in error.diagnostics):
         return Verdict.NO_MACHINE

@@ -1,4 +1,4 @@
-"""The world that tried fusions live in: two tiny checkpoints, two tiny graphs and four tiny tables, made once.
+"""The world that tried fusions live in: two tiny checkpoints, two tiny graphs and five tiny tables, made once.
 
 `python -m tests.soundness.world FOLDER` writes it, so that a finding's file can be tried by hand.
 """
@@ -16,6 +16,7 @@ from tests.conftest import save_bert
 __all__ = [
     "CHECKPOINTS",
     "GRAPHS",
+    "HUB",
     "MOST_LABELS",
     "MOST_TOKENS",
     "SPACES",
@@ -28,6 +29,8 @@ CHECKPOINTS = {"tiny": 16, "slim": 8, "headed": 16}
 """The folder and the width of each checkpoint; the last has the head too that it learnt to guess words with."""
 GRAPHS = ("film.ttl", "city.ttl")
 TABLES = ("reviews.csv", "comments.jsonl", "notes.tsv", "daily/{split}.csv")
+HUB = "parted"
+"""A folder in the form of the hub, whose files name their splits."""
 SPACES = {"psychology.sentiment": 4, "psychology.ekman": 7, "psychology.goemotions": 28}
 """The label spaces of plugins, and how many labels each has."""
 MOST_LABELS = 4
@@ -72,6 +75,7 @@ def write_world(folder: Path) -> Path:
     (folder / "daily").mkdir()
     for split, count in (("train", 36), ("validation", 6), ("test", 5)):
         _write_csv(folder / "daily" / f"{split}.csv", list(_rows(split, count)), ",")
+        _write_parquet(folder / HUB / "data" / f"{split}-00000.parquet", list(_rows(f"{HUB}{split}", count)))
     return folder
 
 
@@ -89,6 +93,14 @@ def _write_csv(path: Path, rows: list[dict[str, object]], delimiter: str) -> Non
             writer.writerow([_cell(value) for value in row.values()])
 
 
+def _write_parquet(path: Path, rows: list[dict[str, object]]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+
+
 def _cell(value: object) -> object:
     return ";".join(map(str, value)) if isinstance(value, list) else "" if value is None else value
 
@@ -103,6 +115,7 @@ def _rows(name: str, count: int) -> Iterator[dict[str, object]]:
         labels = dict(_labels(number, len(words)))
         row |= dict.fromkeys(labels) if number % 7 == 6 else labels
         row["genre"] = "drama" if number % 3 else "comedy"
+        row["counts"] = None if number % 5 == 4 else number % 4 / 2
         yield row
 
 

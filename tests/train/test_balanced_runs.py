@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.train.weighed import ROWS, batches_of, make_plan, make_step, take
 
 from consilience import Fusion, RunError, check
 from consilience.train import Run, train
+from consilience.train._sharded import shard
 from consilience.train._steps import check_whole
 
 BY_GRADIENTS = ["gradnorm", {"use": "gradnorm", "over": "parameters"}]
@@ -56,12 +58,16 @@ def test_a_log_line_without_rows_of_a_loss_is_written(tmp_path: Path, tiny: Path
 @pytest.mark.parametrize("balance", [*BY_GRADIENTS, "dwa", "random"])
 @pytest.mark.parametrize("keys", [{}, {"bf16": True, "gradient_accumulation_steps": 2}])
 def test_a_run_learns_under_it(tmp_path: Path, tiny: Path, balance: Any, keys: dict[str, Any]) -> None:
-    run = train(make_fusion(tmp_path, tiny, balance, **keys), tmp_path / "runs", progress=False)
+    written = make_fusion(tmp_path, tiny, balance, **keys).to_dict()
+    written["losses"]["rating_loss"]["weight"] = 0.5
+    run = train(Fusion(base=tmp_path, **written), tmp_path / "runs", progress=False)
     told = [line for line in lines(run) if "loss" in line]
     assert len(told) == (2 if keys else 4)
     assert all(isinstance(value, float | int) for line in told for value in line.values())
-    has_weights = {name.partition("/")[2] for name in told[-1] if name.startswith("weight/")}
-    assert has_weights == ({"opinion_loss", "rating_loss"} if balance in BY_GRADIENTS else set())
+    for group in ("weight", "balance"):
+        names = {name.partition("/")[2] for name in told[-1] if name.startswith(f"{group}/")}
+        assert names == {"opinion_loss", "rating_loss"}
+    assert told[-1]["weight/rating_loss"] == pytest.approx(0.5 * told[-1]["balance/rating_loss"])
     space = "representation_" if balance == "gradnorm" else ""
     asked = {f"{space}gradient_norm/task", f"{space}gradient_norm/critics", f"{space}cosine/critics/task"}
     assert asked <= told[-1].keys() or balance not in BY_GRADIENTS
@@ -141,6 +147,48 @@ def test_shards_are_refused(tmp_path: Path, tiny: Path) -> None:
     )
     check_whole(plan, DistributedType.MULTI_GPU)
     check_whole(check(make_fusion(tmp_path, tiny, "fixed")), DistributedType.FSDP)
+
+
+def test_what_shards_have_not_whole_is_told_at_once(tmp_path: Path, tiny: Path) -> None:
+    written = make_fusion(tmp_path, tiny, {"balance": "fixed", "gradients_every": 2}).to_dict()
+    encoder = next(name for name, node in written["modules"].items() if node["use"] == "text_encoder")
+    written["modules"][encoder]["tune"] = {"use": "adalora"}
+    with pytest.raises(RunError) as caught:
+        check_whole(check(Fusion(base=tmp_path, **written)), DistributedType.FSDP)
+    assert [str(replace(fault, place=None)) for fault in caught.value.diagnostics] == [
+        "error CN761 at objective.gradients_every\n"
+        "  found     gradients_every, in a training that FSDP shards\n"
+        "  expected  processes that each hold the model, such as DDP's\n"
+        "  fix       # remove the key gradients_every",
+        f"error CN741 at modules.{encoder}.tune\n"
+        "  found     adalora, which acts in the steps, in a training that FSDP shards\n"
+        "  expected  processes that each hold the model, such as DDP's\n"
+        "  fix       tune: lora",
+    ]
+
+
+def test_wishes_of_shards_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    state = SimpleNamespace(distributed_type=DistributedType.MULTI_CPU, fsdp_plugin=SimpleNamespace(fsdp_version=1))
+    with pytest.raises(RunError) as on_cpu:
+        shard(SimpleNamespace(state=state), SimpleNamespace())  # type: ignore[arg-type]
+    assert str(on_cpu.value) == (
+        "error CN739 at train.use_cpu\n"
+        "  found     FSDP on CPUs, on a machine with cuda\n"
+        "  expected  the accelerator, or a machine that shows none: torch would put the shards there\n"
+        "  fix       CUDA_VISIBLE_DEVICES= accelerate launch ..."
+    )
+    state.distributed_type = DistributedType.FSDP
+    with pytest.raises(RunError) as old:
+        shard(SimpleNamespace(state=state), SimpleNamespace())  # type: ignore[arg-type]
+    assert str(old.value) == (
+        "error CN740 at the file\n"
+        "  found     FSDP of version 1\n"
+        "  expected  version 2: the first flattens the parameters, and no rate, tuner or checkpoint finds its own\n"
+        "  fix       fsdp_config: {fsdp_version: 2}  # in the launcher's configuration"
+    )
 
 
 SCRIPT = """

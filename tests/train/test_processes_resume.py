@@ -36,8 +36,12 @@ train(fusion, resume=next((folder / "runs").iterdir()), progress=False)
 """
 
 
+SHARDED = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "NO_WRAP"}
+
+
 @pytest.mark.slow
-def test_two_processes_stop_at_one_step_and_go_on_to_the_same_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launched", [{}, SHARDED], ids=["copied", "sharded"])
+def test_two_processes_stop_at_one_step_and_go_on_to_the_same_model(tmp_path: Path, launched: dict[str, str]) -> None:
     """Step 4 is in the middle of the second epoch, where transformers alone would go on in the order of the first."""
     hard_fusion(tmp_path / "data")
     (tmp_path / "script.py").write_text(SCRIPT)
@@ -49,7 +53,7 @@ def test_two_processes_stop_at_one_step_and_go_on_to_the_same_model(tmp_path: Pa
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **launched},
     )
     assert done.returncode == 0, done.stderr
     assert [(tmp_path / f"step-{rank}").read_text() for rank in (0, 1)] == ["4", "4"]

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-from consilience.errors import ConsilienceError
+from consilience.cli._group import Commands, turn_off, uncollected
 
 __all__ = ["main"]
 
 _EPILOG = "Exit codes: 0 well, or warnings alone; 1 faults were found; 2 wrong usage; 130 interrupted; 143 ended."
-
-_GROUP = "consilience.plugins"
-"""That of `consilience.host`, which takes longer to import than the whole help."""
 
 KINDS = ["resource", "source", "input", "module", "loss", "metric", "tuner", "balancer"]
 
@@ -26,73 +19,14 @@ _RUNS = click.option(
 )
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leaves garbage alone: looking for it among the many objects of imports takes a fifth of a check's time.
-
-    What was made meanwhile counts as old then, so that nothing looks through it at once; nor when the process ends.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    atexit.register(gc.freeze)
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()
-        if was_enabled:
-            gc.enable()
-
-
-class _Commands(click.Group):
-    """Turns what Consilience raises into diagnostics; a fault of the program keeps its traceback."""
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Finds a command of Consilience, or what the plugin of a namespace of that name offers."""
-        own = super().get_command(context, name)
-        if own is not None:
-            return own
-        from consilience.cli._own_commands import commands_of
-
-        return commands_of(name)
-
-    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Names the plugins that are installed, which are not imported for it."""
-        from importlib.metadata import entry_points
-
-        if names := sorted({point.name for point in entry_points(group=_GROUP)} - {"standard"}):
-            with formatter.section("Plugins"):
-                formatter.write_text(f"{', '.join(names)}; `consilience NAME --help` lists the commands of one.")
-        super().format_epilog(context, formatter)
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except ConsilienceError as error:
-            from consilience.cli._tell import tell
-
-            tell(error.diagnostics)
-            context.exit(1)
-        except KeyboardInterrupt:
-            context.exit(130)
-
-
-def _turn_off(context: click.Context, option: click.Parameter, is_set: bool) -> None:
-    """Turns the plugins off before a command is looked for, which could be one of theirs."""
-    if is_set:
-        from consilience.host import safe_mode
-
-        context.with_resource(safe_mode())
-
-
-@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="consilience", prog_name="consilience", message="%(prog)s %(version)s")
 @click.option(
     "--safe-mode",
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_turn_off,
+    callback=turn_off,
     help="Turns every plugin off; CONSILIENCE_DISABLE=NAME,... turns off some.",
 )
 def main() -> None:
@@ -118,7 +52,7 @@ def check(files: tuple[str, ...], form: str, has_data: bool) -> None:
 
     Tells all faults in one run, each with its place and a fix. `consilience explain CODE` says more of one.
     """
-    with _uncollected():
+    with uncollected():
         from consilience.cli._check import Reading, check_files
 
         check_files(files, form, Reading.DATA if has_data else Reading.FILE)
@@ -146,7 +80,7 @@ def graph(file: str, form: str | None, output: str | None, is_counted: bool) -> 
     As html it is one page to look around in, which needs no network. A broken file is drawn too; its faults are told,
     and the exit code is 1.
     """
-    with _uncollected():
+    with uncollected():
         from consilience.cli._graph import Counting, draw_file
 
         draw_file(file, form, output, Counting.PARAMETERS if is_counted else Counting.NONE)
@@ -158,7 +92,7 @@ def graph(file: str, form: str | None, output: str | None, is_counted: bool) -> 
 def plugins(context: click.Context, as_json: bool) -> None:
     """Lists the installed plugins, and what is wrong with one; `doctor` looks closer."""
     if context.invoked_subcommand is None:
-        with _uncollected():
+        with uncollected():
             from consilience.cli._plugins import list_plugins
 
             list_plugins(as_json)
@@ -194,7 +128,7 @@ def check_plugin(path: str, keep: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Writes JSON: an array, or an object for one NAME.")
 def components(name: str | None, kind: str | None, as_json: bool) -> None:
     """Lists what fusions can use; of one NAME, its ports, keys, help, and a line for a file."""
-    with _uncollected():
+    with uncollected():
         from consilience.cli._components import list_components, show_component
 
         show_component(name, as_json) if name else list_components(kind, as_json)
@@ -219,7 +153,7 @@ def new(discipline: str, kind: str | None, output: str | None) -> None:
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="Where to write it, instead of standard output.")
 def schema(output: str | None) -> None:
     """Writes the JSON Schema of the fusion file, with all that is installed, for editors to complete and check by."""
-    with _uncollected():
+    with uncollected():
         from consilience.cli._schema import write_schema
 
         write_schema(output)

@@ -4,28 +4,13 @@ from pluggy import HookimplMarker
 from pydantic import Field
 
 from consilience.declare._balancer import Balancer, GradientBalancer, Sees
-from consilience.declare._component import (
-    Checkpoint,
-    Component,
-    Dims,
-    Fault,
-    Input,
-    Loss,
-    Metric,
-    Module,
-    Resource,
-    Source,
-    Tuner,
-    UnfitFaultError,
-    UnknownDimError,
-    Unsolved,
-    Use,
-    upstream,
-)
+from consilience.declare._component import Component, Use, upstream
 from consilience.declare._deprecated import ConsilienceDeprecationWarning, Deprecation, deprecated
 from consilience.declare._dim import Dim, Size
+from consilience.declare._fault import Fault, UnfitFaultError
 from consilience.declare._fields import FIELD_TYPES, FieldType
 from consilience.declare._fusion import SECTIONS, Draft, Fusion
+from consilience.declare._kinds import Checkpoint, Input, Loss, Metric, Module, Resource, Source, Tuner
 from consilience.declare._labels import LabelSpace, Relation
 from consilience.declare._location import Location
 from consilience.declare._mixing import Mixing
@@ -57,6 +42,7 @@ from consilience.declare._ports import (
 from consilience.declare._salvage import salvage
 from consilience.declare._schedule import Schedule
 from consilience.declare._shapes import Shapes
+from consilience.declare._solved import Dims, UnknownDimError, Unsolved
 from consilience.declare._training import TrainingKeys, TrainSettings
 from consilience.declare._validation import diagnostics_of, show
 from consilience.errors import DataError, DeclarationError, Diagnostic, Part, Place, Related, Severity, nearest

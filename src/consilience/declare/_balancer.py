@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-from consilience.declare._component import Component, Fault
+from consilience.declare._component import Component
+from consilience.declare._fault import Fault
 
 __all__ = ["Balancer", "GradientBalancer", "Sees"]
 
@@ -18,6 +19,10 @@ class Balancer(Component):
     """Whether it weighs the losses by their gradients in parameters that several of them train."""
     needs_several_losses: ClassVar[bool] = False
     """Whether there is nothing for it to weigh where the fusion has one loss."""
+    varies: ClassVar[bool] = True
+    """Whether the log is to tell what it gives: False for one whose factors are always 1."""
+    idle_epochs: ClassVar[int] = 0
+    """How many epochs have to end before it weighs anything: a training of no more gains nothing by it."""
 
     def faults_on(self, objectives: tuple[str, ...]) -> Iterable[Fault]:
         """Tells what is wrong with balancing these: the losses, or what else it weighs; must stay light.

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
-from consilience.declare._component import Component, Input, Loss, Metric, Module, Resource, Source
+from consilience.declare._component import Component
 from consilience.declare._fields import FieldType
+from consilience.declare._kinds import Input, Loss, Metric, Module, Resource, Source
 from consilience.declare._misplaced import take_out_misplaced
 from consilience.declare._mixing import Mixing
 from consilience.declare._nodes import (

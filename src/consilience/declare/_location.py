@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
-from consilience.declare._component import Fault
+from consilience.declare._fault import Fault
 from consilience.declare._paste import paste
 from consilience.errors import nearest
 

@@ -5,37 +5,33 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from consilience.declare import _said
 from consilience.declare._characters import (
-    REFUSED,
     REFUSED_ESCAPE,
     REPLACEMENT,
     escape,
     join_pairs,
-    refused_character,
     show,
 )
 from consilience.declare._collection import LEFT_OUT, Anchored, Collection, Spots
-from consilience.declare._document import Document, Lines, Spot
+from consilience.declare._document import Document, Spot
 from consilience.declare._events import Unreadable, exact_events, has_quick_events, quick_events, stretch
 from consilience.declare._file import MOST_BYTES, file_text, too_large
+from consilience.declare._noted import Noted, diagnostic_of
 from consilience.declare._said import Said
 from consilience.declare._scalars import plain_value
-from consilience.errors import DeclarationError, Diagnostic, Part, Path, Place, Related, sort_diagnostics
+from consilience.errors import DeclarationError, Part, Path, Place, Related, sort_diagnostics
 
 __all__ = ["Document", "read_file", "read_text"]
 
 MOST_VALUES = 100_000
 """Room for 5,000 nodes of 20 values each."""
 MOST_LEVELS = 64
-MOST_FAULTS = 100
-MOST_REFUSED = 10
 
 _WRITTEN_TAG = re.compile(r"(?:&\S+\s+)?(!\S*)")
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
@@ -70,9 +66,7 @@ class _Reader:
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
-        self.faults: list[Diagnostic] = []
-        self.doubtful: set[Path] = set()
-        self.has_replaced = False
+        self.noted = Noted(text, file)
         self.root: Any = None
         self.root_spot: Spot | None = None
         self.documents = 0
@@ -81,13 +75,9 @@ class _Reader:
         self.open: list[Collection] = []
         self.anchors: dict[str, Anchored] = {}
 
-    @cached_property
-    def lines(self) -> Lines:
-        return Lines(self.text, self.file)
-
     def read(self, events: Callable[[str], Iterator[yaml.Event]]) -> Document:
         """Reads the whole; lets Unreadable pass, and raises DeclarationError at what makes the rest untrustworthy."""
-        for event in events(self.replace_refused()):
+        for event in events(self.noted.replace_refused()):
             if isinstance(event, yaml.NodeEvent):
                 parent = self.open[-1] if self.open else None
                 if parent and parent.key is None and isinstance(parent.value, dict):
@@ -100,31 +90,22 @@ class _Reader:
                 self.start_document(event)
         spot = self.root_spot
         if spot is None or not isinstance(self.root, dict):
-            place = self.place(spot.start, spot.end) if spot else Place(self.file, 1, 1)
-            self.stop(_said.no_declaration(self.root), (), place)
-        faults = tuple(sort_diagnostics(self.faults))
-        return Document(self.root, self.file, self.text, spot, faults, frozenset(self.doubtful))
-
-    def replace_refused(self) -> str:
-        """Tells the characters that no text may hold; gives the text without them, every offset as it was."""
-        refused = [refused_character(match, self.file) for match in islice(REFUSED.finditer(self.text), MOST_REFUSED)]
-        if len(refused) >= MOST_REFUSED:
-            raise DeclarationError(refused)
-        self.faults += refused
-        self.has_replaced = bool(refused)
-        return REFUSED.sub(REPLACEMENT, self.text) if refused else self.text
+            place = self.noted.place(spot.start, spot.end) if spot else Place(self.file, 1, 1)
+            self.noted.stop(_said.no_declaration(self.root), (), place)
+        faults = tuple(sort_diagnostics(self.noted.faults))
+        return Document(self.root, self.file, self.text, spot, faults, frozenset(self.noted.doubtful))
 
     def syntax_fault(self, error: Unreadable) -> DeclarationError:
         """Tells where the text ceases to be YAML, if no refused character is the likelier cause."""
-        if self.has_replaced or any(fault.expected == _said.PLAIN_SPACES for fault in self.faults):
-            return DeclarationError(self.faults)
-        said, place = _said.no_syntax(error.problem), self.lines.point(error.offset)
-        return DeclarationError([*self.faults, _diagnostic(said, self.path(), place)])
+        if self.noted.has_replaced or any(fault.expected == _said.PLAIN_SPACES for fault in self.noted.faults):
+            return DeclarationError(self.noted.faults)
+        said, place = _said.no_syntax(error.problem), self.noted.point(error.offset)
+        return DeclarationError([*self.noted.faults, diagnostic_of(said, self.path(), place)])
 
     def start_document(self, event: yaml.Event) -> None:
         self.documents += 1
         if self.documents > 1:
-            self.stop(_said.second_document(), (), self.place(*stretch(event)))
+            self.noted.stop(_said.second_document(), (), self.noted.place(*stretch(event)))
 
     def path(self) -> Path:
         """Gives the path of the value that is being read, or of the mapping whose key is."""
@@ -139,14 +120,14 @@ class _Reader:
         mapping.key_start, mapping.key_end, mapping.is_left_out = start, end, False
         self.refuse_tag(event)
         if isinstance(event, yaml.CollectionStartEvent):
-            place = self.place(mapping.key_start, mapping.key_end)
+            place = self.noted.place(mapping.key_start, mapping.key_end)
             mapping.key, mapping.is_left_out = f"key at {place.line}:{place.column}", True
             self.enter(event, is_key=True)
             return
         key = self.key_text(event, mapping)
-        if self.has_replaced and REPLACEMENT in key:
+        if self.noted.has_replaced and REPLACEMENT in key:
             key = key.replace(REPLACEMENT, "")
-            self.doubtful.add((*self.path(), key))
+            self.noted.doubtful.add((*self.path(), key))
         assert isinstance(mapping.spots, dict)
         first = mapping.spots.get(key)
         if first is not None and not mapping.is_left_out:
@@ -165,17 +146,20 @@ class _Reader:
         if said is None:
             return key
         path = self.path()
-        self.report(said, path, self.place(mapping.key_start, mapping.key_end), Part.KEY)
+        self.noted.report(said, path, self.noted.place(mapping.key_start, mapping.key_end), Part.KEY)
         mapping.is_left_out = key in ("", "<<") or said.expected == _said.PLAIN_SPACES
-        self.doubtful.add(path if mapping.is_left_out else (*path, show(key)))
+        self.noted.doubtful.add(path if mapping.is_left_out else (*path, show(key)))
         return show(key)
 
     def report_doubled(self, key: str, spot: Spot, mapping: Collection) -> None:
         """Tells of a key that stands twice; the first of the two is kept."""
-        path, first = (*self.path(), key), self.place(spot.key_start, spot.key_end)
-        said, place = _said.doubled_key(key, first.line, first.column), self.place(mapping.key_start, mapping.key_end)
-        self.report(said, path, place, Part.KEY, Related(path, "first here", first))
-        self.doubtful.add(path)
+        path, first = (*self.path(), key), self.noted.place(spot.key_start, spot.key_end)
+        said, place = (
+            _said.doubled_key(key, first.line, first.column),
+            self.noted.place(mapping.key_start, mapping.key_end),
+        )
+        self.noted.report(said, path, place, Part.KEY, Related(path, "first here", first))
+        self.noted.doubtful.add(path)
         mapping.is_left_out = True
 
     def read_value(self, event: yaml.NodeEvent, parent: Collection | None) -> None:
@@ -209,7 +193,7 @@ class _Reader:
         """Opens a collection; stops at one that lies too deep."""
         start, end = self.span(event)
         if len(self.open) >= MOST_LEVELS:
-            self.stop(_said.too_deep(MOST_LEVELS), self.path(), self.place(start, end))
+            self.noted.stop(_said.too_deep(MOST_LEVELS), self.path(), self.noted.place(start, end))
         opened = Collection({}, {}, start) if isinstance(event, yaml.MappingStartEvent) else Collection([], [], start)
         opened.is_key = is_key
         if event.anchor:
@@ -229,8 +213,8 @@ class _Reader:
         else:
             path = self.path()[:-1]
             said = _said.no_name("a mapping" if isinstance(closed.value, dict) else "a list")
-            self.report(said, path, self.place(closed.start, self.end), Part.KEY)
-            self.doubtful.add(path)
+            self.noted.report(said, path, self.noted.place(closed.start, self.end), Part.KEY)
+            self.noted.doubtful.add(path)
 
     def attach(self, value: Any) -> None:
         if self.open:
@@ -255,14 +239,14 @@ class _Reader:
             start, end = written.span(1)
         text = event.value if isinstance(event, yaml.ScalarEvent) and tag in _TEXT_TAGS else None
         path = self.path()
-        self.report(_said.tag(written[1] if written else tag, text), path, self.place(start, end))
-        self.doubtful.add(path)
+        self.noted.report(_said.tag(written[1] if written else tag, text), path, self.noted.place(start, end))
+        self.noted.doubtful.add(path)
 
     def scalar(self, event: yaml.ScalarEvent) -> Any:
         text: str = event.value
-        if self.has_replaced and REPLACEMENT in text:
+        if self.noted.has_replaced and REPLACEMENT in text:
             text = text.replace(REPLACEMENT, "")
-            self.doubtful.add(self.path())
+            self.noted.doubtful.add(self.path())
         if not event.style and event.tag not in _TEXT_TAGS:
             try:
                 return plain_value(text)
@@ -279,8 +263,8 @@ class _Reader:
     def leave_out(self, said: Said, event: yaml.NodeEvent) -> Any:
         """Reports a value, and gives what stands for one that is left out."""
         path = self.path()
-        self.report(said, path, self.place(*self.span(event)))
-        self.doubtful.add(path)
+        self.noted.report(said, path, self.noted.place(*self.span(event)))
+        self.noted.doubtful.add(path)
         return LEFT_OUT
 
     def expand(self, event: yaml.NodeEvent) -> tuple[Any, Spots | None]:
@@ -298,7 +282,7 @@ class _Reader:
         if not isinstance(value, dict | list):
             return value
         if len(path) >= MOST_LEVELS:
-            self.stop(_said.too_deep(MOST_LEVELS), path, self.place(*self.span(event)))
+            self.noted.stop(_said.too_deep(MOST_LEVELS), path, self.noted.place(*self.span(event)))
         copied: dict[str | int, Any] = {}
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             self.admit(event, (*path, key))
@@ -309,21 +293,4 @@ class _Reader:
         """Counts one more value, and stops at the bound."""
         self.count += 1
         if self.count > MOST_VALUES:
-            self.stop(_said.too_many(MOST_VALUES), path or self.path(), self.place(*self.span(event)))
-
-    def place(self, start: int, end: int) -> Place:
-        return self.lines.place(start, end)
-
-    def report(self, said: Said, path: Path, place: Place, part: Part = Part.VALUE, *related: Related) -> None:
-        self.faults.append(_diagnostic(said, path, place, part, *related))
-        if len(self.faults) >= MOST_FAULTS:
-            raise DeclarationError(self.faults)
-
-    def stop(self, said: Said, path: Path, place: Place) -> NoReturn:
-        self.report(said, path, place)
-        raise DeclarationError(self.faults)
-
-
-def _diagnostic(said: Said, path: Path, place: Place, part: Part = Part.VALUE, *related: Related) -> Diagnostic:
-    code, found, expected, fix = said
-    return Diagnostic(code, path, found, expected, fix, place, part=part, related=related)
+            self.noted.stop(_said.too_many(MOST_VALUES), path or self.path(), self.noted.place(*self.span(event)))

@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import (
 
 from consilience.declare import Dim, Dtype, GradientBalancer, Loss, Many, Port, Shapes
 from consilience.errors import DeclarationError, Diagnostic
+from consilience.fuse._balancer import in_balancer, misweighed
 from consilience.fuse._build import WrongOutputs, attribute
 from consilience.fuse._honour_balancer import check_gradient_balancer
 from consilience.plan import Plan, PlanNode, Ref
@@ -147,37 +148,35 @@ def _balance(model: FusedModel, plan: Plan) -> Iterator[Diagnostic]:
     """Sees that the balancer gives a factor for every loss, and its penalties apart."""
     names = [node.name for node in plan.of("losses")]
     name = plan.fusion.objective.balance["use"]
-    try:
+    with in_balancer(plan, "forward"):
         given = model.balancer({loss: torch.ones(()) for loss in names})
-    except Exception as error:
-        error.add_note(f"in the forward of the balancer {name}")
-        raise
-    is_pair = isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, Mapping) for part in given)
-    if not is_pair or set(given[0]) != set(names) or not set(given[1]) <= set(names):
-        found = f"{type(given).__name__} from {name}"
+    wrong = misweighed(given, names, names)
+    if wrong is not None:
         expected = "({loss: factor}, {loss: penalty}), with a factor for every loss"
         fix = f"# mend the forward of {name}"
-        yield Diagnostic("CN312", ("objective", "balance"), found, expected, fix)
+        yield Diagnostic("CN312", ("objective", "balance"), f"{wrong} from {name}", expected, fix)
 
 
 def _count(model: FusedModel, node: PlanNode, values: Mapping[str, Tensor]) -> Iterator[Diagnostic]:
-    """Sees that the `count` of a loss gives one number an example."""
+    """Sees that the `count` of a loss gives one number an example: of two batches, so that none is right by chance."""
     target = model.plan.target_of(node.name)
     counter = getattr(model.nodes[node.name], "count", None)
     if counter is None or target is None:
         return
-    try:
-        counted = counter(values[str(target)])
-    except _UNTRACEABLE:
-        return
-    except Exception as error:
-        attribute(error, model.plan, node, "count")
-        raise
-    batch = len(values[str(target)])
-    if not isinstance(counted, Tensor) or counted.shape != (batch,):
-        found = f"{_shown(counted)} from the count of {node.component}"
-        fix = f"# mend count of {node.component}: one number an example"
-        yield Diagnostic("CN312", (node.section, node.name), found, f"Float[batch={batch}]", fix)
+    asked = values[str(target)]
+    for batch in (asked, torch.cat([asked, asked])):
+        try:
+            counted = counter(batch)
+        except _UNTRACEABLE:
+            return
+        except Exception as error:
+            attribute(error, model.plan, node, "count")
+            raise
+        if not isinstance(counted, Tensor) or counted.shape != (len(batch),):
+            found = f"{_shown(counted)} from the count of {node.component}"
+            fix = f"# mend count of {node.component}: one number an example"
+            yield Diagnostic("CN312", (node.section, node.name), found, f"Float[batch={len(batch)}]", fix)
+            return
 
 
 def _shown(value: Any) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from consilience.declare import GradientBalancer, Sees
 from consilience.errors import Diagnostic
+from consilience.fuse._balancer import in_balancer
 from consilience.plan import Plan, objectives_of
 
 __all__ = ["check_gradient_balancer"]
@@ -26,12 +27,8 @@ def check_gradient_balancer(module: nn.Module, plan: Plan, declared: GradientBal
     rows = torch.eye(len(names), dtype=torch.float64)
     if declared.sees is Sees.JACOBIAN:
         rows = torch.cat([rows, rows], dim=1).float()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            given = module(rows, torch.ones(len(names), dtype=torch.float64), names)
-    except Exception as error:
-        error.add_note(f"in the forward of the balancer {name}")
-        raise
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), in_balancer(plan, "forward"):
+        given = module(rows, torch.ones(len(names), dtype=torch.float64), names)
     if not isinstance(given, Tensor) or given.shape != rows.shape[1:] or not torch.isfinite(given).all():
         shown = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
         expected = f"Float[{rows.shape[1]}], all of it finite"

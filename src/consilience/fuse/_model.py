@@ -14,8 +14,10 @@ from transformers.utils.generic import ModelOutput
 
 from consilience.declare import GradientBalancer, Loss, Many
 from consilience.errors import DeclarationError, Diagnostic, RunError
+from consilience.fuse._balancer import in_balancer
 from consilience.fuse._build import WrongOutputs, attribute, build_nodes, node_seed
 from consilience.fuse._config import FusedConfig
+from consilience.fuse._counted import counts_of
 from consilience.fuse._files import load, relocated, write_companions
 from consilience.fuse._honour import check_honour
 from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check, objectives_of
@@ -101,7 +103,7 @@ class FusedModel(PreTrainedModel):
         declared, weighed = self.plan.balancer, tuple(node.name for node in self.plan.of("losses"))
         if isinstance(declared, GradientBalancer):
             weighed = tuple(objectives_of(self.plan, declared.per))
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), in_balancer(self.plan, "build"):
             torch.manual_seed(node_seed(self.plan.fusion.train.seed, "objective.balance"))
             balancer = declared.build(weighed)
         if not isinstance(balancer, nn.Module):
@@ -122,6 +124,13 @@ class FusedModel(PreTrainedModel):
                 tied[name] = first[id(parameter)]
             first.setdefault(id(parameter), name)
         return tied
+
+    def get_input_embeddings(self) -> nn.Module | None:  # type: ignore[override]
+        """Gives None: a fusion may have several tables of embeddings, and none of them is the model's own.
+
+        FSDP asks for one, to shard it by itself.
+        """
+        return None
 
     def initialize_weights(self) -> None:
         """Leaves the weights as they are: every component initialises its own when it is built."""
@@ -201,7 +210,8 @@ class FusedModel(PreTrainedModel):
     def count(self, loss: str, batch: Mapping[str, Tensor]) -> Tensor | None:
         """Counts what each example of a batch brings to a loss (`Float["batch"]`); None for a loss of one number.
 
-        An example counts only if it has every field behind the loss.
+        An example counts only if it has every field behind the loss. What a loss counts below 0, or not finite, is no
+        number; raises `RunError` where it does not give one number an example.
         """
         node = self.plan.nodes[loss]
         assert isinstance(node.declaration, Loss)
@@ -212,12 +222,7 @@ class FusedModel(PreTrainedModel):
         counter = getattr(self.nodes[loss], "count", None)
         if counter is None or target is None:
             return present.float()
-        try:
-            counted = counter(batch[str(target)])
-        except Exception as error:
-            attribute(error, self.plan, node, "count")
-            raise
-        return torch.where(present, counted, 0)
+        return torch.where(present, counts_of(self.plan, node, self.nodes[loss], batch[str(target)]), 0)
 
     def present(self, node: str, batch: Mapping[str, Tensor]) -> Tensor:
         """Tells the examples (`Bool["batch"]`) that have all that a loss or metric needs of them."""

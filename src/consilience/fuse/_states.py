@@ -18,13 +18,14 @@ STATES = "plugins.json"
 
 
 def states_of(model: FusedModel) -> dict[str, Any]:
-    """Asks the plugins for what they keep; raises `RunError` where JSON cannot write it."""
+    """Asks the plugins for what they keep; raises `RunError` where JSON cannot write it, or would give back another."""
     states = model.plan.call("consilience_state", model=model)
     for namespace, state in states.items():
         try:
             if not isinstance(state, Mapping):
                 raise TypeError(f"a value of type {type(state).__name__}, and no mapping")
-            json.dumps(state, allow_nan=False)
+            json.dumps(state, allow_nan=False, ensure_ascii=False).encode("utf-8")
+            _refuse_keys(state)
         except (TypeError, ValueError, RecursionError) as error:
             raise RunError(_no_json(namespace, error)) from error
     return states
@@ -52,6 +53,17 @@ def restore_states(model: FusedModel, folder: Path) -> None:
     for namespace in model.plan.namespaces:
         if namespace in kept:
             model.plan.registry.call("consilience_state_restored", [namespace], model=model, state=kept[namespace])
+
+
+def _refuse_keys(value: Any, path: str = "") -> None:
+    """Raises TypeError for a key that is no text: JSON would make one of it, and hand that back."""
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        if isinstance(value, dict) and not isinstance(key, str):
+            where = f" in {path}" if path else ""
+            raise TypeError(f"the key {key}{where}, of type {type(key).__name__}, and no text")
+        if isinstance(item, dict | list | tuple):
+            _refuse_keys(item, f"{path}.{key}" if path else str(key))
 
 
 def _no_json(namespace: str, error: Exception) -> Diagnostic:

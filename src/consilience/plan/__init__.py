@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, Survey, check, survey
 from consilience.plan._fitted import fitted_of
-from consilience.plan._plan import TARGET, TASK, Edge, Plan, PlanNode, Ref
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import TARGET, Edge, PlanNode, Ref
 from consilience.plan._schedules import schedule_faults
 from consilience.plan._trunk import objectives_of, trunk_of
 from consilience.plan._weighing import rests, schedules_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from consilience.declare import Balancer, Component, Fault, GradientBalancer, Sees
-from consilience.errors import Part, Severity
+from consilience.errors import Part, Path, Severity
 from consilience.plan._declarations import tell_own_faults
 from consilience.plan._gradient import Ways
 from consilience.plan._names import discipline_of
-from consilience.plan._plan import Edge
+from consilience.plan._plan_node import Edge
 from consilience.plan._resolved import Resolved
 from consilience.plan._trunk import trunk_between
 
@@ -36,6 +36,7 @@ def check_balancer(resolved: Resolved, edges: Iterable[Edge], ways: Ways, weight
     if balancer.needs_several_losses and len(weighed) == 1:
         found, expected = f"{name} over one loss", "several losses to weigh against each other"
         resolved.fault("CN413", _PATH, found, expected, "balance: fixed", severity=Severity.WARNING)
+    _check_epochs(resolved, balancer, name)
     objectives: dict[str, tuple[str, ...]] = {loss: (loss,) for loss in weighed}
     if isinstance(balancer, GradientBalancer):
         objectives = _objectives(resolved, balancer, weighed)
@@ -55,6 +56,26 @@ def _check_settings(resolved: Resolved, balancer: Balancer) -> None:
             found = f"true, for {wanted}, beside {asks}, which takes gradients one by one"
             fix = "bf16: true" if key == "fp16" else "torch_compile: false"
             resolved.fault("CN462", ("train", key), found, f"false, beside {asks}", fix, Part.KEY)
+
+
+def _check_epochs(resolved: Resolved, balancer: Balancer, name: str) -> None:
+    """Warns of a balancer that begins to weigh when the training is over, as far as the file tells its epochs."""
+    train, idle = resolved.fusion.train, balancer.idle_epochs
+    streamed = [source for source, node in resolved.fusion.sources.items() if node.streaming]
+    if not idle or ("train",) in resolved.lost or ("train", "epochs") in resolved.lost:
+        return
+    begins = f"{name} weighs nothing before the end of epoch {idle}"
+    if streamed:
+        found = f"{begins}, and {streamed[0]} is streamed: no epoch ends"
+        expected = "a balancer that weighs from step to step"
+        resolved.fault("CN433", _PATH, found, expected, "balance: fixed", severity=Severity.WARNING)
+    elif train.arguments.get("max_steps") is None and train.epochs <= idle:
+        found = f"{train.epochs:g}, and {begins}"
+        is_written = "epochs" in train.model_fields_set
+        path: Path = ("train", "epochs") if is_written else _PATH
+        expected, fix = f"more than {idle} epochs", f"epochs: {idle + 1}"
+        fix = fix if is_written else f"train: {{{fix}}}"
+        resolved.fault("CN433", path, found, expected, fix, severity=Severity.WARNING)
 
 
 def _faults_on(balancer: Component, objectives: tuple[str, ...]) -> Iterable[Fault]:

@@ -16,7 +16,8 @@ from consilience.plan._fitted import check_fitted
 from consilience.plan._graph import Link, has_cycle, in_order
 from consilience.plan._learning import check_learning
 from consilience.plan._names import discipline_of
-from consilience.plan._plan import TARGET, Edge, Plan, PlanNode
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import TARGET, Edge, PlanNode
 from consilience.plan._rates import check_rates
 from consilience.plan._resolve import resolve
 from consilience.plan._resolved import Resolved

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from consilience.declare import Input
-from consilience.plan._plan import TARGET, Edge, PlanNode
+from consilience.declare import Input, Loss
+from consilience.plan._plan_node import TARGET, Edge, PlanNode
 from consilience.plan._resolved import Resolved
+from consilience.plan._uses import uses_of
 
 __all__ = ["check_features"]
 
@@ -33,6 +34,9 @@ def _reasons(resolved: Resolved, node: PlanNode, feeding: dict[str, list[str]]) 
         yield f"{node.name} is trained"
     if streamed := [name for name, source in resolved.fusion.sources.items() if source.streaming]:
         yield f"{streamed[0]} is streamed, and nobody has its rows beforehand"
+    adding = _adding(resolved)
+    if node.name in adding:
+        yield f"{adding[node.name]} trains parameters of its own in it"
     seen, waiting = {node.name}, [node.name]
     while waiting:
         for source in feeding.get(waiting.pop(0), ()):
@@ -45,3 +49,14 @@ def _reasons(resolved: Resolved, node: PlanNode, feeding: dict[str, list[str]]) 
                 yield f"{source}, which feeds it, draws by chance"
             elif before.section == "modules" and before.is_trained:
                 yield f"{source}, which feeds it, is trained"
+            elif (before.share or source) in adding:
+                yield f"{source}, which feeds it, has trained parameters of {adding[before.share or source]} in it"
+
+
+def _adding(resolved: Resolved) -> dict[str, str]:
+    """Gives the nodes to which a loss adds parameters of its own, such as gates, each with that loss."""
+    found: dict[str, str] = {}
+    for loss in resolved.nodes.values():
+        if isinstance(loss.declaration, Loss) and loss.declaration.has_parameters:
+            found |= dict.fromkeys((name for _, name in uses_of(loss.declaration)), loss.name)
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from consilience.declare import Dims, Module, Port
-from consilience.plan._plan import TARGET, Edge, Plan, PlanNode
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import TARGET, Edge, PlanNode
 from consilience.plan._ports import port_of
 from consilience.plan._resolved import Resolved
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
 from consilience.declare import Loss, Port
-from consilience.plan._plan import TARGET, Edge, PlanNode
+from consilience.plan._plan_node import TARGET, Edge, PlanNode
 from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
 

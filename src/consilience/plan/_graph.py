@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx as nx
 
-    from consilience.plan._plan import Edge
+    from consilience.plan._plan_node import Edge
 
 __all__ = ["Link", "has_cycle", "in_order", "to_networkx"]
 

@@ -9,7 +9,7 @@ from consilience.errors import Path, nearest
 from consilience.plan._doubt import Unknown
 from consilience.plan._gradient import Ways
 from consilience.plan._mixing import check_mixing
-from consilience.plan._plan import Edge, PlanNode
+from consilience.plan._plan_node import Edge, PlanNode
 from consilience.plan._resolved import Resolved
 from consilience.plan._rows import check_rows
 from consilience.plan._terms import check_terms

@@ -10,7 +10,7 @@ from functools import cached_property
 from consilience.declare import FIELD_TYPES, Dtype, Loss, Many, Metric, Module, Port, Range
 from consilience.host import Offer
 from consilience.plan._names import namespace_of
-from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
+from consilience.plan._plan_node import TARGET, Edge, PlanNode, Ref
 from consilience.plan._ports import port_of
 from consilience.plan._references import MOST_TRIED, READABLE, rewired
 from consilience.plan._resolved import Resolved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consilience.plan._plan import TARGET, Edge
+from consilience.plan._plan_node import TARGET, Edge
 from consilience.plan._resolved import Resolved
 
 __all__ = ["Needs", "listed", "union"]

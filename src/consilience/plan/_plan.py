@@ -18,71 +18,21 @@ from consilience.declare import (
     LabelSpace,
     Loss,
     Many,
-    Module,
     Port,
-    Ports,
     Resource,
     Source,
-    Tuner,
 )
 from consilience.errors import Diagnostic
 from consilience.host import STANDARD, Registry
 from consilience.plan._graph import Link, to_networkx
-from consilience.plan._names import TASK, named, namespace_of
+from consilience.plan._names import named, namespace_of
+from consilience.plan._plan_node import TARGET, Edge, PlanNode, Ref
 from consilience.plan._weighing import weighing
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["TARGET", "TASK", "Edge", "Plan", "PlanNode", "Ref", "typed"]
-
-TARGET = "target"
-"""The name of the port by which a loss or metric reads its target."""
-
-
-@dataclass(frozen=True, order=True)
-class Ref:
-    """One port of one node; a field has one port, without a name."""
-
-    node: str
-    port: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.node}.{self.port}" if self.port else self.node
-
-
-@dataclass(frozen=True)
-class Edge:
-    """One tensor's way: from a port to a port, `index` counting the tensors of a variadic port."""
-
-    source: Ref
-    target: Ref
-    index: int = 0
-    key: tuple[str | int, ...] = ()
-    """The key of the file that declares it."""
-
-
-@dataclass(frozen=True)
-class PlanNode:
-    """One field or node of a checked fusion."""
-
-    name: str
-    section: str
-    discipline: str
-    component: str = ""
-    declaration: Component | None = None
-    inputs: Ports = field(default_factory=Ports)
-    outputs: Ports = field(default_factory=Ports)
-    share: str | None = None
-    tuner: Tuner | None = None
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether the node has parameters that training changes."""
-        if isinstance(self.declaration, Loss):
-            return self.declaration.has_parameters
-        is_module = isinstance(self.declaration, Module) and self.declaration.has_parameters
-        return is_module and self.tuner is not None and self.tuner.trains
+__all__ = ["Plan", "typed"]
 
 
 @dataclass(frozen=True)

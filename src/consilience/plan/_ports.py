@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from consilience.declare import Component, Dim, Input, Loss, Many, Metric, Module, Port, Ports
-from consilience.plan._plan import TARGET, PlanNode
+from consilience.plan._plan_node import TARGET, PlanNode
 
 __all__ = ["Dimmed", "Spoken", "keys_of", "port_of", "ports_of"]
 

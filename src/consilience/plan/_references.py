@@ -9,7 +9,7 @@ from typing import Any
 
 from consilience.declare import SECTIONS, Dtype, Fusion, Many, Port, paste
 from consilience.errors import Path, is_slip, nearest, shortlist
-from consilience.plan._plan import TARGET, PlanNode, Ref
+from consilience.plan._plan_node import TARGET, PlanNode, Ref
 from consilience.plan._ports import port_of
 from consilience.plan._resolved import Resolved
 

@@ -22,7 +22,7 @@ from consilience.errors import Part, Path, Related, nearest, shortlist
 from consilience.host import PLUGIN_ERRORS, STANDARD, Registry, innermost
 from consilience.plan._declarations import declaration_of, declare, offer_of
 from consilience.plan._names import TASK, discipline_of, named, namespace_of
-from consilience.plan._plan import PlanNode
+from consilience.plan._plan_node import PlanNode
 from consilience.plan._ports import ports_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._respell import respelt

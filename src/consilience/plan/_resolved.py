@@ -15,7 +15,7 @@ from consilience.declare import (
 )
 from consilience.errors import Diagnostic, Part, Path
 from consilience.host import Offer, Registry
-from consilience.plan._plan import PlanNode
+from consilience.plan._plan_node import PlanNode
 
 __all__ = ["Resolved"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from consilience.declare import ColumnMap, Fusion, Loss, Source, SourceNode, paste
 from consilience.errors import Part, Path, Related, Severity
 from consilience.plan._needs import Needs, listed, union
-from consilience.plan._plan import Edge, PlanNode
+from consilience.plan._plan_node import Edge, PlanNode
 from consilience.plan._resolved import Resolved
 from consilience.plan._splits import MEASURED, SPLITS, own_splits, splits_of, takes_all, tell_shares
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from consilience.declare import Dims, LabelSpace, Many, Port
 from consilience.errors import Path
 from consilience.plan._dims import DimClass, DimVariables, Fact, Varying
-from consilience.plan._plan import Edge, PlanNode
+from consilience.plan._plan_node import Edge, PlanNode
 from consilience.plan._ports import Dimmed, port_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._spaces import unmapped

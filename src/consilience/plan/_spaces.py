@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consilience.declare import LabelSpace, LossNode, MetricNode, Relation, paste
 from consilience.plan._dims import Conflict
-from consilience.plan._plan import TARGET, Edge
+from consilience.plan._plan_node import TARGET, Edge
 from consilience.plan._resolved import Resolved
 
 __all__ = ["Unmapped", "full_name", "mending", "unmapped", "wording"]

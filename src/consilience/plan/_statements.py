@@ -9,7 +9,7 @@ from consilience.declare import Dim, Dims, LabelSpace, Size, UnknownDimError, Un
 from consilience.errors import Path
 from consilience.host import PLUGIN_ERRORS, innermost, unknown_dim
 from consilience.plan._dims import LARGEST, Conflict, DimClass, DimVariables, Fact, Varying
-from consilience.plan._plan import Edge, PlanNode
+from consilience.plan._plan_node import Edge, PlanNode
 from consilience.plan._ports import Dimmed, Spoken, keys_of, port_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._spaces import wording

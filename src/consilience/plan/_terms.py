@@ -10,7 +10,7 @@ from consilience.plan._balancing import check_balancer
 from consilience.plan._gradient import Ways
 from consilience.plan._names import discipline_of
 from consilience.plan._needs import listed
-from consilience.plan._plan import TARGET, Edge, PlanNode, Ref
+from consilience.plan._plan_node import TARGET, Edge, PlanNode, Ref
 from consilience.plan._resolved import Resolved
 from consilience.plan._uses import uses_of
 from consilience.plan._weighed import check_weighed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from consilience.plan._gradient import along, flows
-from consilience.plan._plan import Edge, Plan, PlanNode
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import Edge, PlanNode
 
 __all__ = ["objectives_of", "trunk_between", "trunk_of"]
 

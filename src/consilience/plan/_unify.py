@@ -11,7 +11,7 @@ from consilience.declare import Dim, LabelSpace, Many, Port
 from consilience.errors import Diagnostic, Path, Related
 from consilience.plan._dims import Conflict, DimVariables, Fact
 from consilience.plan._mending import Mender
-from consilience.plan._plan import Edge, Ref
+from consilience.plan._plan_node import Edge, Ref
 from consilience.plan._ports import port_of
 from consilience.plan._resolved import Resolved
 from consilience.plan._spaces import mending, wording

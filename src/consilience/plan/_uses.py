@@ -11,7 +11,7 @@ from consilience.declare import SECTIONS, Component, Tuner, Use
 from consilience.errors import Path, nearest, shortlist, with_article
 from consilience.plan._cycles import cycles
 from consilience.plan._declarations import tell_own_faults
-from consilience.plan._plan import PlanNode
+from consilience.plan._plan_node import PlanNode
 from consilience.plan._resolved import Resolved
 
 __all__ = ["resolve_uses", "uses_of"]

@@ -8,7 +8,8 @@ from typing import Any
 
 from consilience.declare import LossNode, Many, MetricNode, Port
 from consilience.errors import Part, Path, nearest
-from consilience.plan._plan import TARGET, TASK, Edge, PlanNode, Ref
+from consilience.plan._names import TASK
+from consilience.plan._plan_node import TARGET, Edge, PlanNode, Ref
 from consilience.plan._references import References
 from consilience.plan._resolved import Resolved
 

@@ -12,6 +12,8 @@ __all__ = ["DynamicWeightAverage", "Fixed", "GradNorm", "RandomWeighting", "Unce
 class Fixed(Balancer):
     """Sums the losses with the weights of the file."""
 
+    varies = False
+
     def build(self, losses: tuple[str, ...]) -> Any:
         """Builds the balancer."""
         from consilience.standard.built.balancers import Fixed
@@ -41,6 +43,7 @@ class DynamicWeightAverage(Balancer, name="dwa"):
     """How even the weights are: the larger, the more alike."""
 
     needs_several_losses = True
+    idle_epochs = 2
 
     def build(self, losses: tuple[str, ...]) -> Any:
         """Builds the balancer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
         "save_total_limit": 2,
         **{key: value for key, value in settings.arguments.items() if value is not None and key not in _OURS},
     }
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available():
+        given["use_cpu"] = True  # accelerate would not see the other processes, and each would train a run of its own
     try:
         arguments = TrainingArguments(
             output_dir=str(folder),

@@ -15,6 +15,7 @@ from transformers import EarlyStoppingCallback, TrainingArguments
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, restore_states, states_of
 from consilience.plan import Plan
+from consilience.train._checkpoints import unwritable
 from consilience.train._measure import build_metrics, measure
 from consilience.train._staging import Staged
 from consilience.train._state import PLUGINS
@@ -108,20 +109,23 @@ class BestModel:
         self.folder = run / "best"
 
     def keep(self, trainer: FusionTrainer) -> None:
-        """Keeps the weights of now; every process calls it."""
+        """Keeps the weights of now; every process calls it. Raises `RunError` where the disk refuses."""
         weights = trainer.whole_weights()
         if not trainer.is_world_process_zero():
             return
         model = trainer.fused
         weights = model.state_dict() if weights is None else weights
         step = trainer.state.global_step
-        with Staged(self._of(step)) as staged:
-            tied = model.tied_names
-            staged.tensors(WEIGHTS, {name: value for name, value in weights.items() if name not in tied})
-            if states := states_of(model):
-                staged.json(PLUGINS, states)
         checkpoints = trainer.checkpoints.steps() if trainer.checkpoints is not None else []
-        self._forget_all_but([step, *checkpoints])
+        try:
+            with Staged(self._of(step)) as staged:
+                tied = model.tied_names
+                staged.tensors(WEIGHTS, {name: value for name, value in weights.items() if name not in tied})
+                if states := states_of(model):
+                    staged.json(PLUGINS, states)
+            self._forget_all_but([step, *checkpoints])
+        except OSError as error:
+            raise RunError(unwritable(self._of(step), error, checkpoints, "the best model")) from error
 
     def forget_lost(self, trainer: FusionTrainer) -> None:
         """Forgets a best value whose weights are not here: what comes is measured against nothing."""

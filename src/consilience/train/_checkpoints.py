@@ -17,7 +17,7 @@ from typing import Any
 from consilience.errors import Diagnostic, RunError, Severity
 from consilience.train._staging import Staged
 
-__all__ = ["Checkpoint", "Checkpoints", "Damaged"]
+__all__ = ["Checkpoint", "Checkpoints", "Damaged", "unwritable"]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -73,7 +73,7 @@ class Checkpoints:
                 manifest["files"] = dict(staged.files)
                 staged.json(MANIFEST, manifest | {"digest": _digest(manifest)})
         except OSError as error:
-            raise RunError(_unwritable(self.place(step), error, self.steps())) from error
+            raise RunError(unwritable(self.place(step), error, self.steps())) from error
 
     def keep(self, most: int | None) -> None:
         """Removes the oldest beyond `most`, but never the newest."""
@@ -170,11 +170,12 @@ def _damage(path: Path, damaged: Damaged) -> Diagnostic:
     return Diagnostic(damaged.code, (), f"{path}: {damaged}", expected, fix, severity=Severity.WARNING)
 
 
-def _unwritable(path: Path, error: OSError, steps: list[int]) -> Diagnostic:
+def unwritable(path: Path, error: OSError, steps: list[int], what: str = "a checkpoint") -> Diagnostic:
+    """Tells that `what` of a run cannot be written at its path; `steps` are those of the checkpoints that stand."""
     left = f"; the checkpoint of step {steps[0]} stands" if steps else "; no checkpoint was written before"
     found = f"{path}: {error.strerror or error}{left}"
     run = path.parents[1]
     room = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    expected = "room on the disk for a checkpoint" if room else "a place that can be written"
+    expected = f"room on the disk for {what}" if room else "a place that can be written"
     fix = f"consilience train --resume {run}  # when there is " + ("room" if room else "one")
     return Diagnostic("CN736", (), found, expected, fix)

@@ -123,8 +123,10 @@ def _opened(
     held.enter_context(Writer(path))
     made = made_with(plan, arguments.device, arguments.distributed_state.num_processes)
     changes = started.changes(plan, made)
-    if refused := [fault for name, fault in changes.items() if name not in accept]:
-        raise RunError(plan.fusion.locate(refused))
+    refused = [fault for name, fault in changes.items() if name not in accept]
+    unknown = list(started.unknown(accept, made, changes))  # of the command line, and not of the file
+    if refused or unknown:
+        raise RunError([*plan.fusion.locate(refused), *unknown])
     checkpoints = Checkpoints(path / CHECKPOINTS, started.run, started.plans)
     checkpoints.clean()
     checkpoint, passed_over = checkpoints.newest()

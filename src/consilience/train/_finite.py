@@ -12,10 +12,10 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from consilience.errors import Diagnostic, Path, RunError
-from consilience.fuse import FusedModel
+from consilience.fuse import FusedModel, miscounted
 from consilience.plan import Plan
-from consilience.train._objective import Objective, Window
-from consilience.train._origin import Batch, Origin, find_origin
+from consilience.train._objective import Objective, Terms, Window
+from consilience.train._origin import At, Batch, Origin, find_origin
 
 __all__ = ["FiniteWatch"]
 
@@ -29,11 +29,17 @@ class FiniteWatch:
         self._model, self._objective, self._accelerator, self._rows = model, objective, accelerator, rows
         self._batches: Sequence[Batch] = ()
         self._window = Window({})
+        self._weighed: list[Terms] = []
         self._random = torch.get_rng_state()
 
     def begin(self, batches: Sequence[Batch], window: Window) -> None:
         """Keeps what a step computes from, until the next one begins."""
         self._batches, self._window, self._random = batches, window, torch.get_rng_state()
+        self._weighed = []
+
+    def take(self, terms: Terms) -> None:
+        """Keeps what the losses of a micro-batch were and what the balancer gave for them, without their graph."""
+        self._weighed.append(Terms(terms.total.detach(), terms.losses, {}, {}, terms.factors, terms.penalties))
 
     def check(self, loss: Tensor, norm: Tensor | float) -> None:
         """Raises `RunError` when the loss since the last log, or the norm of the gradients, is not finite.
@@ -47,7 +53,7 @@ class FiniteWatch:
             return
         torch.set_rng_state(self._random)
         with self._accelerator.autocast():
-            found = find_origin(self._model, self._objective, self._batches, self._window)
+            found = find_origin(self._model, self._objective, self._batches, self._window, self._weighed)
         # What each process found, with words for its rows: all of them read the same sources.
         found_by_all = gather_object([found])
         if not self._accelerator.is_main_process:
@@ -61,8 +67,13 @@ class FiniteWatch:
         return scaler is None or scaler.get_scale() <= 1
 
     def _told(self, origins: Sequence[Origin]) -> Sequence[Diagnostic]:
-        origin = min(origins, key=lambda one: (one.is_gradient, not one.losses))
+        origin = min(origins, key=lambda one: (one.at, not one.losses))
         plan, step = self._model.plan, self._window.step + 1
+        if origin.at is At.COUNT:
+            where = f" in step {step}" + (f", in {self._places(origin.rows)}" if origin.rows else "")
+            return plan.fusion.locate([miscounted(plan, origin.losses[0], origin.value, where)])
+        if origin.at is At.WEIGHING:
+            return plan.fusion.locate([_misweighing(plan, origin, step)])
         if not origin.losses:
             told = _listed(origin.parameters) or "every part of it is finite, and its norm overflows"
             found = f"the gradient of the whole objective is not finite in step {step}: {told}"
@@ -71,12 +82,12 @@ class FiniteWatch:
         losses = ", ".join(_named(plan, name) for name in origin.losses)
         verb = "is" if len(origin.losses) == 1 else "are"
         found = f"{losses} {verb} {origin.value} in step {step}, first in {_where(plan, origin)}"
-        if origin.is_gradient:
+        if origin.at is At.GRADIENT:
             found = f"the gradient of {losses} is {origin.value} in step {step}, first behind {_where(plan, origin)}"
         if origin.rows:
             found += f", in {self._places(origin.rows)}"
         if origin.parameters:
-            what = "for" if origin.is_gradient else "whose parameters are not finite:"
+            what = "for" if origin.at is At.GRADIENT else "whose parameters are not finite:"
             found += f", {what} {_listed(origin.parameters)}"
         path: Path = ("losses", origin.losses[0])
         return plan.fusion.locate([Diagnostic("CN703", path, found, _EXPECTED, _fix(plan, origin, step))])
@@ -84,6 +95,14 @@ class FiniteWatch:
     def _places(self, rows: Iterable[int]) -> str:
         tell = getattr(self._rows, "places", None)
         return str(tell(rows)) if tell is not None else f"the rows numbered {_listed([str(row) for row in rows])}"
+
+
+def _misweighing(plan: Plan, origin: Origin, step: int) -> Diagnostic:
+    name = plan.fusion.objective.balance["use"]
+    found = f"{name} gives {origin.value} for {origin.losses[0]}, whose value is finite, in step {step}"
+    expected = "finite factors and penalties; no parameter was moved in this step"
+    fix = f"balance: fixed  # or mend {name}"
+    return Diagnostic("CN760", ("objective", "balance"), found, expected, fix)
 
 
 def _named(plan: Plan, loss: str) -> str:

@@ -109,12 +109,17 @@ class GradientStep(ABC):
         self.setting.note(Terms(given.sum(), {}, weighted, {}))
 
     def figures(self) -> dict[str, float]:
-        """Gives, for the log, what each objective was weighed by in the last step, and how their gradients met."""
+        """Gives, for the log, how the objectives' gradients met in the last step."""
         balancer = self.model.plan.balancer
         assert isinstance(balancer, GradientBalancer)
-        weights = {f"weight/{name}": weight for name, weight in self.weights.items()}
-        space = "" if balancer.over == "parameters" else f"{balancer.over}_"
-        return (weights if balancer.sees is Sees.GRAMIAN else {}) | self.conflicts.figures(space)
+        return self.conflicts.figures("" if balancer.over == "parameters" else f"{balancer.over}_")
+
+    @property
+    def balanced(self) -> Mapping[str, float] | None:
+        """What each objective of the last step was weighed by; None where gradients are joined number by number."""
+        balancer = self.model.plan.balancer
+        assert isinstance(balancer, GradientBalancer)
+        return self.weights if balancer.sees is Sees.GRAMIAN else None
 
     def _values(self, terms: Terms) -> dict[str, Tensor]:
         """Gives every objective's part of a micro-batch, with its graph, and notes its losses."""

@@ -50,7 +50,7 @@ def measure(
                 watch(values)
     finally:
         model.train(was_training)
-    return {name: _plain(metric) for name, metric in metrics.items()}
+    return {name: _plain(metric, plan, name) for name, metric in metrics.items()}
 
 
 def build_metrics(plan: Plan) -> dict[str, torchmetrics.Metric]:
@@ -114,8 +114,12 @@ def _update(metric: Any, plan: Plan, name: str, values: Mapping[str, Tensor]) ->
         raise
 
 
-def _plain(metric: Any) -> Any:
+def _plain(metric: Any, plan: Plan, name: str) -> Any:
     if not metric.update_called:
         return None
-    value = metric.compute()
+    try:
+        value = metric.compute()
+    except Exception as error:
+        attribute(error, plan, plan.nodes[name], "compute")
+        raise
     return value.tolist() if isinstance(value, Tensor) else value

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from consilience.declare import GradientBalancer
-from consilience.fuse import FusedModel, FusedOutput
+from consilience.errors import Diagnostic, RunError
+from consilience.fuse import FusedModel, FusedOutput, in_balancer, misweighed
 from consilience.plan import schedules_of
-from consilience.train._rows import counted_rows
+from consilience.train._means import Means
 
 __all__ = ["Objective", "Terms", "Window"]
 
@@ -38,34 +39,34 @@ class Terms:
 
     `given` holds each loss as the balancer is given it, weighted, with its graph: what gradients are taken of one by
     one. Averaged over the processes, its gradients are those of the window, as those of `total` are. A loss that is off
-    in the step stands in none of them.
+    in the step stands in none of them. `factors` and `penalties` are what a balancer by values gave, detached.
     """
 
     total: Tensor
     losses: Mapping[str, Tensor]
     weighted: Mapping[str, Tensor]
     given: Mapping[str, Tensor]
+    factors: Mapping[str, Tensor] = field(default_factory=dict)
+    penalties: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Objective:
     """Computes sum_d lambda_d L_d for a fused model.
 
     Each loss is sum(values) / sum(counts) over the examples that have what the loss needs, across the micro-batches and
-    the processes of one optimizer step, so that neither accumulation nor missing targets change the gradient. An
-    example's weight multiplies its value and its count. A loss of one number that reads rows is the mean over the
-    micro-batches, each as often as it has rows that count.
+    the processes of one optimizer step, so that neither accumulation nor missing targets change the gradient.
     """
 
     def __init__(self, model: FusedModel) -> None:
         self._model = model
         self._plan = model.plan
-        self._balance = _as_given if isinstance(self._plan.balancer, GradientBalancer) else model.balancer
+        self._is_by_gradients = isinstance(self._plan.balancer, GradientBalancer)
+        self._means = Means(model, model.plan)
         self.losses = tuple(node.name for node in self._plan.of("losses"))
         self._weights = {name: self._plan.weight(name) for name in self.losses}
         self._schedules = {name: schedules_of(self._plan.fusion, name) for name in self.losses}
         self.scheduled = tuple(name for name, schedules in self._schedules.items() if schedules)
         """The losses whose weight changes from step to step."""
-        self._weighted_by = {name: node.example_weight for name, node in self._plan.fusion.losses.items()}
 
     def weights(self, step: int, steps: int) -> dict[str, float]:
         """Gives the weight of each loss that is on in a step: its own, its discipline's, and their schedules'."""
@@ -85,7 +86,7 @@ class Objective:
         """Sums, for each loss that reads rows, what counts in this process's micro-batches."""
         found: dict[str, Tensor] = {}
         for name in self.losses if losses is None else losses:
-            sums = [counted.sum() for batch in batches if (counted := self._counted(name, batch)) is not None]
+            sums = [counted.sum() for batch in batches if (counted := self._means.counted(name, batch)) is not None]
             if sums:
                 found[name] = torch.stack(sums).sum()
         return found
@@ -96,7 +97,7 @@ class Objective:
         weights = self.weights(window.step, window.steps)
         means = {name: self._mean(name, output.losses[name], batch, window) for name in weights}
         given = {name: weights[name] * mean for name, mean in means.items()}
-        factors, penalties = self._balance(given)
+        factors, penalties = self._weigh(given, window.step)
         weighted = {name: factors[name] * value for name, value in given.items()}
         # Across processes gradients are averaged: what was divided by a sum over all of them is multiplied back.
         total = torch.stack([self._back(name, value, window) for name, value in weighted.items()]).sum()
@@ -107,40 +108,37 @@ class Objective:
             {name: self._back(name, mean.detach(), window) for name, mean in means.items()},
             {name: self._back(name, value.detach(), window) for name, value in weighted.items()},
             {name: self._back(name, value, window) for name, value in given.items()},
+            {} if self._is_by_gradients else {name: _plain(one) for name, one in factors.items()},
+            {name: _plain(one) for name, one in penalties.items()},
         )
 
-    def _counted(self, name: str, batch: Mapping[str, Tensor]) -> Tensor | None:
-        """Gives what each row of a micro-batch counts for a loss (`Float["batch"]`); None for one that reads none."""
-        count = self._model.count(name, batch)
-        if count is None:
-            if not self._plan.present_keys(name):
-                return None
-            count = self._model.present(name, batch)
-        weights = self._example_weights(name, batch)
-        count = torch.where(counted_rows(batch, len(count)), count, 0).to(_sums_in(count))
-        return count if weights is None else count * weights.to(count.dtype)
-
-    def _example_weights(self, name: str, batch: Mapping[str, Tensor]) -> Tensor | None:
-        field = self._weighted_by[name]
-        return None if field is None else torch.where(batch[f"{field}.present"], batch[field], 1)
+    def _weigh(
+        self, given: Mapping[str, Tensor], step: int
+    ) -> tuple[Mapping[str, Tensor | float], Mapping[str, Tensor | float]]:
+        """Asks the balancer; raises `RunError` where it gives not one number for each loss."""
+        if self._is_by_gradients:  # which weighs what these give
+            return {name: torch.ones_like(value) for name, value in given.items()}, {}
+        with in_balancer(self._plan, f"forward in step {step + 1}"):
+            weighed = self._model.balancer(given)
+        wrong = misweighed(weighed, given, self.losses)
+        if wrong is not None:
+            name = self._plan.fusion.objective.balance["use"]
+            expected = "({loss: factor}, {loss: penalty}): a single number for every loss that it is given"
+            fix = f"balance: fixed  # or mend the forward of {name}"
+            found = f"{wrong} from {name} in step {step + 1}"
+            fault = Diagnostic("CN763", ("objective", "balance"), found, expected, fix)
+            raise RunError(self._plan.fusion.locate([fault]))
+        factors, penalties = weighed
+        return {name: factors[name] for name in given}, {name: one for name, one in penalties.items() if name in given}
 
     def _mean(self, name: str, value: Tensor, batch: Mapping[str, Tensor], window: Window) -> Tensor:
         if name not in window.counts:
             return value / window.batches
         value = value.to(torch.promote_types(value.dtype, torch.float32))
-        if value.dim():
-            present = self._model.present(name, batch) & counted_rows(batch, len(value))
-            weights = self._example_weights(name, batch)
-            part = torch.where(present, value, 0)
-            part = (part if weights is None else part * weights.to(part.dtype)).sum()
-        else:
-            counted = self._counted(name, batch)
-            assert counted is not None
-            part = value * counted.sum().to(value.dtype)
-        whole = window.counts[name]
-        return part / torch.where(whole > 0, whole, 1).to(part.dtype)
+        part, whole = self._means.part(name, value, batch), window.counts[name]
+        return part / torch.where(whole == 0, 1, whole).to(part.dtype)
 
-    def _if_counted(self, name: str, penalty: Tensor, window: Window) -> Tensor:
+    def _if_counted(self, name: str, penalty: Tensor | float, window: Window) -> Tensor | float:
         """Leaves the penalty out where no example of the window counts for the loss: it would be all that is learnt."""
         return penalty * (window.counts[name] > 0) if name in window.counts else penalty
 
@@ -148,11 +146,5 @@ class Objective:
         return value * window.processes if name in window.counts else value
 
 
-def _as_given(values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Leaves the values to a balancer that weighs their gradients."""
-    return {name: torch.ones_like(value) for name, value in values.items()}, {}
-
-
-def _sums_in(tensor: Tensor) -> torch.dtype:
-    """Gives the type that counts are summed in: many small weights are lost in 32 bits, and some devices have no 64."""
-    return torch.float32 if tensor.device.type == "mps" else torch.float64
+def _plain(value: Tensor | float) -> Tensor:
+    return torch.as_tensor(value).detach()

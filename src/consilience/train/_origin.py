@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from consilience.data import ROW
+from consilience.declare import Loss
 from consilience.fuse import FusedModel, FusedOutput
-from consilience.train._objective import Objective, Window
+from consilience.train._objective import Objective, Terms, Window
 from consilience.train._rows import counted_rows
 
-__all__ = ["Origin", "find_origin"]
+__all__ = ["At", "Origin", "find_origin"]
 
 Batch = Mapping[str, Tensor]
+
+
+class At(IntEnum):
+    """What it is that is not finite, the first cause first."""
+
+    COUNT = 0
+    LOSS = 1
+    WEIGHING = 2
+    """What the balancer gave, or the gradient that it gives back."""
+    GRADIENT = 3
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,9 @@ class Origin:
 
     losses: tuple[str, ...]
     """The losses that are not finite, or whose gradients are not; none where only their sum's is not."""
-    is_gradient: bool
+    at: At
     value: str = "nan"
+    """What it is: `nan`, `inf`; the number that a loss counts an example as; `the factor nan` of a balancer."""
     node: str = ""
     inner: str = ""
     """The module inside the node."""
@@ -37,17 +50,52 @@ class Origin:
     """The parameters that are not finite, or whose gradients are not."""
 
 
-def find_origin(model: FusedModel, objective: Objective, batches: Sequence[Batch], window: Window) -> Origin:
-    """Finds it in the micro-batches of a step, in the losses first, then in their gradients."""
+def find_origin(
+    model: FusedModel, objective: Objective, batches: Sequence[Batch], window: Window, weighed: Sequence[Terms] = ()
+) -> Origin:
+    """Finds it in the micro-batches of a step: what losses count, the losses, what weighs them, then the gradients.
+
+    `weighed` are the terms of the micro-batches as they were: a balancer that is asked again may give other numbers.
+    """
     state = torch.get_rng_state()
-    for search in (_in_losses, _in_gradients):
+
+    def searched(search: Callable[[FusedModel, Objective, Batch, Window], Origin | None]) -> Origin | None:
         torch.set_rng_state(state)  # dropout as it was
-        for batch in batches:
-            found = search(model, objective, batch, window)
-            if found is not None:
-                return found
+        found = (search(model, objective, batch, window) for batch in batches)
+        return next((origin for origin in found if origin is not None), None)
+
+    origin = searched(_in_counts) or searched(_in_losses) or _in_weighing(weighed) or searched(_in_gradients)
+    if origin is not None:
+        return origin
     bad = [name for name, one in model.named_parameters() if one.grad is not None and not _is_finite(one.grad)]
-    return Origin((), is_gradient=True, parameters=tuple(bad))
+    return Origin((), At.GRADIENT, parameters=tuple(bad))
+
+
+@torch.no_grad()
+def _in_counts(model: FusedModel, objective: Objective, batch: Batch, window: Window) -> Origin | None:
+    for name in objective.weights(window.step, window.steps):
+        counter, target = getattr(model.nodes[name], "count", None), model.plan.target_of(name)
+        declared = model.plan.nodes[name].declaration
+        if counter is None or target is None or not (isinstance(declared, Loss) and declared.value.dims):
+            continue
+        counted = counter(batch[str(target)])
+        bad = ~(torch.isfinite(counted) & (counted >= 0)) & model.present(name, batch)
+        bad &= counted_rows(batch, len(counted))
+        if bad.any():
+            numbers = tuple(batch[ROW][bad].tolist()) if ROW in batch else ()
+            return Origin((name,), At.COUNT, f"{counted[bad][0].item():g}", name, rows=numbers)
+    return None
+
+
+def _in_weighing(weighed: Sequence[Terms]) -> Origin | None:
+    for terms in weighed:
+        if not all(_is_finite(value) for value in terms.losses.values()):
+            continue  # an overflowing sum: what is made of it is nobody's fault
+        for word, numbers in (("factor", terms.factors), ("penalty", terms.penalties)):
+            for name, one in numbers.items():
+                if not _is_finite(one):
+                    return Origin((name,), At.WEIGHING, f"the {word} {one.item():g}")
+    return None
 
 
 @torch.no_grad()
@@ -68,7 +116,7 @@ def _in_losses(model: FusedModel, objective: Objective, batch: Batch, window: Wi
     numbers = tuple(batch[ROW][rows].tolist()) if rows.any() and ROW in batch else ()
     own = _own_parameters(model, node_name)
     weights = tuple(name for name, one in own.items() if not _is_finite(one))
-    return Origin(tuple(bad), False, named, node_name, inner.get(node_name, ""), numbers, weights)
+    return Origin(tuple(bad), At.LOSS, named, node_name, inner.get(node_name, ""), numbers, weights)
 
 
 def _bad_rows(model: FusedModel, name: str, value: Tensor, batch: Batch) -> Tensor | None:
@@ -152,10 +200,17 @@ def _in_gradients(model: FusedModel, objective: Objective, batch: Batch, window:
         origin = _walk_back(model, name, start, ran, batch)
         found += [origin] if origin is not None else []
     if not found:
-        return None
+        return _behind_weighing(terms, losses)
     first = found[0]
     together = tuple(origin.losses[0] for origin in found)
-    return Origin(together, True, first.value, first.node, first.inner, first.rows, first.parameters)
+    return Origin(together, At.GRADIENT, first.value, first.node, first.inner, first.rows, first.parameters)
+
+
+def _behind_weighing(terms: Terms, losses: Mapping[str, Tensor]) -> Origin | None:
+    """Tells that the gradient of the sum is not finite where it leaves the balancer, though each loss's own is."""
+    made = torch.autograd.grad(terms.total, list(losses.values()), allow_unused=True)
+    bad = [name for name, one in zip(losses, made, strict=True) if one is not None and not _is_finite(one)]
+    return Origin((bad[0],), At.WEIGHING, "a gradient that is not finite") if bad else None
 
 
 def _walk_back(model: FusedModel, loss: str, start: Tensor, ran: Sequence[_Ran], batch: Batch) -> Origin | None:
@@ -175,7 +230,7 @@ def _walk_back(model: FusedModel, loss: str, start: Tensor, ran: Sequence[_Ran],
             value = "nan" if any(one.isnan().any() for one in bad.values()) else "inf"
             rows = _rows_of([bad[name] for name in call.leaves if name in bad], batch)
             weights = tuple(name for name in bad if name in parameters)
-            return Origin((loss,), True, value, call.name, "", rows, weights)
+            return Origin((loss,), At.GRADIENT, value, call.name, "", rows, weights)
         for name in call.leaves:
             one = named[name]
             if one is not None:

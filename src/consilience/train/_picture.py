@@ -17,6 +17,8 @@ _VALIDATION = "eval_"
 _TITLES = {
     "loss": "Losses",
     "share": "Shares of the disciplines",
+    "weight": "Weights: what multiplied each loss",
+    "balance": "What the balancer gave",
     "": "The objective",
     "metrics": "Validation: metrics",
     "grad_norm": "Norm of the gradient",

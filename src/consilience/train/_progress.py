@@ -6,14 +6,16 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback
+from transformers.utils import logging
 
-__all__ = ["LogFile", "Progress"]
+__all__ = ["LogFile", "Progress", "without_bars"]
 
 _PAUSE = 10.0
 """How many seconds lie between two lines, where what is written is no terminal."""
@@ -104,6 +106,18 @@ class LogFile(TrainerCallback):
         if state.is_world_process_zero and logs:
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"step": state.global_step, **_as_json(logs)}, allow_nan=False) + "\n")
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hides the bars of transformers, which it shows of every file that it reads or writes."""
+    was_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()
 
 
 def _as_json(logs: Mapping[str, Any]) -> dict[str, Any]:

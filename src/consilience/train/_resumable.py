@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -13,6 +13,7 @@ from consilience.fuse import FusedModel
 from consilience.train import _state
 from consilience.train._checkpoints import Checkpoints
 from consilience.train._schedule_again import take_effect
+from consilience.train._sharded import shard
 
 __all__ = ["ResumableTrainer"]
 
@@ -28,6 +29,15 @@ class ResumableTrainer(Trainer):
     checkpoints: Checkpoints | None = None
     accepted: frozenset[str] = frozenset()
     _is_over = False
+    _unread: Path | None = None
+    """The checkpoint of which the sums of the log are not read yet: transformers begins them anew after all else."""
+    sums: dict[str, Tensor]
+    """What is summed for the next line of the log."""
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Makes the accelerator, and shards where that is wished."""
+        super().create_accelerator_and_postprocess()
+        self.is_fsdp_enabled = shard(self.accelerator, self.args)
 
     @property
     def fused(self) -> FusedModel:
@@ -63,6 +73,7 @@ class ResumableTrainer(Trainer):
         )
         if resume_from_checkpoint is not None:
             self._is_over = _state.load_callbacks(self, Path(resume_from_checkpoint))
+            self._unread = Path(resume_from_checkpoint)
             self.state.compute_steps(self.args, max_steps)  # the file's are those of the arguments then
         return found
 
@@ -89,6 +100,9 @@ class ResumableTrainer(Trainer):
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> None:
         _set_epoch(options["train_dataloader"], options["epoch"])
+        if self._unread is not None:
+            _state.load_sums(self, self._unread)
+            self._unread = None
         is_last = self.state.global_step >= self.state.max_steps
         if is_last or (self._is_over and not self.accepted):
             self.control.should_training_stop = True  # the checkpoint was of the last step

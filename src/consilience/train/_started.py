@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from consilience.declare import show
-from consilience.errors import Diagnostic, RunError
+from consilience.errors import Diagnostic, RunError, nearest, shortlist
 from consilience.fuse import provenance
 from consilience.plan import Plan
 from consilience.train._device import machine
@@ -61,6 +61,18 @@ class Started:
         absent = object()
         names = [name for name in {**self.made, **made} if self.made.get(name, absent) != made.get(name, absent)]
         return {name: _change(plan, name, self.made.get(name), made.get(name)) for name in names}
+
+    def unknown(
+        self, accepted: Collection[str], made: Mapping[str, Any], changed: Collection[str]
+    ) -> Iterator[Diagnostic]:
+        """Tells the accepted names of which a run began with nothing, and has nothing now; one as it was is none."""
+        known = {**self.made, **made}
+        for name in sorted(set(accepted) - known.keys()):
+            near = nearest(name, changed) or nearest(name, known)
+            fix = f"--accept {near}" if near else f"# remove --accept {name}"
+            found = f"{name}, accepted, which is no name of anything that a run begins with"
+            expected = f"what changed: {shortlist(changed)}" if changed else "no --accept: nothing changed"
+            yield Diagnostic("CN764", (), found, expected, fix)
 
 
 def made_with(plan: Plan, device: torch.device, processes: int) -> dict[str, Any]:

@@ -24,15 +24,17 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from transformers.trainer_callback import ExportableState
 
-from consilience.errors import Diagnostic, RunError, shortlist
+from consilience.errors import Diagnostic, RunError
 from consilience.fuse import restore_states, states_of
+from consilience.train._finite_weights import refuse_not_finite
 from consilience.train._packing import pack, unpack
+from consilience.train._since_logged import collect_sums, restore_sums
 from consilience.train._staging import Staged
 
 if TYPE_CHECKING:
     from consilience.train._resumable import ResumableTrainer
 
-__all__ = ["collect", "load_callbacks", "load_optimizer", "load_rest", "load_rng", "load_weights", "write"]
+__all__ = ["collect", "load_callbacks", "load_optimizer", "load_rest", "load_rng", "load_sums", "load_weights", "write"]
 
 WEIGHTS, OPTIMIZER, REST, STATE, PLUGINS = "model", "optimizer", "rest", "trainer_state.json", "plugins.json"
 _FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -44,7 +46,9 @@ def collect(trainer: ResumableTrainer) -> dict[str, Any]:
     Raises `RunError` where a part is neither tensors nor what JSON can write.
     """
     weights, optimizer = _learnt(trainer)
-    _refuse_not_finite(weights, trainer)
+    trained = [name for name, value in trainer.fused.named_parameters() if value.requires_grad and name in weights]
+    step = trainer.state.global_step
+    refuse_not_finite({name: weights[name] for name in trained}, step, "the checkpoint before stands")
     scheduler: Any = trainer.lr_scheduler
     scaler = getattr(trainer.accelerator, "scaler", None)
     rest = {
@@ -53,6 +57,7 @@ def collect(trainer: ResumableTrainer) -> dict[str, Any]:
         "callbacks": _callbacks(trainer),
         "is_over": trainer.control.should_training_stop,
         "generators": gather_object([_generators(trainer.args.device)]),
+        "logging": collect_sums(trainer),
     }
     # The history of the log lies in log.jsonl, and callbacks lie above.
     state = dataclasses.asdict(trainer.state) | {"log_history": [], "stateful_callbacks": {}}
@@ -128,6 +133,12 @@ def load_callbacks(trainer: ResumableTrainer, folder: Path) -> bool:
     return bool(rest["is_over"])
 
 
+def load_sums(trainer: ResumableTrainer, folder: Path) -> None:
+    """Puts back what was summed since the last line of log; a checkpoint of an earlier version has none."""
+    if kept := _unpack(folder, REST).get("logging"):
+        restore_sums(trainer, kept)
+
+
 def load_rng(trainer: ResumableTrainer, folder: Path) -> None:
     """Puts this process's generators back; a process that was not there before keeps its own."""
     states = _unpack(folder, REST)["generators"]
@@ -148,17 +159,6 @@ def _learnt(trainer: ResumableTrainer) -> tuple[dict[str, Any], Any]:
         gathered = get_optimizer_state_dict(wrapped, optimizer.optimizer, options=_FULL)
         return get_model_state_dict(wrapped, options=_FULL), gathered
     return trainer.fused.state_dict(), optimizer.state_dict()
-
-
-def _refuse_not_finite(weights: Mapping[str, Any], trainer: ResumableTrainer) -> None:
-    """Keeps the checkpoint before from being replaced by one that no step can mend."""
-    trained = [name for name, value in trainer.fused.named_parameters() if value.requires_grad]
-    bad = [name for name in trained if name in weights and not torch.isfinite(weights[name]).all()]
-    if bad:
-        step = trainer.state.global_step
-        found = f"{len(bad)} weights that are not finite after step {step}: {shortlist(bad, 3)}"
-        fix = "train: {learning_rate: 1.0e-5}" if step > 1 else "# mend the component whose gradient is not finite"
-        raise RunError(Diagnostic("CN703", (), found, "finite weights; the checkpoint before stands", fix))
 
 
 def _untied(weights: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from consilience.errors import Diagnostic, RunError
+from consilience.fuse import states_of
 from consilience.train._trainer import FusionTrainer
 
 __all__ = ["StepEnded"]
@@ -20,15 +21,23 @@ class StepEnded(TrainerCallback):
     def __init__(self, trainer: FusionTrainer) -> None:
         self._trainer = trainer
         self._model = trainer.fused
+        self._has_seen_state = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Keeps the numbers of the last step: only what is logged is waited for."""
+        """Keeps the numbers of the last step: only what is logged is waited for.
+
+        Asks once for what the plugins keep, as soon as there is something: what no save could write is told while
+        there is nothing to lose.
+        """
         told = self._model.plan.call("consilience_step_ended", model=self._model, step=state.global_step)
         self._trainer.numbers = {
             f"{namespace}/{name}": value
             for namespace, numbers in told.items()
             for name, value in _named(namespace, numbers).items()
         }
+        if not self._has_seen_state and args.should_save:
+            states_of(self._model)
+        self._has_seen_state = True
 
 
 def _named(namespace: str, numbers: Any) -> Mapping[str, Any]:

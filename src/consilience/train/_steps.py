@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from accelerate import DistributedType
 from torch import Tensor
 from transformers import TrainerCallback
 
-from consilience.declare import GradientBalancer
+from consilience.declare import GradientBalancer, Tuner
 from consilience.errors import Diagnostic, RunError
-from consilience.fuse import FusedModel
+from consilience.fuse import FusedModel, in_balancer
 from consilience.plan import Plan
 from consilience.train._gradients import GradientStep, OverParameters, Setting
 from consilience.train._objective import Objective, Terms, Window
@@ -21,6 +21,7 @@ from consilience.train._representation import OverRepresentation
 __all__ = ["EpochEnded", "Teller", "check_whole", "gradient_step"]
 
 _SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+_WHOLE = "processes that each hold the model, such as DDP's"
 _OVER: dict[str, type[GradientStep]] = {"parameters": OverParameters, "representation": OverRepresentation}
 
 
@@ -31,17 +32,36 @@ def gradient_step(model: FusedModel, objective: Objective, setting: Setting) -> 
 
 
 def check_whole(plan: Plan, kind: DistributedType) -> None:
-    """Raises `RunError` where gradients are to be taken one by one of parameters that no process has whole."""
+    """Raises `RunError` where something needs the whole of parameters of which every process holds a part."""
+    if kind not in _SHARDED:
+        return
+    faults = [*_of_gradients(plan, kind.value), *_of_tuners(plan, kind.value)]
+    if faults:
+        raise RunError(plan.fusion.locate(faults))
+
+
+def _of_gradients(plan: Plan, kind: str) -> Iterator[Diagnostic]:
+    """Tells where gradients are to be taken one by one."""
     objective = plan.fusion.objective
     by_gradients = isinstance(plan.balancer, GradientBalancer)
-    if kind not in _SHARDED or not (by_gradients or objective.gradients_every):
-        return
-    asks = objective.balance["use"] if by_gradients else "gradients_every"
-    path = ("objective", "balance" if by_gradients else "gradients_every")
-    found = f"{asks}, in a training that {kind.value} shards"
-    expected = "processes that each hold the model, such as DDP's"
-    fix = "balance: fixed" if by_gradients else "# remove the key gradients_every"
-    raise RunError(plan.fusion.locate([Diagnostic("CN761", path, found, expected, fix)]))
+    if by_gradients or objective.gradients_every:
+        asks = objective.balance["use"] if by_gradients else "gradients_every"
+        path = ("objective", "balance" if by_gradients else "gradients_every")
+        found = f"{asks}, in a training that {kind} shards"
+        fix = "balance: fixed" if by_gradients else "# remove the key gradients_every"
+        yield Diagnostic("CN761", path, found, _WHOLE, fix)
+
+
+def _of_tuners(plan: Plan, kind: str) -> Iterator[Diagnostic]:
+    """Tells of tuners that act in the steps, on parameters and gradients."""
+    for node in plan.of("modules"):
+        if node.tuner is None or node.share or not node.is_trained:
+            continue
+        own = type(node.tuner)
+        if own.before_step is not Tuner.before_step or own.after_step is not Tuner.after_step:
+            name = plan.fusion.modules[node.name].tune["use"]
+            found = f"{name}, which acts in the steps, in a training that {kind} shards"
+            yield Diagnostic("CN741", ("modules", node.name, "tune"), found, _WHOLE, "tune: lora")
 
 
 class Teller:
@@ -52,7 +72,7 @@ class Teller:
     """
 
     def __init__(self, model: FusedModel, objective: Objective, ranks: Ranks) -> None:
-        self._objective, self._ranks = objective, ranks
+        self._plan, self._objective, self._ranks = model.plan, objective, ranks
         is_by_values = not isinstance(model.plan.balancer, GradientBalancer)
         self._tell: Callable[[dict[str, Tensor]], None] | None = (
             getattr(model.balancer, "window_ended", None) if is_by_values else None
@@ -68,7 +88,9 @@ class Teller:
             self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
         self._seen += 1
         if self._seen == window.batches:
-            self._tell({name: self._mean(name, window) for name in self._sums if _counts(name, window)})
+            told = {name: self._mean(name, window) for name in self._sums if _counts(name, window)}
+            with in_balancer(self._plan, "window_ended"):
+                self._tell(told)
             self._sums, self._seen = {}, 0
 
     def _mean(self, name: str, window: Window) -> Tensor:
@@ -80,12 +102,14 @@ class EpochEnded(TrainerCallback):
     """Tells a balancer that has `epoch_ended` so, when the next epoch begins: also in a run that resumes just there."""
 
     def __init__(self, model: FusedModel) -> None:
+        self._plan = model.plan
         self._end = getattr(model.balancer, "epoch_ended", None)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Tells it, unless the epoch that begins had begun before."""
         if self._end is not None and state.global_step > 0 and float(state.epoch).is_integer():
-            self._end()
+            with in_balancer(self._plan, "epoch_ended"):
+                self._end()
 
 
 def _counts(name: str, window: Window) -> bool:

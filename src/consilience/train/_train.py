@@ -25,7 +25,7 @@ from consilience.train._going_on import learn
 from consilience.train._keeping import keep_features
 from consilience.train._log import LOG
 from consilience.train._measure import build_metrics
-from consilience.train._progress import LogFile, Progress
+from consilience.train._progress import LogFile, Progress, without_bars
 from consilience.train._recompute import recompute_activations
 from consilience.train._record import Timings, facts
 from consilience.train._rows import RowsKept
@@ -74,6 +74,8 @@ def train(
     if not arguments.distributed_state.is_main_process:  # one of several tells what all do
         say, progress = (lambda text: None), False
     with ExitStack() as held:
+        if not progress:
+            held.enter_context(without_bars())
         course = held.enter_context(resumed(plan, Path(resume), accept, arguments, say)) if resume else None
         say(f"reading {', '.join(plan.sources)}")
         with timings.of("reading"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,18 +11,20 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import IntervalStrategy
 
-from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel
 from consilience.train._best import BestModel
 from consilience.train._finite import FiniteWatch
+from consilience.train._finite_weights import refuse_not_finite
 from consilience.train._gradients import Setting
 from consilience.train._meter import Meter
 from consilience.train._objective import Objective, Terms, Window
 from consilience.train._optimizer import own_rates, parameter_groups
 from consilience.train._ranks import Ranks
 from consilience.train._resumable import ResumableTrainer
+from consilience.train._sharded import gathered, reshard
 from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
 from consilience.train._unused import with_balancer
+from consilience.train._weights_told import weights_told
 
 __all__ = ["FusionTrainer"]
 
@@ -49,9 +51,9 @@ class FusionTrainer(ResumableTrainer):
         self._plan = self.model.plan
         self._sampler = sampler
         self._measure = measure
-        self._sums: dict[str, Tensor] = {}
-        self._averaged: dict[str, Tensor] = {}
-        """In how many steps since the last log some row counted for each loss."""
+        self.sums = {}  # `steps/NAME`: in how many steps since the last log some row counted for a loss
+        self._factors: Mapping[str, Tensor] = {}
+        """What the balancer gave for the last micro-batch."""
         self._finite = FiniteWatch(self.model, self._objective, self.accelerator, self.train_dataset)
         self.numbers: dict[str, Any] = {}
         """What the plugins tell of the last step, for the log."""
@@ -80,7 +82,7 @@ class FusionTrainer(ResumableTrainer):
             counts = dict(zip(names, summed.unbind(), strict=True))
         for name in weights:
             counted = (counts[name] > 0).float() if name in counts else torch.ones((), device=device)
-            self._averaged[name] = self._averaged[name] + counted if name in self._averaged else counted
+            self._add(f"steps/{name}", counted)
         window = Window(counts, len(batches), self.accelerator.num_processes, step, steps)
         self._finite.begin(batches, window)
         return batches, window
@@ -106,6 +108,8 @@ class FusionTrainer(ResumableTrainer):
         output = model(inputs, outputs=tuple(self._objective.weights(window.step, window.steps)))
         terms = self._objective(output, inputs, window)
         self._note(terms)
+        self._factors = terms.factors
+        self._finite.take(terms)
         self._teller.take(terms, window)
         self._meter.take(terms, window)
         return (terms.total, output) if return_outputs else terms.total
@@ -113,12 +117,14 @@ class FusionTrainer(ResumableTrainer):
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Stops before the optimizer moves anything by what is not finite."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        norm = gathered(norm) if isinstance(norm, Tensor) else norm
         self._finite.check(self._tr_loss, norm)
         return norm
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Measures the metrics on the validation split."""
         measured = {f"eval_{name}": value for name, value in self._measure().items()} if self._measure else {}
+        reshard(self.fused)
         if self.accelerator.num_processes > 1:  # all go by what the first one measured
             [measured] = broadcast_object_list([measured])
         self.log(dict(measured))
@@ -156,27 +162,28 @@ class FusionTrainer(ResumableTrainer):
 
         A loss is averaged over the steps in which some row counted for it; a weight that changes is the last step's.
         """
-        if "loss" in logs and self._sums:
+        if "train_loss" in logs:
+            logs["train_loss"] = self._whole_loss() / max(self.state.global_step, 1)
+        if "loss" in logs and any(name.startswith("loss/") for name in self.sums):
             logs |= self._summary()
-            weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
-            logs |= {f"weight/{name}": weights.get(name, 0.0) for name in self._objective.scheduled}
+            logs |= self._weights()
             logs |= {name: float(value) for name, value in self.numbers.items()}
-            figures = self._by_gradients.figures() if self._by_gradients is not None else {}
-            for name, value in figures.items():
-                # A loss counts by its schedule and by the balancer: what is told is both together.
-                logs[name] = value * logs.get(name, 1.0) if name.startswith("weight/") else value
+            logs |= self._by_gradients.figures() if self._by_gradients is not None else {}
             logs |= self._meter.pull()
             if self.optimizer is not None and "learning_rate" in logs:
                 rates = own_rates(self.optimizer.param_groups, logs["learning_rate"])
                 logs |= {f"learning_rate/{name}": rate for name, rate in rates}
         super().log(logs, start_time)
 
+    def _whole_loss(self) -> float:
+        """Sums the loss over the steps of the whole run: the loop ends by adding what this process alone summed."""
+        rest = self._tr_loss.detach()
+        return float(self._total_loss_scalar - rest.item() + self.accelerator.gather(rest).mean().item())
+
     def check_finite(self) -> None:
         """Raises `RunError` when a weight that the last step left is not finite."""
         weights = {name: value for name, value in self.fused.named_parameters() if value.requires_grad}
-        bad = [name for name, value in weights.items() if not torch.isfinite(value).all()]
-        if bad:
-            raise RunError(_not_finite_weights(bad, self.state.global_step))
+        refuse_not_finite(weights, self.state.global_step, "nothing was saved")
 
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """Leaves the balancer's parameters out of weight decay: it would pull the weights of the losses about."""
@@ -202,19 +209,31 @@ class FusionTrainer(ResumableTrainer):
     def _note(self, terms: Terms) -> None:
         for kind, values in (("loss", terms.losses), ("weighted", terms.weighted)):
             for name, value in values.items():
-                key = f"{kind}/{name}"
-                self._sums[key] = self._sums[key] + value if key in self._sums else value.clone()
+                self._add(f"{kind}/{name}", value)
+
+    def _add(self, key: str, value: Tensor) -> None:
+        self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
+
+    def _weights(self) -> dict[str, float]:
+        weights = self._objective.weights(self.state.global_step - 1, self.state.max_steps)
+        objectives: Mapping[str, Sequence[str]] = {name: (name,) for name in self._objective.losses}
+        balanced: Mapping[str, float] | None = None
+        if self._by_gradients is not None:
+            balanced, objectives = self._by_gradients.balanced, self._by_gradients.objectives
+        elif self._plan.balancer.varies and self._factors:
+            given = torch.stack([value.float().cpu() for value in self._factors.values()]).tolist()
+            balanced = dict(zip(self._factors, given, strict=True))
+        return weights_told(weights, self._objective.scheduled, balanced, objectives)
 
     def _summary(self) -> dict[str, float]:
-        names = list(self._sums)
-        averaged = [name.removeprefix("loss/") for name in names if name.startswith("loss/")]
-        values = [*(self._sums[name] for name in names), *(self._averaged[name] for name in averaged)]
-        summed = self.accelerator.reduce(torch.stack([value.float() for value in values]), reduction="mean").tolist()
-        sums, steps = dict(zip(names, summed, strict=False)), dict(zip(averaged, summed[len(names) :], strict=True))
-        self._sums, self._averaged = {}, {}
-        losses = {f"loss/{name}": sums[f"loss/{name}"] / count for name, count in steps.items() if count}
+        summed = torch.stack([value.float() for value in self.sums.values()])
+        means = self.accelerator.reduce(summed, reduction="mean").tolist()
+        sums = dict(zip(self.sums, means, strict=True))
+        self.sums.clear()
+        steps = {key.removeprefix("steps/"): count for key, count in sums.items() if key.startswith("steps/")}
+        losses = {key: sums[key] / count for name, count in steps.items() if count and (key := f"loss/{name}") in sums}
         # What no row counted for has no share: a step by gradients leaves it out.
-        return losses | self._shares({name: sums.get(f"weighted/{name}", 0.0) for name in averaged})
+        return losses | self._shares({name: sums.get(f"weighted/{name}", 0.0) for name in steps})
 
     def _shares(self, weighted: Mapping[str, float]) -> dict[str, float]:
         """Gives each discipline's share of the weighted sum, by size: a loss may be negative."""
@@ -223,10 +242,3 @@ class FusionTrainer(ResumableTrainer):
         for name, value in weighted.items():
             shares[self._plan.nodes[name].discipline] += abs(value) / whole
         return {f"share/{name}": share for name, share in shares.items()}
-
-
-def _not_finite_weights(names: list[str], step: int) -> Diagnostic:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    found = f"{len(names)} weights that are not finite after step {step}: {shown}"
-    fix = "train: {learning_rate: 1.0e-5}" if step > 1 else "# mend the component whose gradient is not finite"
-    return Diagnostic("CN703", (), found, "finite weights; nothing was saved", fix)

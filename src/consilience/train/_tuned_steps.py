@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from transformers import TrainerCallback
@@ -35,5 +36,7 @@ class TunedSteps(TrainerCallback):
             try:
                 getattr(tuner, method)(self._model.nodes[node.name], state.global_step + 1, state.max_steps)
             except Exception as error:
-                attribute(error, self._model.plan, node, "tuning")
+                plan = self._model.plan
+                tuner_name = plan.fusion.modules[node.name].tune["use"]
+                attribute(error, plan, replace(node, component=tuner_name), f"{method} of the tuner")
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,40 +12,44 @@ from torch.utils.data import DataLoader
 
 from consilience.data import Prepared
 from consilience.errors import Diagnostic, RunError
-from consilience.fuse import FusedModel, build_collator
+from consilience.fuse import FusedModel, build_collator, miscounted
 from consilience.plan import Plan
 from consilience.train._keeping import KeptFeatures
+from consilience.train._means import Means, sums_in
 from consilience.train._measure import measure
 
 __all__ = ["evaluation_loader", "measurer", "validation_loader"]
 
 
 class _Losses:
-    """Sums the losses over batches: each is the exact mean over what counts, as in one step over all rows."""
+    """Sums the losses over batches: each is the exact mean over what counts, as the objective's is in one step."""
 
     def __init__(self, plan: Plan, model: FusedModel) -> None:
-        self._plan, self._model = plan, model
+        self._plan, self._means = plan, Means(model, plan)
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, Tensor] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Takes in the losses of one batch."""
         for node in self._plan.of("losses"):
-            value = values[node.name].detach().double()
-            count = self._model.count(node.name, values)
-            if count is None:
-                count = torch.ones((), device=value.device)
-            else:
-                value = torch.where(self._model.present(node.name, values), value, 0).sum()
-            self._sums[node.name] = self._sums.get(node.name, 0) + value
-            self._counts[node.name] = self._counts.get(node.name, 0) + count.sum().double()
+            value = values[node.name].detach()
+            value = value.to(sums_in(value))
+            counted = self._means.counted(node.name, values)
+            count = torch.ones_like(value) if counted is None else counted.sum()
+            part = value if counted is None else self._means.part(node.name, value, values)
+            self._sums[node.name] = self._sums.get(node.name, 0) + part
+            self._counts[node.name] = self._counts.get(node.name, 0) + count
 
     def means(self) -> dict[str, float]:
         """Gives each loss as `loss/NAME`, and their sum, weighted as the file says, as `loss`.
 
-        A loss of which no row counts is left out.
+        A loss of which no row counts is left out. Raises `RunError` for one whose own count is none.
         """
-        found = {name: float(self._sums[name] / count) for name, count in self._counts.items() if float(count) > 0}
+        counts = {name: float(count) for name, count in self._counts.items()}
+        for name in (name for name, count in counts.items() if math.isnan(count)):
+            fault = miscounted(self._plan, name, "a number below 0 or not finite", " in the validation rows")
+            raise RunError(self._plan.fusion.locate([fault]))
+        found = {name: float(self._sums[name] / count) for name, count in counts.items() if count > 0}
         named = {f"loss/{name}": value for name, value in found.items()}
         return named | {"loss": sum(self._plan.weight(name) * value for name, value in found.items())}
 

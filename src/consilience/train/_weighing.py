@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from consilience.declare import GradientBalancer
 from consilience.errors import Diagnostic, RunError
-from consilience.fuse import FusedModel, node_seed
+from consilience.fuse import FusedModel, in_balancer, node_seed
 
 __all__ = ["Weighing"]
 
@@ -23,45 +24,49 @@ class Weighing:
         self._module = model.balancer
         self._written = model.plan.fusion.objective.balance["use"]
         self._seed = model.plan.fusion.train.seed
-        self._fusion = model.plan.fusion
+        self._plan = model.plan
 
     def weights(self, gramian: Tensor, values: Tensor, names: Sequence[str], step: int) -> list[float]:
-        """Gives the weight of each objective; raises `RunError` for weights that are not finite.
+        """Gives the weight of each objective; raises `RunError` for weights that are not finite, or not one for each.
 
         Of gradients that are not finite there is nothing to weigh: they are summed as they are, for what watches over
         the training to find them as in any other.
         """
         if not torch.isfinite(gramian).all():
             return [1.0] * len(names)
-        given = self._ask(gramian, values, names, step)
-        if given.shape != (len(names),) or not torch.isfinite(given).all():
-            raise RunError(self._fusion.locate([self._unfit(given, names, step)]))
+        given = self._seen(self._ask(gramian, values, names, step), (len(names),), names, step)
         weights: list[float] = given.tolist()
         return weights
 
     def combined(self, jacobian: Tensor, values: Tensor, names: Sequence[str], step: int) -> Tensor:
-        """Gives the gradient that the objectives' rows are joined to; raises `RunError` where it is not finite."""
+        """Gives the gradient that the objectives' rows are joined to; raises `RunError` where that is none."""
         if not torch.isfinite(jacobian).all():
             return jacobian.sum(dim=0)
-        given = self._ask(jacobian, values, names, step)
-        if given.shape != jacobian.shape[1:] or not torch.isfinite(given).all():
-            raise RunError(self._fusion.locate([self._unfit(given, names, step)]))
-        return given
+        return self._seen(self._ask(jacobian, values, names, step), tuple(jacobian.shape[1:]), names, step)
 
-    def _ask(self, rows: Tensor, values: Tensor, names: Sequence[str], step: int) -> Tensor:
+    def _ask(self, rows: Tensor, values: Tensor, names: Sequence[str], step: int) -> Any:
         self._module.to("cpu")  # what it keeps stands where it computes
         devices = [rows.device] if rows.is_cuda else []
         with torch.no_grad(), torch.random.fork_rng(devices=devices):
             torch.manual_seed(node_seed(self._seed, f"balancer in step {step}"))
-            try:
+            with in_balancer(self._plan, f"forward in step {step + 1}"):
                 given = self._module(rows, values, tuple(names))
-            except Exception as error:
-                error.add_note(f"in the forward of the balancer {self._written}, in step {step + 1}")
-                raise
-        return given.detach() if isinstance(given, Tensor) else torch.tensor(torch.nan)
+        return given
 
-    def _unfit(self, given: Tensor, names: Sequence[str], step: int) -> Diagnostic:
-        found = f"{self._written} gives what is not finite for {', '.join(names)} in step {step + 1}"
-        if given.dim() != 1:
-            found = f"{self._written} gives no vector for {', '.join(names)} in step {step + 1}"
-        return Diagnostic("CN760", ("objective", "balance"), found, "a finite weight for each", "balance: fixed")
+    def _seen(self, given: Any, shape: tuple[int, ...], names: Sequence[str], step: int) -> Tensor:
+        path, told, after = ("objective", "balance"), ", ".join(names), f"in step {step + 1}"
+        if not isinstance(given, Tensor) or given.shape != shape:
+            what = (
+                "a tensor of the shape " + str(tuple(given.shape))
+                if isinstance(given, Tensor)
+                else type(given).__name__
+            )
+            found = f"{what} from {self._written} for {told} {after}"
+            expected = f"a tensor of the shape {shape}"
+            fix = f"balance: fixed  # or mend the forward of {self._written}"
+            raise RunError(self._plan.fusion.locate([Diagnostic("CN763", path, found, expected, fix)]))
+        if not torch.isfinite(given).all():
+            found = f"{self._written} gives what is not finite for {told} {after}"
+            fault = Diagnostic("CN760", path, found, "a finite weight for each", "balance: fixed")
+            raise RunError(self._plan.fusion.locate([fault]))
+        return given.detach()

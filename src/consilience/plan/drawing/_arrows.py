@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from consilience.declare import ModuleNode
-from consilience.plan._plan import TARGET, Edge, Plan, Ref
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import TARGET, Edge, Ref
 from consilience.plan._uses import uses_of
 from consilience.plan.drawing._drawing import OBJECTIVE, Arrow, ArrowKind, number
 

@@ -6,7 +6,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
 from consilience.errors import Diagnostic, Path
-from consilience.plan._plan import TASK, Plan
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan
 from consilience.plan.drawing._arrows import columns, losses, references, resources_used, tensors
 from consilience.plan.drawing._drawing import (
     OBJECTIVE,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consilience.errors import Diagnostic, Path, Severity
-from consilience.plan._plan import TASK
+from consilience.plan._names import TASK
 
 __all__ = [
     "NEUTRAL",

@@ -10,7 +10,9 @@ from typing import Any
 
 from consilience.declare import Component, LabelSpace, Many, ModuleNode, Node, Objective, paste
 from consilience.errors import Diagnostic, Part, Path, Place
-from consilience.plan._plan import TARGET, TASK, Plan, PlanNode, Ref, typed
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan, typed
+from consilience.plan._plan_node import TARGET, PlanNode, Ref
 from consilience.plan.drawing._drawing import Arrow, ArrowKind, Band, Drawing, Figure, faults_by_key
 
 __all__ = ["Parameters", "facts", "line_of"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from consilience.declare import Dims, Many, ModuleNode, Node, paste
-from consilience.plan._plan import TASK, Plan, PlanNode, Ref
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import PlanNode, Ref
 from consilience.plan._weighing import weighing_words
 from consilience.plan.drawing._arrows import column_of
 from consilience.plan.drawing._drawing import OBJECTIVE, Band, Figure, number

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from consilience.errors import Diagnostic
-from consilience.plan._plan import TASK, Plan
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan
 from consilience.plan.drawing._draw import draw
 from consilience.plan.drawing._drawing import NEUTRAL, ArrowKind, Band, Colour, Drawing, trouble_of
 from consilience.plan.drawing._facts import Parameters, facts, line_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from consilience.errors import Diagnostic
-from consilience.plan._plan import TASK, Plan
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan
 from consilience.plan.drawing._draw import draw
 from consilience.plan.drawing._drawing import OBJECTIVE, Arrow, ArrowKind, Band, Drawing, Figure, Trouble, number
 from consilience.plan.drawing._shapes import TROUBLED

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consilience.errors import Diagnostic
-from consilience.plan._plan import TASK, Plan
+from consilience.plan._names import TASK
+from consilience.plan._plan import Plan
 from consilience.plan.drawing._draw import draw
 from consilience.plan.drawing._drawing import ArrowKind, Drawing, Trouble
 from consilience.plan.drawing._picture import picture, style_of

@@ -8,7 +8,8 @@ from typing import Any
 
 from consilience.declare import LossNode, MetricNode, ModuleNode, Node
 from consilience.errors import Path, nearest
-from consilience.plan._plan import TARGET, Plan
+from consilience.plan._plan import Plan
+from consilience.plan._plan_node import TARGET
 from consilience.plan.drawing._drawing import Arrow, ArrowKind, Band, Figure, Trouble
 
 __all__ = ["unsolved"]
