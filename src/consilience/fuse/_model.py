@@ -17,7 +17,7 @@ from consilience.errors import DeclarationError, Diagnostic, RunError
 from consilience.fuse._balancer import in_balancer
 from consilience.fuse._build import WrongOutputs, attribute, build_nodes, node_seed
 from consilience.fuse._config import FusedConfig
-from consilience.fuse._counted import counts_of
+from consilience.fuse._counted import counts_of, rows_that_count
 from consilience.fuse._files import load, relocated, write_companions
 from consilience.fuse._honour import check_honour
 from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check, objectives_of
@@ -181,31 +181,15 @@ class FusedModel(PreTrainedModel):
             port: [values[name] for name in names] if many else values[names[0]] for port, names, many in step.arguments
         }
         if isinstance(node.declaration, Loss) and not node.declaration.value.dims:
-            arguments = self._of_rows_that_count(node, arguments, values)
+            keys = self.plan.present_keys(node.name)
+            if keys and all(key in values for key in keys):
+                arguments = rows_that_count(node, arguments, self.present(node.name, values))
         try:
             given = self.nodes[node.share or node.name](**arguments)
             return _named(step, given)
         except Exception as error:
             attribute(error, self.plan, node, "forward")
             raise
-
-    def _of_rows_that_count(
-        self, node: PlanNode, arguments: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Leaves to a loss of one number the rows that have what it needs: it could not tell the others from them."""
-        keys = self.plan.present_keys(node.name)
-        if not keys or not all(key in values for key in keys):
-            return dict(arguments)
-        present = self.present(node.name, values)
-        if present.all() or not present.any():  # of no row, the value counts for nothing
-            return dict(arguments)
-        kept = dict(arguments)
-        for port, value in arguments.items():
-            kind = node.declaration.target if port == TARGET else node.inputs[port]  # type: ignore[union-attr]
-            dims = (kind.port if isinstance(kind, Many) else kind).dims  # type: ignore[union-attr]
-            if dims and dims[0].name == "batch":
-                kept[port] = [part[present] for part in value] if isinstance(value, list) else value[present]
-        return kept
 
     def count(self, loss: str, batch: Mapping[str, Tensor]) -> Tensor | None:
         """Counts what each example of a batch brings to a loss (`Float["batch"]`); None for a loss of one number.

@@ -254,7 +254,7 @@ class Thresholds(_Fitted):
 
     per: Literal["emotion", "one"] = "emotion"
     """A threshold for each emotion, or the one with the best macro-F1 for all."""
-    fewest: Literal[0, 1] = 0
+    fewest: int = Field(0, ge=0, le=1)
     """How many emotions are chosen at least: with 1 the highest one is, where no emotion reaches its threshold."""
 
     inputs = Ports(logits=Float["batch emotion"].logits())

@@ -174,4 +174,5 @@ class EmoBank(Source, name="emobank"):
         numbers = datasets.List(datasets.Value("float64"))
         texts = dict.fromkeys(("id", "text"), datasets.Value("string"))
         features = datasets.Features({**texts, **dict.fromkeys(("vad", "reader", "writer"), numbers)})
-        return {split: datasets.Dataset.from_list(found, features=features) for split, found in rows.items()}
+        columns = {split: {name: [row[name] for row in found] for name in features} for split, found in rows.items()}
+        return {split: datasets.Dataset.from_dict(found, features=features) for split, found in columns.items()}
