@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 from consilience.fuse import FusedModel, fuse
 from consilience.train._best import BestModel, series_of
 from consilience.train._course import Course
@@ -66,7 +68,8 @@ def finish_model(
     fitted: dict[str, Any] = {}
     if fitting is not None:
         # The parts of a sharded model cannot be run by one process: a whole one is built.
-        whole = fuse(model.plan).to(trainer.args.device) if trainer.is_fsdp_enabled else model
+        whole = fuse(model.plan) if trainer.is_fsdp_enabled else model
+        torch.nn.Module.to(whole, trainer.args.device)
         if weights is not None:
             whole.load_state_dict(weights)
         fitted = {"fitted": fitting(whole)}

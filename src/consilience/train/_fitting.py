@@ -57,7 +57,7 @@ class Fitting:
     def __call__(self, model: FusedModel) -> dict[str, dict[str, float]]:
         """Fits them in place; gives, by module, the numbers that its fit tells."""
         was_training = model.training
-        model.eval()
+        model.train(False)
         told = {name: self._fit(model, name, loss) for name, loss in self._losses.items()}
         model.train(was_training)
         return told

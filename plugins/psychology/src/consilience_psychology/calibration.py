@@ -35,7 +35,7 @@ class _Temperature(nn.Module):
             def closure() -> Tensor:
                 optimizer.zero_grad()
                 cost = self._cost(scores, found, target)
-                cost.backward()  # type: ignore[no-untyped-call]
+                cost.backward()
                 return cost
 
             optimizer.step(closure)
@@ -118,7 +118,8 @@ def best_cuts(scores: Tensor, target: Tensor) -> Tensor:
 
 def _one_cut(scores: Tensor, target: Tensor) -> Tensor:
     candidates = torch.logit(torch.linspace(0.02, 0.98, 97, dtype=torch.float64, device=scores.device))
-    return max(candidates, key=lambda cut: macro_f1(scores >= cut, target)).expand(scores.shape[1])
+    best: Tensor = max(candidates, key=lambda cut: macro_f1(scores >= cut, target))
+    return best.expand(scores.shape[1])
 
 
 def macro_f1(chosen: Tensor, target: Tensor) -> float:

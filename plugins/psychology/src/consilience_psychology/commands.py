@@ -8,12 +8,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import click
 
 __all__ = ["agreement", "counts", "krippendorff_alpha"]
 
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 
 
@@ -43,7 +44,7 @@ def krippendorff_alpha(
     paired = table[:, (~np.isnan(table)).sum(0) > 1]
     if len(np.unique(paired[~np.isnan(paired)])) < 2:
         return None
-    return float(krippendorff.alpha(table, level_of_measurement=level))
+    return float(krippendorff.alpha(table, level_of_measurement=cast("Level", level)))
 
 
 def _values(texts: list[str], level: str, order: tuple[str, ...]) -> list[float]:

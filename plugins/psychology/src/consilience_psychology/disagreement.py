@@ -31,7 +31,7 @@ class SoftLabelLoss(nn.Module):
             return F.kl_div(scores.log_softmax(dim=1), known, reduction="none").sum(dim=1)
         known = known.clamp(max=1)
         crossed = F.binary_cross_entropy_with_logits(scores, known, reduction="none")
-        entropy = torch.special.entr(known) + torch.special.entr(1 - known)
+        entropy: Tensor = torch.special.entr(known) + torch.special.entr(1 - known)
         return (crossed - entropy).mean(dim=1)
 
     def count(self, target: Tensor) -> Tensor:

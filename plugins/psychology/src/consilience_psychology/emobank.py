@@ -18,7 +18,7 @@ _NAMES = ("emobank.csv", "reader.csv", "writer.csv")
 
 def emobank_files(folder: Path) -> dict[str, Path]:
     """Gives those of `emobank`, `reader` and `writer` that lie in the folder, gzipped or not."""
-    found = {}
+    found: dict[str, Path] = {}
     for name in _NAMES:
         for path in (folder / name, folder / f"{name}.gz"):
             if path.is_file():
@@ -35,7 +35,7 @@ def read_emobank(folder: Path) -> dict[str, list[dict[str, Any]]]:
     sides = {name: {row["id"]: row for row in _rows(files[name])} for name in ("reader", "writer") if name in files}
     found: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS.values()}
     for row in _rows(files["emobank"]):
-        read = {"id": row["id"], "text": row["text"], "vad": _vad(row)}
+        read: dict[str, Any] = {"id": row["id"], "text": row["text"], "vad": _vad(row)}
         for name in ("reader", "writer"):
             rated = sides.get(name, {}).get(row["id"])
             read[name] = None if rated is None else _vad(rated)

@@ -54,7 +54,8 @@ class LabelCorrelation(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Maps logits [batch emotion] to logits [batch emotion]."""
-        return logits + self.write(torch.nn.functional.elu(self.read(logits.sigmoid())))
+        corrected: Tensor = logits + self.write(torch.nn.functional.elu(self.read(logits.sigmoid())))
+        return corrected
 
 
 class LexiconPrior(nn.Module):
@@ -67,4 +68,5 @@ class LexiconPrior(nn.Module):
 
     def forward(self, logits: Tensor, scores: Tensor) -> Tensor:
         """Maps logits [batch emotion] and scores [batch dimension] to logits [batch emotion]."""
-        return logits + self.write(scores.to(self.write.weight.dtype)).to(logits.dtype)
+        added: Tensor = self.write(scores.to(self.write.weight.dtype))
+        return logits + added.to(logits.dtype)

@@ -76,5 +76,6 @@ class ConsistencyLoss(nn.Module):
 
     def forward(self, logits: Tensor, groups: Tensor) -> Tensor:
         """Maps logits [batch emotion] and groups [batch group] to values [batch]: the means over the groups."""
-        highest, own = self.members(precise(logits)), precise(groups)
+        highest: Tensor = self.members(precise(logits))
+        own = precise(groups)
         return ((highest.sigmoid() - own.sigmoid()) * (highest - own)).mean(dim=1)

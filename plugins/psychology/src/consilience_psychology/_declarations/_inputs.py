@@ -71,7 +71,7 @@ class LexiconScores(Input):
         """Gives the reader; each process reads the file when it scores its first text."""
         return self._reader()
 
-    def _reader(self) -> Any:
+    def _reader(self) -> Callable[..., Any]:
         from consilience_psychology.lexicons import LexiconScores
 
         return LexiconScores(self.lexicon.declared.path.path, self.lexicon.declared.format)
