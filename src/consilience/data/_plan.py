@@ -35,7 +35,7 @@ class DataPlan(Protocol):
         """Gives the label space of a field, or None where its type has none."""
 
     def label_space(self, name: str) -> LabelSpace:
-        """Gives the label space that plugins offer under a full name; raises KeyError when none does."""
+        """Gives the label space of a full name, a plugin's or a resource's; raises KeyError when there is none."""
 
     def of(self, section: str) -> Sequence[PlanNode]:
         """Lists the nodes of a section."""

@@ -57,6 +57,13 @@ class Resource(Component):
         """Opens it and tells what is wrong inside; may take seconds and import what it needs."""
         return ()
 
+    def label_space(self) -> LabelSpace | None:
+        """Gives the labels that fields take by the resource's name; None where it has none, or `faults` says why.
+
+        Asked by the check, so it must stay light.
+        """
+        return None
+
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Copies into `folder` what a saved model needs of it.
 
@@ -166,6 +173,13 @@ class Module(_Wired):
     kind = "module"
     outputs: ClassVar[Ports] = Ports()
     has_parameters: ClassVar[bool] = True
+    fit_target: ClassVar[Port | None] = None
+    """The type of the target that the built module is fitted to once, after the training; None where it is not.
+
+    Its `fit`, called with its ports and `target` by name, sees every validation row that has them; the target is that
+    of the nearest loss that reads what the module gives. What it learns are buffers, which a saved model holds. It may
+    give numbers by name, for the record of the run.
+    """
 
     def linear_layers(self, dims: Dims) -> Iterable[str] | None:
         """Names the linear layers that the built module will have inside, as its `named_modules` will; stays light.

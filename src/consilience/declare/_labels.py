@@ -71,7 +71,8 @@ class LabelSpace(BaseModel):
 
     `aliases` gives other names of a label, which data may use for it. `maps` gives, for another space of the same
     plugin, the label here of each label there (or None: it has none here), so that data labelled in that space can fill
-    a field of this one, and `regroup` turns scores of that space into scores of this one.
+    a field of this one, and `regroup` turns scores of that space into scores of this one. `onto` says it from the other
+    side, for a space that does not know of this one: its label for each label here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class LabelSpace(BaseModel):
     labels: Annotated[tuple[str, ...], BeforeValidator(_ordered), AfterValidator(distinct)]
     aliases: Mapping[str, tuple[str, ...]] = {}
     maps: Mapping[str, Mapping[str, str | None]] = {}
+    onto: Mapping[str, Mapping[str, str | None]] = {}
 
     @model_validator(mode="after")
     def _maps_onto_own_labels(self) -> Self:
@@ -87,6 +89,14 @@ class LabelSpace(BaseModel):
             for theirs, ours in mapping.items():
                 if ours is not None and ours not in self.labels:
                     raise ValueError(f"maps[{other!r}][{theirs!r}] is {ours!r}, {self._no_label(ours)}")
+        return self
+
+    @model_validator(mode="after")
+    def _leads_from_own_labels(self) -> Self:
+        for other, mapping in self.onto.items():
+            for ours in mapping:
+                if ours not in self.labels:
+                    raise ValueError(f"onto[{other!r}] has {ours!r}, {self._no_label(ours)}")
         return self
 
     @model_validator(mode="after")
@@ -157,7 +167,9 @@ class LabelSpace(BaseModel):
                 written = self.maps[known]
                 named = {label: [one for one in other.names_of(label) if one in written] for label in other.labels}
                 return {label: written[names[0]] for label, names in named.items() if names} or None
-        return None
+        led = other.onto.get(self.name)
+        # A label that this space has not, or no longer, is none.
+        return {theirs: ours if ours in self.labels else None for theirs, ours in led.items()} if led else None
 
     def __len__(self) -> int:
         return len(self.labels)

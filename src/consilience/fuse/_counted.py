@@ -1,17 +1,19 @@
-"""Asks the losses that count for themselves what each example of a batch brings to their mean."""
+"""Tells which examples of a batch count for a loss, and how much, where the loss counts for itself."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from consilience.declare import Loss, Many, Port
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse._build import attribute
-from consilience.plan import Plan, PlanNode
+from consilience.plan import TARGET, Plan, PlanNode
 
-__all__ = ["counts_of", "miscounted"]
+__all__ = ["counts_of", "miscounted", "rows_that_count"]
 
 
 def counts_of(plan: Plan, node: PlanNode, module: nn.Module, target: Tensor) -> Tensor:
@@ -38,3 +40,16 @@ def miscounted(plan: Plan, loss: str, found: str, rows: str = "") -> Diagnostic:
     whose = f"{found} from the count of {loss} ({node.component}, discipline {node.discipline}){rows}"
     fix = f"# mend count of {node.component}: one number an example, finite and at least 0"
     return Diagnostic("CN762", ("losses", loss), whose, 'Float["batch"], finite and at least 0', fix)
+
+
+def rows_that_count(node: PlanNode, arguments: Mapping[str, Any], present: Tensor) -> dict[str, Any]:
+    """Leaves to a loss of one number the rows that have what it needs: it could not tell the others from them."""
+    kept = dict(arguments)
+    if present.all() or not present.any():  # of no row, the value counts for nothing
+        return kept
+    for port, value in arguments.items():
+        kind = cast("Loss", node.declaration).target if port == TARGET else node.inputs[port]
+        dims = (kind.port if isinstance(kind, Many) else cast("Port", kind)).dims
+        if dims and dims[0].name == "batch":
+            kept[port] = [part[present] for part in value] if isinstance(value, list) else value[present]
+    return kept

@@ -17,7 +17,7 @@ from consilience.errors import DeclarationError, Diagnostic, RunError
 from consilience.fuse._balancer import in_balancer
 from consilience.fuse._build import WrongOutputs, attribute, build_nodes, node_seed
 from consilience.fuse._config import FusedConfig
-from consilience.fuse._counted import counts_of
+from consilience.fuse._counted import counts_of, rows_that_count
 from consilience.fuse._files import load, relocated, write_companions
 from consilience.fuse._honour import check_honour
 from consilience.plan import TARGET, Plan, PlanNode, Purpose, Ref, check, objectives_of
@@ -180,6 +180,10 @@ class FusedModel(PreTrainedModel):
         arguments = {
             port: [values[name] for name in names] if many else values[names[0]] for port, names, many in step.arguments
         }
+        if isinstance(node.declaration, Loss) and not node.declaration.value.dims:
+            keys = self.plan.present_keys(node.name)
+            if keys and all(key in values for key in keys):
+                arguments = rows_that_count(node, arguments, self.present(node.name, values))
         try:
             given = self.nodes[node.share or node.name](**arguments)
             return _named(step, given)

@@ -92,11 +92,12 @@ def describe(offer: Offer) -> Described:
 
 
 def _docstring(component: type[Component]) -> str:
-    declared = (base for base in component.__mro__ if issubclass(base, Component) and base.__module__ != _DECLARE)
+    components = (base for base in component.__mro__ if issubclass(base, Component))
+    declared = (base for base in components if not base.__module__.startswith(_DECLARE))
     return next((base.__doc__ for base in declared if base.__doc__), "")
 
 
-_DECLARE = Component.__module__
+_DECLARE = Component.__module__.rpartition(".")[0] + "."
 
 
 def _ports(ports: Mapping[str, Port | Many]) -> dict[str, str]:

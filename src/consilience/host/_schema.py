@@ -18,6 +18,7 @@ __all__ = ["schema"]
 # What no such name has is refused; of letters beyond ASCII, the check alone knows which may stand in one.
 _IDENTIFIER = r"^[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*$"
 _TITLE = r"^[^\x00-/:-@\[-^`{-\x7f][^\x00-\x1f!-,/:-@\[-^`{-\x7f]*$"
+_OF_RESOURCE: Schema = {"type": "string", "pattern": _IDENTIFIER, "description": "The name of a resource with labels."}
 _OF_THE_COMPONENT = ("use", "share", "in", "target")
 """The keys of a node that depend on its component."""
 _TASK = "task"
@@ -85,7 +86,8 @@ class _File:
         label = {"type": "string", "pattern": r"\S"}
         listed = {"items": label, "minItems": 2, "uniqueItems": True}
         return described(
-            {"anyOf": [*self._spaces(text), {"title": "labels", "type": "array"}], "allOf": [listed]}, text
+            {"anyOf": [*self._spaces(text), _OF_RESOURCE, {"title": "labels", "type": "array"}], "allOf": [listed]},
+            text,
         )
 
     def _spaces(self, text: str) -> list[Schema]:
@@ -114,7 +116,7 @@ class _File:
         spaces = self._spaces(space["description"])
         if spaces:
             del space["type"]
-            space["anyOf"] = [*spaces, {"type": "null"}]
+            space["anyOf"] = [*spaces, _OF_RESOURCE, {"type": "null"}]
 
     def _or_shared(self, node: Schema, share: Schema) -> Schema:
         """Gives a module, or another application of one: of its ports, the schema knows nothing."""

@@ -125,7 +125,8 @@ def _told(offer: Offer) -> str:
 
 
 def _is_declared(base: type) -> bool:
-    return issubclass(base, Component) and base.__module__ != Component.__module__
+    contract = Component.__module__.rpartition(".")[0] + "."
+    return issubclass(base, Component) and not base.__module__.startswith(contract)
 
 
 def _ports(component: Any) -> Iterator[tuple[str, str, Port | Many]]:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from consilience.plan._check import Purpose, Survey, check, survey
+from consilience.plan._fitted import fitted_of
 from consilience.plan._names import TASK
 from consilience.plan._plan import Plan
 from consilience.plan._plan_node import TARGET, Edge, PlanNode, Ref
@@ -28,6 +29,7 @@ __all__ = [
     "Ref",
     "Survey",
     "check",
+    "fitted_of",
     "objectives_of",
     "reduced",
     "rests",

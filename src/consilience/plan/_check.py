@@ -12,6 +12,7 @@ from consilience.host import Registry, default_registry
 from consilience.plan._cycles import cycles
 from consilience.plan._doubt import doubtful, unknown_ways
 from consilience.plan._features import check_features
+from consilience.plan._fitted import check_fitted
 from consilience.plan._graph import Link, has_cycle, in_order
 from consilience.plan._learning import check_learning
 from consilience.plan._names import discipline_of
@@ -103,7 +104,8 @@ def survey(
         unsure = replace(wired, unread=wired.unread | _misled(resolved, wired.edges) | in_cycles)
         check_rates(resolved, solution.dims)
         check_features(resolved, wired.edges)
-        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, unsure, ways))
+        fitted = check_fitted(resolved, wired.edges, solution.dims, doubtful(resolved, unsure))
+        check_learning(resolved, wired.edges, [*references, *meant], unknown_ways(resolved, unsure, ways), fitted)
     diagnostics = tuple(sort_diagnostics([*draft.faults, *resolved.fusion.locate(_news(resolved, draft))]))
     return Survey(_plan(resolved, links, order, solution, diagnostics), diagnostics)
 

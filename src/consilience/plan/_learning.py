@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from consilience.declare import Module
 from consilience.errors import Path, nearest
@@ -18,10 +18,17 @@ from consilience.plan._training import check_training
 __all__ = ["check_learning"]
 
 
-def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple[str, str]], unknown: Unknown) -> None:
+def check_learning(
+    resolved: Resolved,
+    edges: list[Edge],
+    references: list[tuple[str, str]],
+    unknown: Unknown,
+    fitted: Mapping[str, str],
+) -> None:
     """Notes what keeps the fusion from learning: in what is trained, in the objective, in the rows, in the settings.
 
-    Of the `unknown` nodes a fault told elsewhere keeps from knowing what they reach, or what reaches them.
+    Of the `unknown` nodes a fault told elsewhere keeps from knowing what they reach, or what reaches them. `fitted` are
+    the modules that are fitted after the training, each with the loss whose target it takes.
     """
     if resolved.fusion.losses:
         ways = Ways(resolved, edges, references)
@@ -32,7 +39,7 @@ def check_learning(resolved: Resolved, edges: list[Edge], references: list[tuple
         resolved.fault("CN405", path, "no loss", "at least one loss", _a_loss(resolved))
     _check_tuners(resolved)
     _check_filled(resolved, edges)
-    check_rows(resolved, edges, unknown.onward | unknown.behind)
+    check_rows(resolved, edges, unknown.onward | unknown.behind, fitted)
     check_mixing(resolved)
     check_training(resolved)
 

@@ -98,8 +98,10 @@ class Plan:
         return self.solved[field_name].spaces.get("labels")
 
     def label_space(self, name: str) -> LabelSpace:
-        """Gives the label space that a plugin offers under a full name; raises KeyError when none does."""
+        """Gives the label space of a full name, a plugin's or a resource's; raises KeyError when there is none."""
         space = self.registry.label_space(name)
+        if space is None and name in self.resources:
+            space = self.resources[name].label_space()
         if space is None:
             raise KeyError(name)
         return space

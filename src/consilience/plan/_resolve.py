@@ -15,10 +15,11 @@ from consilience.declare import (
     ModuleNode,
     Node,
     Ports,
+    Resource,
     Tuner,
 )
 from consilience.errors import Part, Path, Related, nearest, shortlist
-from consilience.host import STANDARD, Registry
+from consilience.host import PLUGIN_ERRORS, STANDARD, Registry, innermost
 from consilience.plan._declarations import declaration_of, declare, offer_of
 from consilience.plan._names import TASK, discipline_of, named, namespace_of
 from consilience.plan._plan_node import PlanNode
@@ -36,8 +37,13 @@ def resolve(draft: Draft[Fusion], registry: Registry) -> Resolved:
     broken = _load_namespaces(resolved)
     fusion = resolved.fusion = respelt(resolved)
     _check_names(resolved)
+    for name, resource in fusion.resources.items():  # first: fields take labels from them
+        if resource.use and namespace_of(resource.use) not in broken:
+            _resolve_node(resolved, "resources", name, resource)
     _resolve_fields(resolved, broken)
     for section, name, node in fusion.nodes():
+        if section == "resources":
+            continue
         if section == "modules" and isinstance(node, ModuleNode) and not _is_well_formed(resolved, name, node):
             continue
         if node.use and namespace_of(node.use) not in broken:
@@ -125,10 +131,13 @@ def _unknown_field(resolved: Resolved, path: Path, name: str) -> None:
 
 
 def find_space(resolved: Resolved, name: str, path: Path) -> LabelSpace | None:
-    """Finds a label space by its full name, or notes that there is none."""
-    space = resolved.registry.label_space(name)
+    """Finds a label space by its full name, or by that of a resource which has labels; notes that there is none."""
+    space = resolved.registry.label_space(name) or _labels_of(resolved, name)
     if space is None:
-        known = resolved.registry.label_spaces()
+        if any(fault.path[:2] == ("resources", name) for fault in resolved.faults):
+            return None  # the resource has a fault of its own
+        offering = [other for other in resolved.others["resources"] if _labels_of(resolved, other)]
+        known = [*resolved.registry.label_spaces(), *offering]
         near = nearest(name, known)
         fix = f"{path[-1]}: {near}" if near else f"{path[-1]}: [first, second]"
         if path[-1] == "space":
@@ -136,6 +145,21 @@ def find_space(resolved: Resolved, name: str, path: Path) -> LabelSpace | None:
         expected = f"one of {', '.join(known)}" if known else "a list of labels"
         resolved.fault("CN208", path, f"the unknown label space {name}", expected, fix)
     return space
+
+
+def _labels_of(resolved: Resolved, name: str) -> LabelSpace | None:
+    """Gives the labels of a resource; None where it has none."""
+    declaration = resolved.others["resources"].get(name)
+    try:
+        return declaration.label_space() if isinstance(declaration, Resource) else None
+    except PLUGIN_ERRORS as error:
+        component = resolved.fusion.resources[name].use
+        offer = resolved.registry.component(component)
+        distribution = offer.distribution if offer else component
+        found = f"{distribution} fails to tell the labels of {component}: {innermost(error)}"
+        fix = f"# mend {distribution}, or upgrade it"
+        resolved.fault("CN207", ("resources", name), found, "a label space, or None", fix)
+        return None
 
 
 def _check_mapping(resolved: Resolved, field_name: str, name: str, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from consilience.declare import ColumnMap, Fusion, Loss, Source, SourceNode, paste
@@ -27,8 +27,10 @@ class _Given:
     """Whether it has rows to train, unless it has no rows at all."""
 
 
-def check_rows(resolved: Resolved, edges: Iterable[Edge], doubtful: frozenset[str]) -> None:
+def check_rows(resolved: Resolved, edges: Iterable[Edge], doubtful: frozenset[str], fitted: Mapping[str, str]) -> None:
     """Notes losses without a training row, metrics without a row to measure on, and sources of which no loss learns.
+
+    And modules that are `fitted` to the target of a loss, and no validation row to fit them to.
 
     Nothing is opened: the file and the names of the files tell. What could not be understood may be whatever is needed.
     """
@@ -46,6 +48,8 @@ def check_rows(resolved: Resolved, edges: Iterable[Edge], doubtful: frozenset[st
         lacking = _check_losses(resolved, losses, given, needs)
     metrics = [node for node in readers if node.section == "metrics" and needs.of(node.name) not in lacking]
     _check_metrics(resolved, metrics, given, needs)
+    names = {node.name for node in losses}
+    _check_fits(resolved, {name: needs.of(loss) for name, loss in fitted.items() if loss in names}, given)
     if not doubtful and len(losses) == len(_of_rows(resolved)):
         # Rows that lack what a loss at fault needs may be those that it is to have.
         _check_idle(resolved, losses, [one for one in given if not one.fields & union(lacking)], needs)
@@ -138,6 +142,19 @@ def _check_metrics(resolved: Resolved, metrics: list[PlanNode], given: list[_Giv
         fix = f"split: {paste({**split, 'test': 0.2})}  # under sources.{one.name}"
         expected = "rows to measure on"
         resolved.fault("CN408", path, found, expected, fix, part=Part.KEY, severity=Severity.WARNING)
+
+
+def _check_fits(resolved: Resolved, fitted: Mapping[str, frozenset[str]], given: list[_Given]) -> None:
+    """Notes modules that are fitted after the training, where no validation row has the fields of the loss."""
+    for name, wanted in fitted.items():
+        if any("validation" in one.splits and wanted <= one.fields for one in given):
+            continue
+        one = next((one for one in given if wanted <= one.fields), given[0])
+        dealt = resolved.fusion.sources[one.name].split
+        split = {key: amount for key, amount in dealt.items() if key != "train"}
+        found = f"{name}, which is fitted to validation rows, and none has {listed(sorted(wanted))}"
+        fix = f"split: {paste({**split, 'validation': 0.1})}  # under sources.{one.name}"
+        resolved.fault("CN438", ("modules", name), found, "validation rows to fit it to", fix)
 
 
 def _check_idle(resolved: Resolved, losses: list[PlanNode], given: list[_Given], needs: Needs) -> None:

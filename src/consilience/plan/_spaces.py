@@ -53,9 +53,14 @@ def _field_of(resolved: Resolved, field: str, space: LabelSpace) -> str | None:
 
 
 def full_name(resolved: Resolved, space: LabelSpace) -> str | None:
-    """Gives the name by which a file may name a label space, or None when no plugin offers it."""
+    """Gives the name by which a file may name a label space, or None when neither plugin nor resource offers it."""
     names = resolved.registry.label_spaces()
-    return next((name for name in names if resolved.registry.label_space(name) is space), None)
+    found = next((name for name in names if resolved.registry.label_space(name) is space), None)
+    if found is not None:
+        return found
+    named = (field for field, own in resolved.spaces.items() if own is space)
+    written = (resolved.fusion.fields[field].labels for field in named)
+    return next((name for name in written if isinstance(name, str)), None)
 
 
 def _by_mapping(resolved: Resolved, edge: Edge, conflict: Conflict) -> str:

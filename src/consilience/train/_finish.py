@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from consilience.fuse import FusedModel
+import torch
+
+from consilience.fuse import FusedModel, fuse
 from consilience.train._best import BestModel, series_of
 from consilience.train._course import Course
+from consilience.train._fitting import Fitting
 from consilience.train._interrupted import Interrupted
 from consilience.train._log import logged
 from consilience.train._picture import draw_course
@@ -50,10 +53,13 @@ def _end(trainer: FusionTrainer, course: Course, known: Mapping[str, Any], timin
     write_record(course.run, known, status, more)
 
 
-def finish_model(trainer: FusionTrainer, model: FusedModel, run: Run, say: Callable[[str], None]) -> dict[str, Any]:
+def finish_model(
+    trainer: FusionTrainer, model: FusedModel, run: Run, say: Callable[[str], None], fitting: Fitting | None = None
+) -> dict[str, Any]:
     """Saves the model as `model/`, with the best weights where the fusion asks for them; tells which they are.
 
-    Every process calls it: one that holds a part of the weights gives it to the first, which saves them whole.
+    Modules that are fitted to the validation rows are fitted with the weights that are saved. Every process calls it:
+    one that holds a part of the weights gives it to the first, which saves them whole.
     """
     keys = model.plan.fusion.train.arguments
     if keys.get("load_best_model_at_end"):
@@ -64,12 +70,22 @@ def finish_model(trainer: FusionTrainer, model: FusedModel, run: Run, say: Calla
         return {}
     if told.get("kept"):
         weights = BestModel(run.path).restored(told["best"]["step"], model)
+    fitted: dict[str, Any] = {}
+    if fitting is not None:
+        # The parts of a sharded model cannot be run by one process: a whole one is built.
+        whole = fuse(model.plan) if trainer.is_fsdp_enabled else model
+        torch.nn.Module.to(whole, trainer.args.device)
+        if weights is not None:
+            whole.load_state_dict(weights)
+        fitted = {"fitted": fitting(whole)}
+        say(f"fitted {', '.join(fitted['fitted'])} to the validation rows")
+        weights = None if weights is None else whole.state_dict()
     staged = run.path / ".model.part"
     for old in (staged, run.path / "model"):  # of a run that was killed here
         shutil.rmtree(old, ignore_errors=True)
     model.save_pretrained(staged, **({} if weights is None else {"state_dict": weights}))
     staged.replace(run.path / "model")
-    return {"best": told["best"]} if "best" in told else {}
+    return fitted | ({"best": told["best"]} if "best" in told else {})
 
 
 def _best(

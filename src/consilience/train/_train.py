@@ -13,13 +13,14 @@ from transformers import PrinterCallback, ProgressCallback, set_seed
 from consilience.data import Prepared, prepare, training_rows
 from consilience.declare import Fusion
 from consilience.fuse import FusedModel, build_collator, check_savable, count_by_discipline, fuse, parameters_of
-from consilience.plan import Plan, check
+from consilience.plan import Plan, check, fitted_of
 from consilience.plan.drawing import Parameters
 from consilience.train._arguments import arguments_of
 from consilience.train._best import BestModel, choose_best, early_stopping, series_of
 from consilience.train._course import Course, begun, finished, plan_of, resumed
 from consilience.train._device import describe_device
 from consilience.train._finish import finish_model, recorded
+from consilience.train._fitting import Fitting
 from consilience.train._going_on import learn
 from consilience.train._keeping import keep_features
 from consilience.train._log import LOG
@@ -105,7 +106,7 @@ class _Shown:
 
 def _learn(model: FusedModel, prepared: Prepared, course: Course, shown: _Shown) -> None:
     plan, run, timings = model.plan, course.run, shown.timings
-    trainer = _trainer(model, prepared, run, shown)
+    trainer, fitting = _trainer(model, prepared, run, shown)
     shares = count_by_discipline(plan, parameters_of(model))
     trained = sum(share.trained for share in shares.values())
     on = f"{_told(shares)} on {describe_device(trainer.args.device)}"
@@ -125,22 +126,25 @@ def _learn(model: FusedModel, prepared: Prepared, course: Course, shown: _Shown)
         with timings.of("training"):
             steps = learn(trainer, course, plan).global_step
         trainer.check_finite()
-        best = finish_model(trainer, model, run, shown.say)
+        best = finish_model(trainer, model, run, shown.say, fitting)
         seconds = round(timings.seconds["training"], 3)
         known["training"] = {"seconds": seconds, "steps": steps, **counts, **best}
     if trainer.is_world_process_zero():
         course.finish(plan)
 
 
-def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> FusionTrainer:
+def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> tuple[FusionTrainer, Fitting | None]:
     plan, seed = model.plan, model.plan.fusion.train.seed
     arguments = arguments_of(plan, run.path, shown.progress)
     losses = [node.name for node in plan.of("losses")]
     kept = keep_features(model, prepared, arguments, shown.say, shown.progress)
     collator = kept.collator(plan, losses, seed, "train") if kept else build_collator(plan, losses, seed)
-    validation = None
-    if series_of(plan) or len(prepared.validation):
+    validation = fitting = None
+    if series_of(plan) or fitted_of(plan) or len(prepared.validation):
         loader = validation_loader(plan, prepared, kept)
+        if fitted_of(plan):
+            fitting = Fitting(plan, loader)
+            fitting.check_rows(model)
         choose_best(arguments, plan, model, loader)
         validation = shown.timings.timed("validating", measurer(plan, model, loader))
     data_seed = arguments.data_seed if arguments.data_seed is not None else seed
@@ -159,7 +163,7 @@ def _trainer(model: FusedModel, prepared: Prepared, run: Run, shown: _Shown) -> 
         if callback is not None:
             trainer.add_callback(callback)
     _replace_progress(trainer, shown.progress)
-    return trainer
+    return trainer, fitting
 
 
 def _told(shares: Mapping[str, Parameters]) -> str:

@@ -1,0 +1,128 @@
+"""What is fitted to the validation rows once the training ended, in plain PyTorch: temperatures and thresholds."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["CategoryTemperature", "EmotionTemperature", "Thresholds", "best_cuts"]
+
+_LEAST, _MOST = -4.0, 4.0
+"""The bounds of a logarithm of a temperature: rows that are told apart without a fault would have it run away."""
+
+
+class _Temperature(nn.Module):
+    """Divides scores by a temperature, which starts at 1 (Guo et al. 2017)."""
+
+    def __init__(self, classes: int, per: str = "one") -> None:
+        super().__init__()
+        self.log_temperature: Tensor
+        self.register_buffer("log_temperature", torch.zeros(1 if per == "one" else classes))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Maps logits [batch class] to logits [batch class]."""
+        return logits / self.log_temperature.to(logits.dtype).exp()
+
+    def fit(self, logits: Tensor, target: Tensor) -> dict[str, float]:
+        """Sets the temperatures that make the validation rows most likely; tells the loss before and after."""
+        scores, found = logits.double(), torch.zeros_like(self.log_temperature, dtype=torch.float64)
+        before = self._cost(scores, found, target)
+        with torch.enable_grad():
+            found.requires_grad_()
+            optimizer = torch.optim.LBFGS([found], max_iter=100, line_search_fn="strong_wolfe")
+
+            def closure() -> Tensor:
+                optimizer.zero_grad()
+                cost = self._cost(scores, found, target)
+                cost.backward()
+                return cost
+
+            optimizer.step(closure)
+        kept = found.detach().clamp(_LEAST, _MOST)
+        self.log_temperature.copy_(kept)
+        after = self._cost(scores, kept, target)
+        return {"temperature": float(kept.exp().mean()), "before": float(before), "after": float(after)}
+
+    def _cost(self, scores: Tensor, log_temperature: Tensor, target: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class EmotionTemperature(_Temperature):
+    """Calibrates the probabilities of emotions that may occur together: by one temperature, or one each."""
+
+    def _cost(self, scores: Tensor, log_temperature: Tensor, target: Tensor) -> Tensor:
+        scaled = scores / log_temperature.clamp(_LEAST, _MOST).exp()
+        return F.binary_cross_entropy_with_logits(scaled, target.to(scores.dtype))
+
+
+class CategoryTemperature(_Temperature):
+    """Calibrates the probabilities of classes of which one is so."""
+
+    def _cost(self, scores: Tensor, log_temperature: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(scores / log_temperature.clamp(_LEAST, _MOST).exp(), target)
+
+
+class Thresholds(nn.Module):
+    """Moves each emotion's score so that a probability of one half is where it is best chosen.
+
+    Where it is best chosen is told by the F1 of the validation rows (the S-cut of Yang 2001). Until it is fitted it
+    changes nothing. With `fewest` 1, an example of which no emotion is chosen has its highest one chosen.
+    """
+
+    def __init__(self, emotions: int, per: str = "each", fewest: int = 0) -> None:
+        super().__init__()
+        self.per, self.fewest = per, fewest
+        self.cut: Tensor
+        self.fitted: Tensor
+        self.register_buffer("cut", torch.zeros(emotions))
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Maps logits [batch emotion] to logits [batch emotion], of which those from 0 on are chosen."""
+        moved = logits - self.cut.to(logits.dtype)
+        if not self.fewest:
+            return moved
+        highest = moved.amax(dim=1, keepdim=True)
+        is_raised = self.fitted & (highest < 0) & (moved == highest)
+        return torch.where(is_raised, torch.zeros_like(moved), moved)
+
+    def fit(self, logits: Tensor, target: Tensor) -> dict[str, float]:
+        """Sets the cuts; tells the macro-F1 of the validation rows before and after."""
+        scores = logits.double()
+        self.cut.zero_()
+        self.fitted.zero_()
+        before = macro_f1(self(scores) >= 0, target)
+        self.cut.copy_(best_cuts(scores, target) if self.per == "each" else _one_cut(scores, target))
+        self.fitted.fill_(True)
+        return {"macro_f1_before": before, "macro_f1_after": macro_f1(self(scores) >= 0, target)}
+
+
+def best_cuts(scores: Tensor, target: Tensor) -> Tensor:
+    """Gives each column's cut with the highest F1, between two scores: scores and target [row emotion] -> [emotion].
+
+    A column without a positive row keeps the cut 0.
+    """
+    ranked, order = scores.sort(dim=0, descending=True)
+    right = target.gather(0, order).cumsum(0).double()
+    chosen = torch.arange(1, len(scores) + 1, device=scores.device, dtype=torch.float64).unsqueeze(1)
+    positive = target.sum(0)
+    f1 = 2 * right / (chosen + positive)
+    # Rows of equal scores are chosen together.
+    below = torch.cat([ranked[1:], ranked[-1:] - 2])
+    f1 = torch.where(below < ranked, f1, -1.0)
+    best = f1.argmax(dim=0, keepdim=True)
+    cuts = (ranked.gather(0, best) + below.gather(0, best)).squeeze(0) / 2
+    return torch.where(positive > 0, cuts, 0.0)
+
+
+def _one_cut(scores: Tensor, target: Tensor) -> Tensor:
+    candidates = torch.logit(torch.linspace(0.02, 0.98, 97, dtype=torch.float64, device=scores.device))
+    best: Tensor = max(candidates, key=lambda cut: macro_f1(scores >= cut, target))
+    return best.expand(scores.shape[1])
+
+
+def macro_f1(chosen: Tensor, target: Tensor) -> float:
+    """Gives the mean over the emotions of F1, 0 where one is neither chosen nor there: both [row emotion]."""
+    right = (chosen & target).sum(0).double()
+    return float((2 * right / (chosen.sum(0) + target.sum(0)).clamp(min=1)).mean())
