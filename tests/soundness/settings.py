@@ -28,6 +28,10 @@ _TAKEN_CARE_OF = {
     "bottleneck": {"targets"},
     "last_n": {"n"},
     "masked_lm_head": {"start"},
+    "emotion_loss": {"counts"},  # of the labels of its target, by name
+    "asymmetric_loss": {"counts"},
+    "sparsity": {"gates"},
+    "budget": {"gates"},
 }
 """Keys whose values depend on more than their own range, by component."""
 
