@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from consilience.errors import ConsilienceError
 from consilience.fuse import FusedModel
 from consilience.train._best import BestModel, series_of
 from consilience.train._course import Course
+from consilience.train._interrupted import Interrupted
 from consilience.train._log import logged
 from consilience.train._picture import draw_course
 from consilience.train._record import Timings, outcome, write_record
@@ -32,9 +34,16 @@ def recorded(trainer: FusionTrainer, course: Course, known: dict[str, Any], timi
     try:
         yield
     except BaseException as error:
-        _end(trainer, course, known, timings, f"stopped: {type(error).__name__}")
+        _end(trainer, course, known, timings, f"stopped: {_kind_of(error)}")
         raise
     _end(trainer, course, known, timings, "finished")
+
+
+def _kind_of(error: BaseException) -> str:
+    """Names what stopped a run: a diagnostic by its code, a signal, or the class of an exception."""
+    if isinstance(error, ConsilienceError) and error.diagnostics:
+        return ", ".join(dict.fromkeys(one.code for one in error.diagnostics))
+    return Interrupted.__name__ if isinstance(error, Interrupted) else type(error).__name__
 
 
 def _end(trainer: FusionTrainer, course: Course, known: Mapping[str, Any], timings: Timings, status: str) -> None:
