@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,9 +125,11 @@ def resumed(
 
 def _note_left(error: BaseException, checkpoints: Checkpoints) -> None:
     """Notes which run an exception leaves, and from where it goes on; what a signal raises says so itself."""
-    run, steps = checkpoints.folder.parent, checkpoints.steps()
     if isinstance(error, Interrupted):
         return
+    run, steps = checkpoints.folder.parent, []
+    with suppress(OSError):  # what stopped the training is told, not what stops this
+        steps = checkpoints.steps()
     if steps:
         last = f"its last checkpoint is that of step {steps[0]}: consilience train --resume {run}"
     elif (run / "model").is_dir():
