@@ -46,6 +46,16 @@ def test_check_tells_what_a_fusion_is(call: Call, small_fusion: Path) -> None:
     )
 
 
+def test_check_tells_what_changes_weights_from_step_to_step(call: Call, small_fusion: Path, tmp_path: Path) -> None:
+    text = small_fusion.read_text(encoding="utf-8")
+    for name in ("checkpoint", "reviews.csv"):
+        text = text.replace(f"path: {name}", f"path: {small_fusion.parent / name}")
+    objective = "objective: {balance: uncertainty, schedules: {task: {rise: 0.5}}}\n"
+    (tmp_path / "fusion.yaml").write_text(text + objective, encoding="utf-8")
+    told = call("check", tmp_path / "fusion.yaml").stdout
+    assert told.endswith(" 1 feeling_loss (task); balance uncertainty; schedules of task\n")
+
+
 def test_check_tells_every_fault(call: Call, broken: Path) -> None:
     result = call("check", broken)
     assert result.exit_code == 1

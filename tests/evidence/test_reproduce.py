@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from consilience import ConsilienceError, Fusion
 from consilience.cli import main
 from consilience.evidence import Verdict, reproduce
 from consilience.train import Run, train
+from consilience.train._progress import LogFile
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,25 @@ def test_a_run_on_the_same_machine_is_reproduced_to_the_last_bit(finished: Path,
     assert {one.name for one in found.weights} == {"encoder", "opinion", "rating", "about", "feeling"}
     assert "the environment is the same" in found.to_text()
     assert Path(found.again).parent == tmp_path
+
+
+def test_a_signal_ends_it_and_names_the_half_run(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = LogFile.on_log
+
+    def end(self: LogFile, *arguments: Any, **options: Any) -> None:
+        write(self, *arguments, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(LogFile, "on_log", end)
+    result = CliRunner().invoke(main, ["reproduce", str(finished), "--runs", str(tmp_path)])
+    [half] = tmp_path.iterdir()
+    assert (result.exit_code, result.stdout) == (143, "")
+    [saved] = (half / "checkpoints").iterdir()
+    step = int(saved.name.removeprefix("step-"))
+    told = f"stopped after step {step}, and saved; go on with: consilience train --resume {half}\n"
+    assert result.stderr.endswith(told)
 
 
 def test_what_differs_is_told_the_environment_first(

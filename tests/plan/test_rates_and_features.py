@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consilience.declare import Fusion
+from consilience.declare import Fusion, TrainingKeys
 from consilience.plan import Purpose, check, survey
 
 ENCODER = "encoder: {use: text_encoder, in: tokens}"
@@ -157,3 +157,32 @@ def test_the_plan_says_the_rates_of_those_that_have_some(small_fusion: Path) -> 
     nodes = {node["name"]: node for node in check(Fusion(**written, base=small_fusion.parent)).to_dict()["nodes"]}
     assert nodes["encoder"]["rates"] == {"learning_rate": 0.1, "layer_decay": 0.5}
     assert "rates" not in nodes["opinion"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("save_every: 3", "save_steps: 3"),
+        ("optimizer: sgd", "optim: sgd"),
+        ("log_every: 5", "logging_steps: 5"),
+        ("weight_decai: 0.1", "weight_decay: 0.1"),
+    ],
+)
+def test_what_other_tools_call_a_key_of_the_training_is_known(small_fusion: Path, written: str, meant: str) -> None:
+    name = written.partition(":")[0]
+    [fault] = told(small_fusion, ("train: {", f"train: {{{written}, "))
+    assert fault.startswith(f"error CN120 at train.{name}\n  found     the unknown key {name}\n")
+    assert fault.endswith(f"\n  fix       {meant}")
+    assert told(small_fusion, ("train: {", f"train: {{{meant}, ")) == []
+
+
+def test_lr_is_the_learning_rate_unless_that_is_written_too(small_fusion: Path) -> None:
+    [fault] = told(small_fusion, ("learning_rate: 1.0e-3", "lr: 0.1"))
+    assert fault.endswith("\n  fix       learning_rate: 0.1")
+    [fault] = told(small_fusion, ("train: {", "train: {lr: 0.1, "))
+    assert fault.endswith("\n  fix       # remove the key lr, beside learning_rate")
+
+
+def test_every_word_of_other_tools_stands_for_a_key() -> None:
+    assert set(TrainingKeys.synonyms.values()) <= set(TrainingKeys.model_fields)
+    assert not set(TrainingKeys.synonyms) & set(TrainingKeys.model_fields)

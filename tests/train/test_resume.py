@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,9 +21,10 @@ from tests.faults.fusion import hard_fusion
 from consilience import Fusion, RunError
 from consilience.cli import main
 from consilience.declare import Float, Loss, Ports, hookimpl
+from consilience.errors import Diagnostic
 from consilience.host import Registry
 from consilience.plan import check
-from consilience.train import Interrupted, Run, train
+from consilience.train import Interrupted, Run, _train, train
 from consilience.train._survival import Requests
 from consilience.train._writer import Writer
 
@@ -145,14 +147,64 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_finished_run_is_given_back_and_nothing_changes(small_run: Path) -> None:
+def test_a_finished_run_is_given_back_and_nothing_changes(small_run: Path, small_fusion: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
     said: list[str] = []
     assert train(resume=small_run, announce=said.append).path == small_run
     assert said == [f"{small_run} is finished: there is nothing to go on with"]
     result = CliRunner().invoke(main, ["train", "--resume", str(small_run)])
     assert (result.exit_code, result.stdout) == (0, f"{small_run}\n")
+    arguments = ["train", str(small_fusion), "--resume", str(small_run), "--accept", "seed"]
+    result = CliRunner().invoke(main, arguments)
+    told = f"{small_run} is finished: there is nothing to go on with; not looked at: the file, what is accepted\n"
+    assert (result.exit_code, result.stderr) == (0, told)
     assert {path: path.stat().st_mtime_ns for path in small_run.rglob("*")} == before
+
+
+def test_accepting_without_a_run_to_go_on_with_is_wrong_usage(small_fusion: Path, tmp_path: Path) -> None:
+    arguments = ["train", str(small_fusion), "--runs", str(tmp_path / "runs"), "--accept", "seed"]
+    result = CliRunner().invoke(main, arguments)
+    told = "Error: --accept goes with --resume RUN: a new run has nothing that it began with.\n"
+    assert (result.exit_code, result.stderr.endswith(told)) == (2, True)
+    assert not (tmp_path / "runs").exists()
+
+
+class Failing(Whistle):
+    """Raises at the end of a step."""
+
+    @hookimpl
+    def consilience_step_ended(self, model: object, step: int) -> None:
+        self.seen += 1
+        if step == self.step:
+            raise ZeroDivisionError
+
+
+def test_what_stops_a_run_tells_where_it_goes_on(data: Path, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError) as told:
+        train(signalled(hard_fusion(data), 0, 0, Failing(0, 5)), resume=run, progress=False)
+    line = f"the run is {run}; its last checkpoint is that of step 4: consilience train --resume {run}"
+    assert told.value.__notes__[-1] == line  # after the hook's name
+    unsaved = hard_fusion(data, save_steps=None, save_strategy="no")
+    with pytest.raises(ZeroDivisionError) as told:
+        train(signalled(unsaved, 0, 0, Failing(0, 3)), tmp_path / "runs", progress=False)
+    [left] = (tmp_path / "runs").iterdir()
+    assert told.value.__notes__[-1] == f"the run is {left}; it has no checkpoint to go on from"
+
+
+def test_the_command_ends_with_the_run_that_is_left(
+    small_fusion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RunError(Diagnostic("CN736", (), "a full disk", "room", "# make room"))
+
+    monkeypatch.setattr(_train, "finish_model", fail)
+    result = CliRunner().invoke(main, ["train", str(small_fusion), "--runs", str(tmp_path)])
+    [left] = tmp_path.iterdir()
+    step = max(int(path.name.removeprefix("step-")) for path in (left / "checkpoints").iterdir())
+    line = f"the run is {left}; its last checkpoint is that of step {step}: consilience train --resume {left}"
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith(f"\n\n1 error\n{line}\n")
+    assert json.loads((left / "record.json").read_text())["status"] == "stopped: CN736"
 
 
 def test_all_that_changed_is_told_at_once_and_refused(data: Path, run: Path, tmp_path: Path) -> None:
@@ -181,7 +233,10 @@ def test_all_that_changed_is_told_at_once_and_refused(data: Path, run: Path, tmp
     )
     assert found["modules.opinion"].found == "modules.opinion: settings.dropout 0.3, where the run began with 0.1"
     assert found["threads"].found == "threads: 2, where the run began with 1"
-    assert found["sources.reviews.files"].found.startswith("sources.reviews.files: reviews.csv ")
+    hashes = [hashlib.sha256((folder / "reviews.csv").read_bytes()).hexdigest()[:12] for folder in (moved, data)]
+    assert found["sources.reviews.files"].found == (
+        f'sources.reviews.files: reviews.csv "{hashes[0]}...", where the run began with "{hashes[1]}..."'
+    )
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
@@ -205,12 +260,13 @@ def test_an_accepted_name_that_nothing_has_is_refused(data: Path, run: Path, rat
     plan = signalled(hard_fusion(data, learning_rate=rate), 0, 0)
     accepted = ["learning_rate", "seed", "learning_rat"]  # what is as it was may be accepted
     told = text_of(lambda: train(plan, resume=run, accept=accepted, progress=False), run)
+    fix = {0.001: "# remove --accept learning_rat", 0.5: "# remove --accept learning_rat"}[rate]
     expected = "no --accept: nothing changed" if rate == 0.001 else "what changed: learning_rate"
     assert told == (
         "error CN764 at the file\n"
         "  found     learning_rat, accepted, which is no name of anything that a run begins with\n"
         f"  expected  {expected}\n"
-        "  fix       --accept learning_rate"
+        f"  fix       {fix}"
     )
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 

@@ -83,11 +83,15 @@ def _tell(diagnostics: Sequence[Diagnostic]) -> None:
 
 
 def summary(plan: Plan, warnings: int = 0) -> str:
-    """Says in two lines what a fusion is made of: nodes, plugins, losses with their disciplines and weights."""
+    """Says in two lines what a fusion is made of: nodes, plugins, losses, their weights and what changes those."""
     counts = Counter(node.section for node in plan.nodes.values())
     nodes = ", ".join(_count(counts[section], word) for section, word in _COUNTED.items() if counts[section])
     plugins = f", with {', '.join(plan.namespaces)}" if plan.namespaces else ""
     losses = ", ".join(f"{plan.weight(name):g} {name} ({plan.nodes[name].discipline})" for name in plan.fusion.losses)
+    if plan.balancer.varies:
+        losses += f"; balance {plan.fusion.objective.balance['use']}"
+    if plan.fusion.objective.schedules:
+        losses += f"; schedules of {', '.join(plan.fusion.objective.schedules)}"
     what = "no error" if warnings else "no fault"
     return f"{plan.fusion.name}: {what} in {nodes}{plugins}\n  objective  {losses}"
 

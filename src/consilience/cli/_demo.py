@@ -10,7 +10,7 @@ import click
 
 import consilience
 from consilience.cli._check import summary
-from consilience.cli._learn import say
+from consilience.cli._learn import say, stoppable
 from consilience.cli._quiet import quiet
 from consilience.declare import Fusion
 from consilience.errors import DeclarationError, Diagnostic
@@ -105,7 +105,8 @@ def _learn(name: str, fusion: Fusion, runs: str, reports: dict[str, list[Report]
 
     say(f"\n{name}, seed {fusion.train.seed}")
     plan = check(fusion)
-    run = train(plan, runs, announce=say)
+    with stoppable():
+        run = train(plan, runs, announce=say)
     drawing = run.path / "graph.svg"
     drawing.write_text(to_svg(plan), encoding="utf-8")
     say(f"graph drawn in {drawing}")

@@ -65,9 +65,17 @@ class Commands(click.Group):
             from consilience.cli._tell import tell
 
             tell(error.diagnostics)
+            _tell_notes(error)
             context.exit(1)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            _tell_notes(error)
             context.exit(130)
+
+
+def _tell_notes(error: BaseException) -> None:
+    """Writes what a traceback would end with: what was noted of an exception on its way."""
+    for note in getattr(error, "__notes__", ()):
+        click.echo(note, err=True)
 
 
 def turn_off(context: click.Context, option: click.Parameter, is_set: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -15,12 +17,24 @@ from consilience.errors import Diagnostic, RunError
 if TYPE_CHECKING:
     from consilience.evidence import ChangedData
 
-__all__ = ["evaluate_run", "report_course", "say", "train_file"]
+__all__ = ["evaluate_run", "report_course", "say", "stoppable", "train_file"]
 
 
 def say(text: str) -> None:
     """Tells the user, on standard error, what goes on."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Says how a training goes on that a signal stopped, and ends with the signal's exit code."""
+    from consilience.train import Interrupted
+
+    try:
+        yield
+    except Interrupted as stopped:
+        say(str(stopped))
+        click.get_current_context().exit(stopped.exit_code)
 
 
 def train_file(file: str | None, runs: str, resume: str | None, accept: tuple[str, ...]) -> None:
@@ -29,17 +43,16 @@ def train_file(file: str | None, runs: str, resume: str | None, accept: tuple[st
 
     if file is None and resume is None:
         raise click.UsageError("Missing argument 'FILE'; or --resume RUN, which has its own.")
+    if accept and resume is None:
+        raise click.UsageError("--accept goes with --resume RUN: a new run has nothing that it began with.")
     plan = check(file) if file is not None else None  # before torch is imported: a fault is told at once
     if plan is not None and plan.warnings:
         tell(plan.warnings)
     quiet()
-    from consilience.train import Interrupted, train
+    from consilience.train import train
 
-    try:
+    with stoppable():
         run = train(plan, runs, announce=say, resume=resume, accept=accept)
-    except Interrupted as stopped:
-        say(str(stopped))
-        click.get_current_context().exit(stopped.exit_code)
     if os.environ.get("RANK", "0") == "0":  # of the processes of a launcher, one tells
         click.echo(str(run.path))
 

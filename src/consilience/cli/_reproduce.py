@@ -7,7 +7,7 @@ import os
 
 import click
 
-from consilience.cli._learn import say
+from consilience.cli._learn import say, stoppable
 from consilience.cli._quiet import quiet
 
 __all__ = ["reproduce_run"]
@@ -18,7 +18,8 @@ def reproduce_run(path: str, runs: str | None, tolerance: float, as_json: bool) 
     quiet()
     from consilience.evidence import reproduce
 
-    found = reproduce(path, runs, tolerance, announce=say)
+    with stoppable():
+        found = reproduce(path, runs, tolerance, announce=say)
     if os.environ.get("RANK", "0") == "0":  # of the processes of a launcher, one tells
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else found.to_text())
     if not found.is_reproduced:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +18,29 @@ ScheduleKey = Literal[
     "lr_end", "min_lr", "min_lr_rate", "min_lr_ratio", "num_cycles", "num_decay_steps", "power", "timescale"
 ]
 Tracker = Literal["mlflow", "tensorboard", "wandb"]
+
+_SYNONYMS = {
+    "lr": "learning_rate",
+    "lr_schedule": "lr_scheduler_type",
+    "lr_scheduler": "lr_scheduler_type",
+    "scheduler": "lr_scheduler_type",
+    "optimizer": "optim",
+    "steps": "max_steps",
+    "total_steps": "max_steps",
+    "num_steps": "max_steps",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "warmup": "warmup_steps",
+    "warmup_ratio": "warmup_steps",
+    "grad_clip": "max_grad_norm",
+    "gradient_clip_val": "max_grad_norm",
+    "accumulate_grad_batches": "gradient_accumulation_steps",
+    "patience": "early_stopping_patience",
+    "save_every": "save_steps",
+    "eval_every": "eval_steps",
+    "log_every": "logging_steps",
+}
+"""What other tools call the keys, where no letter tells which one is meant, or tells another one."""
 
 
 class _Own(Documented, BaseModel):
@@ -47,6 +71,7 @@ class TrainingKeys(_Own):
     """Every key that `train:` may have; those after `seed` are transformers' `TrainingArguments` of the same names."""
 
     model_config = ConfigDict(extra="forbid")
+    synonyms: ClassVar[Mapping[str, str]] = _SYNONYMS
 
     max_steps: Positive | None = None
     """Stops after so many optimizer steps, whatever `epochs` says."""

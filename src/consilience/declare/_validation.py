@@ -156,7 +156,7 @@ class Found:
             return f"# remove the key {self.name}" if is_null else otherwise
 
     def near(self) -> str | None:
-        return nearest(self.name, _fields(self.owner))
+        return getattr(self.owner, "synonyms", {}).get(self.name) or nearest(self.name, _fields(self.owner))
 
     def as_misspelt(self) -> Found:
         """Gives the fault of a missing key as that of another, where one is nearly it and is no key of the model."""

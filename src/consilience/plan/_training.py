@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from consilience.declare import TrainingKeys, diagnostics_of, paste
-from consilience.errors import Part, Severity
+from consilience.errors import Diagnostic, Part, Severity
 from consilience.plan._best import check_best, idle_beside_best
 from consilience.plan._rate import check_schedule
 from consilience.plan._resolved import Resolved
@@ -31,7 +32,8 @@ def check_training(resolved: Resolved) -> None:
     try:
         keys = TrainingKeys.model_validate({**written, "learning_rate": settings.learning_rate})
     except ValidationError as error:
-        resolved.faults.extend(diagnostics_of(error, TrainingKeys, ("train",)))
+        told = diagnostics_of(error, TrainingKeys, ("train",))
+        resolved.faults.extend(_without_repeats(told, settings.model_fields_set))
         return
     if keys.bf16 and keys.fp16:
         found = "both bf16 and fp16"
@@ -40,6 +42,15 @@ def check_training(resolved: Resolved) -> None:
     check_best(resolved, keys)
     for key, found, fix in (*_idle(keys), *idle_beside_best(keys)):
         resolved.fault("CN416", ("train", key), found, _IDLE, fix, severity=Severity.WARNING)
+
+
+def _without_repeats(told: Iterable[Diagnostic], written: Collection[str]) -> Iterator[Diagnostic]:
+    """Mends an unknown key by taking it away where the one that is meant is written too."""
+    for fault in told:
+        meant = fault.fix.partition(":")[0]
+        if fault.code == "CN120" and meant in written:
+            fault = replace(fault, fix=f"# remove the key {fault.path[-1]}, beside {meant}")
+        yield fault
 
 
 def _idle(keys: TrainingKeys) -> Iterator[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from consilience.plan import Plan, check
 from consilience.train._best import BestModel
 from consilience.train._checkpoints import Checkpoint, Checkpoints
 from consilience.train._folders import shared_folder
+from consilience.train._interrupted import Interrupted
 from consilience.train._log import LOG, logged
 from consilience.train._run import Run
 from consilience.train._started import STARTED, Started, made_with, read_started
@@ -85,10 +86,12 @@ def begun(plan: Plan, runs: Path, arguments: Any) -> Iterator[Course]:
                 run.start(plan)
                 run.write_json(STARTED, started.to_dict())
             yield Course(run, checkpoints)
-    except BaseException:
+    except BaseException as error:
         is_empty = not checkpoints.steps() and not (run.path / LOG).exists()
         if processes.is_main_process and is_empty:
             shutil.rmtree(run.path, ignore_errors=True)
+        if not is_empty:
+            _note_left(error, checkpoints)
         raise
 
 
@@ -116,7 +119,27 @@ def resumed(
         if isinstance(found[0], ConsilienceError):
             raise found[0]
         checkpoints, checkpoint, accepted = found[0]
-        yield Course(Run(path, plan.registry), checkpoints, checkpoint, accepted)
+        try:
+            yield Course(Run(path, plan.registry), checkpoints, checkpoint, accepted)
+        except BaseException as error:
+            _note_left(error, checkpoints)
+            raise
+
+
+def _note_left(error: BaseException, checkpoints: Checkpoints) -> None:
+    """Notes which run an exception leaves, and from where it goes on; what a signal raises says so itself."""
+    if isinstance(error, Interrupted):
+        return
+    run, steps = checkpoints.folder.parent, []
+    with suppress(OSError):  # what stopped the training is told, not what stops this
+        steps = checkpoints.steps()
+    if steps:
+        last = f"its last checkpoint is that of step {steps[0]}: consilience train --resume {run}"
+    elif (run / "model").is_dir():
+        last = "its model is saved"
+    else:
+        last = "it has no checkpoint to go on from"
+    error.add_note(f"the run is {run}; {last}")
 
 
 def _opened(

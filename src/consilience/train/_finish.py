@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from consilience.errors import ConsilienceError
 from consilience.fuse import FusedModel, fuse
 from consilience.train._best import BestModel, series_of
 from consilience.train._course import Course
@@ -42,6 +43,9 @@ def recorded(trainer: FusionTrainer, course: Course, known: dict[str, Any], timi
 
 
 def _kind_of(error: BaseException) -> str:
+    """Names what stopped a run: a diagnostic by its code, a signal, or the class of an exception."""
+    if isinstance(error, ConsilienceError) and error.diagnostics:
+        return ", ".join(dict.fromkeys(one.code for one in error.diagnostics))
     return Interrupted.__name__ if isinstance(error, Interrupted) else type(error).__name__
 
 

@@ -68,7 +68,8 @@ class Started:
         """Tells the accepted names of which a run began with nothing, and has nothing now; one as it was is none."""
         known = {**self.made, **made}
         for name in sorted(set(accepted) - known.keys()):
-            near = nearest(name, changed) or nearest(name, known)
+            others = known.keys() - set(accepted)  # what is accepted already is no fix
+            near = nearest(name, [one for one in changed if one in others]) or nearest(name, sorted(others))
             fix = f"--accept {near}" if near else f"# remove --accept {name}"
             found = f"{name}, accepted, which is no name of anything that a run begins with"
             expected = f"what changed: {shortlist(changed)}" if changed else "no --accept: nothing changed"
@@ -163,6 +164,8 @@ def _is_of_files(value: Any) -> bool:
 def _shown(value: Any) -> str:
     if value is None:
         return "nothing"
+    if isinstance(value, str) and len(value) > 62:
+        return show(f"{value[:12]}...")  # a hash, or a text: the quotes stand around what is left
     text = show(value) if isinstance(value, str | int | float | bool | list) else json.dumps(value)
     return text if len(text) <= 64 else text[:12] + "..."
 

@@ -61,7 +61,9 @@ def train(
     """
     say = announce or (lambda text: None)
     if resume is not None and (done := finished(Path(resume))):
-        say(f"{resume} is finished: there is nothing to go on with")
+        unread = [word for word, given in (("the file", fusion is not None), ("what is accepted", accept)) if given]
+        told = f"; not looked at: {', '.join(unread)}" if unread else ""
+        say(f"{resume} is finished: there is nothing to go on with{told}")
         return done
     if fusion is None:
         if resume is None:
