@@ -41,7 +41,9 @@ def stand_alone(wheel: Path, tests: Path, core: Path, folder: Path) -> Outcome:
     """
     python = make_environment(folder / "environment", [core, wheel], TEST_DEPENDENCIES)
     copied = Path(shutil.copytree(tests.parent, folder / "copied", ignore=_LEFT_BEHIND))
-    command = (python, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", tests.name)
+    # Of the kit what builds each component: here a dependency is missed, and the rest is tried where all is installed.
+    chosen = ("-k", "not conformance or buildable")
+    command = (python, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", *chosen, tests.name)
     done = run(*command, folder=copied, check=False)
     found = _PASSED.search(done.stdout)
     told = done.stdout + done.stderr

@@ -107,7 +107,7 @@ def test_the_real_example_for_a_few_steps(tmp_path: Path, monkeypatch: pytest.Mo
     fused, alone = sorted((tmp_path / "runs").iterdir(), key=lambda run: run.name.startswith("film-reviews-alone"))
     report = json.loads((fused / "report-test.json").read_text(encoding="utf-8"))
     assert report["rows"] == 40
-    assert set(report["sections"]) == {"complexity"}
+    assert set(report["sections"]) == {"complexity", "knowledge"}
     assert report["notes"] == []
     steps = [
         json.loads((run / "record.json").read_text(encoding="utf-8"))["training"]["steps"] for run in (fused, alone)

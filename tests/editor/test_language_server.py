@@ -24,6 +24,12 @@ def names_of(kind: str) -> list[str]:
     return [offer.name for offer in registry.components(kind)]
 
 
+def spaces() -> set[str]:
+    registry = Registry()
+    registry.plugins()
+    return set(registry.label_spaces())
+
+
 def offered(editor: LanguageClient, text: str) -> set[str]:
     """Gives what is offered for keys and values; not the one item that writes all missing keys, named as the node."""
     found = editor.completions(HEAD + text)
@@ -101,7 +107,7 @@ def test_a_key_is_completed_with_its_default(editor: LanguageClient) -> None:
          {"r", "alpha", "targets"}),
         ("modules:\n  one:\n    use: cross_attention\n    in:\n      |\n", {"queries", "states", "mask", "query_mask"}),
         ("fields:\n  one: |\n", {"text", "number"}),
-        ("fields:\n  one:\n    categories: |\n", {"psychology.ekman", "psychology.goemotions", "psychology.sentiment"}),
+        ("fields:\n  one:\n    categories: |\n", spaces()),
         ("sources:\n  one:\n    use: table\n    split:\n      |\n", {"aside", "test", "validation", "train"}),
         ("objective: {balance: |}\n", set()),
         ("train: {bf16: |}\n", {"true", "false", "null"}),

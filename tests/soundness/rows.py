@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 from tests.soundness.growth import Field, Growth
 from tests.soundness.targets import graph_of
-from tests.soundness.world import HUB, MOST_LABELS, TABLES, column_of
+from tests.soundness.world import HUB, TABLES, column_of
 
 __all__ = ["add_sources"]
 
@@ -61,7 +61,7 @@ def _column(random: Random, field: Field, path: str) -> Any:
 
 def _balance(random: Random, source: dict[str, Any], mapped: list[Field]) -> None:
     """Lets the labels of a field come equally often, where rows of each of them are sure to be left."""
-    few = [field.name for field in mapped if field.kind == "category" and field.size <= MOST_LABELS]
+    few = [field.name for field in mapped if field.kind == "category" and field.size <= 2]
     if few and "where" not in source and "train" not in source.get("split", {}) and random.random() < 0.3:
         source["balance"] = random.choice(few)
 

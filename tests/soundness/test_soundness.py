@@ -121,7 +121,7 @@ def test_the_page_lists_what_was_found() -> None:
 
 @pytest.fixture(scope="module")
 def grown(everything: Registry) -> list[dict[str, Any]]:
-    return [grow(Random(seed), everything) for seed in range(400)]
+    return [grow(Random(seed), everything) for seed in range(600)]
 
 
 def test_the_fusions_have_every_size_and_every_component(grown: list[dict[str, Any]], everything: Registry) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+import consilience_psychology
 from consilience import DeclarationError, Fusion, check
 from consilience.data import examine, prepare
 from consilience.declare import Dims, LabelSpace, Location
@@ -22,7 +23,7 @@ from consilience_psychology.lexicons import LexiconScores, read_lexicon
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the data are not beside the repository")
-WHEEL = Path(__file__).parents[1] / "src" / "consilience_psychology" / "data" / "plutchik.toml"
+WHEEL = Path(consilience_psychology.__file__).parent / "data" / "plutchik.toml"
 OWN = """
 labels = ["calm", "glad", "sad", "cross"]
 opposites = [["glad", "sad"]]
