@@ -59,6 +59,16 @@ class Location:
         # A namespace package lies in several folders.
         return next((found for folder in folders if (found := folder / inside).exists()), folders[0] / inside)
 
+    def copy_into(self, folder: Path, name: str | None = None) -> str:
+        """Copies the file into a folder, unless it lies there already, and gives its name there: what `save` needs."""
+        import shutil  # with its compressors, which the check does without
+
+        source = self.path
+        copy = folder / (name or source.name)
+        if not (copy.exists() and copy.samefile(source)):
+            shutil.copyfile(source, copy)
+        return copy.name
+
     def fault(self, key: str = "path", wanted: str = "a file", form: Form | None = None) -> Fault | None:
         """Tells what is wrong with the place, or None when something of the form lies there and may be read."""
         if self.package is not None and not _package_folders(self.package):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -45,10 +44,7 @@ class LatencyTable(Resource):
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Copies the file: the cost of a saved model's gates is told by it."""
-        copy = folder / "latency.json"
-        if not (copy.exists() and copy.samefile(self.path.path)):
-            shutil.copyfile(self.path.path, copy)
-        return {"path": copy.name}
+        return {"path": self.path.copy_into(folder, "latency.json")}
 
     def curves(self) -> Mapping[str, Curve]:
         """Gives the pairs [number of units, milliseconds] of `heads` and `neurons`; raises `DeclarationError`."""

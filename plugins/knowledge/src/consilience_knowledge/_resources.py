@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -142,11 +141,7 @@ class Graph(Resource):
         return [self.path.path]
 
     def save(self, folder: Path) -> Mapping[str, Any]:
-        source = self.path.path
-        target = folder / source.name
-        if not (target.exists() and target.samefile(source)):
-            shutil.copyfile(source, target)
-        return {"path": source.name}
+        return {"path": self.path.copy_into(folder)}
 
 
 class Vectors(Resource):
@@ -173,11 +168,7 @@ class Vectors(Resource):
         return [self.path.path]
 
     def save(self, folder: Path) -> Mapping[str, Any]:
-        source = self.path.path
-        target = folder / source.name
-        if not (target.exists() and target.samefile(source)):
-            shutil.copyfile(source, target)
-        return {"path": source.name}
+        return {"path": self.path.copy_into(folder)}
 
 
 def _most(counts: Mapping[str, int]) -> str:

@@ -20,7 +20,7 @@ from consilience.declare import (
     Use,
     upstream,
 )
-from consilience_linguistics._language_model import MaskedLMHead, error_of, no_mask_token
+from consilience_linguistics._language_model import MaskedLMHead, faults_of_mask_token, mask_token_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,11 +59,9 @@ class PseudoLogLikelihood(Module):
                 found = f"{self.head.name}: a {self.head.declared.component}"
                 fix = "# name under head a linguistics.masked_lm_head"
                 yield Fault("CN319", "head", found, "a linguistics.masked_lm_head", fix)
-            tokens = self.checkpoint.declared.special_tokens()
         except (Unsolved, DeclarationError):
             return  # told elsewhere: by the wiring, or by the checkpoint itself
-        if "mask_token" in tokens and tokens["mask_token"] is None:
-            yield no_mask_token(self.checkpoint.name)
+        yield from faults_of_mask_token(self.checkpoint)
 
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         """Names none: those of the head are the head's."""
@@ -73,9 +71,7 @@ class PseudoLogLikelihood(Module):
         """Gives the module; raises DeclarationError when the checkpoint's tokenizer has no mask token."""
         from consilience_linguistics.likelihood import PseudoLogLikelihood
 
-        token = self.checkpoint.declared.tokenizer().mask_token_id
-        if token is None:
-            raise error_of(no_mask_token(self.checkpoint.name))
+        token = mask_token_of(self.checkpoint)
         return PseudoLogLikelihood(dims.built(self.head), token, self.hide == "rest_of_word")
 
 

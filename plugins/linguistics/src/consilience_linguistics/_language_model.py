@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from torch import nn
     from torchmetrics import Metric as TorchMetric
 
-__all__ = ["Mask", "MaskedLMHead", "MaskedLMLoss", "Perplexity", "error_of", "no_mask_token"]
+__all__ = [
+    "Mask",
+    "MaskedLMHead",
+    "MaskedLMLoss",
+    "Perplexity",
+    "faults_of_mask_token",
+    "faults_of_shares",
+    "mask_token_of",
+]
 
 
 class Mask(Input):
@@ -62,23 +70,14 @@ class Mask(Input):
 
     def faults(self) -> Iterable[Fault]:
         """Tells of shares that add up to more than all the chosen tokens."""
-        if self.replaced + self.random > 1 + 1e-9:
-            found, room = f"{self.random}, with replaced: {self.replaced}", max(0.0, round(1 - self.replaced, 6))
-            yield Fault("CN123", "random", found, "replaced and random of at most 1 together", f"random: {room}")
-        try:
-            tokens = self.checkpoint.declared.special_tokens()
-        except (Unsolved, DeclarationError):
-            return  # told elsewhere: by the wiring, or by the checkpoint itself
-        if "mask_token" in tokens and tokens["mask_token"] is None:
-            yield no_mask_token(self.checkpoint.name)
+        yield from faults_of_shares(self.replaced, self.random)
+        yield from faults_of_mask_token(self.checkpoint)
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the callable; raises DeclarationError when the checkpoint's tokenizer has no mask token."""
         from consilience_linguistics.masking import Masker
 
-        token = self.checkpoint.declared.tokenizer().mask_token_id
-        if token is None:
-            raise error_of(no_mask_token(self.checkpoint.name))
+        token = mask_token_of(self.checkpoint)
         return Masker(dims["vocab"], token, self.rate, self.replaced, self.random)
 
 
@@ -207,7 +206,32 @@ class Perplexity(Metric):
         return MaskedPerplexity()
 
 
-def no_mask_token(checkpoint: str | None) -> Fault:
+def faults_of_shares(replaced: float, random: float) -> Iterable[Fault]:
+    """Tells of shares that add up to more than all the chosen tokens."""
+    if replaced + random > 1 + 1e-9:
+        found, room = f"{random}, with replaced: {replaced}", max(0.0, round(1 - replaced, 6))
+        yield Fault("CN123", "random", found, "replaced and random of at most 1 together", f"random: {room}")
+
+
+def faults_of_mask_token(checkpoint: Use[Checkpoint]) -> Iterable[Fault]:
+    """Tells of a checkpoint whose tokenizer has no mask token, as far as its files say so."""
+    try:
+        tokens = checkpoint.declared.special_tokens()
+    except (Unsolved, DeclarationError):
+        return  # told elsewhere: by the wiring, or by the checkpoint itself
+    if "mask_token" in tokens and tokens["mask_token"] is None:
+        yield _no_mask_token(checkpoint.name)
+
+
+def mask_token_of(checkpoint: Use[Checkpoint]) -> int:
+    """Gives the number of the mask token; raises DeclarationError when the tokenizer has none."""
+    token: int | None = checkpoint.declared.tokenizer().mask_token_id
+    if token is None:
+        raise error_of(_no_mask_token(checkpoint.name))
+    return token
+
+
+def _no_mask_token(checkpoint: str | None) -> Fault:
     """Tells of a checkpoint that was not trained to guess masked words."""
     found = f"{checkpoint or 'a checkpoint'}, whose tokenizer has no mask token"
     fix = "# take a checkpoint that was trained to guess masked words, such as a BERT, for tokens and encoder"

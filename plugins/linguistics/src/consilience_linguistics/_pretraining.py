@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from consilience.declare import (
     Bool,
     Checkpoint,
-    DeclarationError,
     Dims,
     Fault,
     Field,
@@ -20,11 +19,10 @@ from consilience.declare import (
     Module,
     Ports,
     Text,
-    Unsolved,
     Use,
     upstream,
 )
-from consilience_linguistics._language_model import error_of, no_mask_token
+from consilience_linguistics._language_model import faults_of_mask_token, faults_of_shares, mask_token_of
 from consilience_linguistics._spaces import REPLACED, SENTENCE_ORDER
 
 if TYPE_CHECKING:
@@ -78,23 +76,14 @@ class MaskSpans(Input):
 
     def faults(self) -> Iterable[Fault]:
         """Tells of shares that add up to more than all, and of a tokenizer without a mask token."""
-        if self.replaced + self.random > 1 + 1e-9:
-            found, room = f"{self.random}, with replaced: {self.replaced}", max(0.0, round(1 - self.replaced, 6))
-            yield Fault("CN123", "random", found, "replaced and random of at most 1 together", f"random: {room}")
-        try:
-            tokens = self.checkpoint.declared.special_tokens()
-        except (Unsolved, DeclarationError):
-            return  # told elsewhere: by the wiring, or by the checkpoint itself
-        if "mask_token" in tokens and tokens["mask_token"] is None:
-            yield no_mask_token(self.checkpoint.name)
+        yield from faults_of_shares(self.replaced, self.random)
+        yield from faults_of_mask_token(self.checkpoint)
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the callable; raises DeclarationError when the checkpoint's tokenizer has no mask token."""
         from consilience_linguistics.spans import SpanMasker, lengths_of
 
-        token = self.checkpoint.declared.tokenizer().mask_token_id
-        if token is None:
-            raise error_of(no_mask_token(self.checkpoint.name))
+        token = mask_token_of(self.checkpoint)
         lengths = lengths_of(self.unit, self.longest, self.stop)
         return SpanMasker(dims["vocab"], token, lengths, self.rate, self.replaced, self.random, self.unit == "span")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -22,13 +21,6 @@ from consilience_psychology.lexicons import FORMATS, UnreadableLexicon, WordScor
 from consilience_psychology.taxonomy_file import TaxonomyFile, UnreadableTaxonomy, read_taxonomy
 
 __all__ = ["EmoBank", "Lexicon", "Taxonomy"]
-
-
-def _kept(path: Location, folder: Path) -> Mapping[str, Any]:
-    copy = folder / path.path.name
-    if not (copy.exists() and copy.samefile(path.path)):
-        shutil.copyfile(path.path, copy)
-    return {"path": copy.name}
 
 
 class Taxonomy(Resource):
@@ -70,7 +62,7 @@ class Taxonomy(Resource):
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Copies the file."""
-        return _kept(self.path, folder)
+        return {"path": self.path.copy_into(folder)}
 
 
 class Lexicon(Resource):
@@ -128,7 +120,7 @@ class Lexicon(Resource):
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """Copies the file."""
-        return _kept(self.path, folder)
+        return {"path": self.path.copy_into(folder)}
 
 
 class EmoBank(Source, name="emobank"):
