@@ -29,7 +29,7 @@ from consilience.data import prepare, training_rows
 from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.train import FusionTrainer
 from consilience.train._arguments import arguments_of
-from consilience.train._rows import RowsKept
+from consilience.train._objective._rows import RowsKept
 
 __all__ = ["Cell", "main"]
 

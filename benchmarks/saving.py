@@ -14,7 +14,7 @@ from measuring import Row, in_turns, machine, median, ratio, show
 from safetensors.torch import save_file
 from torch import Tensor
 
-from consilience.train._checkpoints import Checkpoints
+from consilience.train._checkpoints._store import Checkpoints
 
 WIDTH = 384
 """The columns of each tensor, as in MiniLM."""

@@ -119,6 +119,15 @@ def test_the_check_does_not_wait_for_the_drawing(tree: Tree) -> None:
     assert tree.broken() == {"drawing"}
 
 
+@pytest.mark.parametrize(
+    ("lower", "upper"),
+    [("_checkpoints", "_trainer"), ("_gradients", "_checkpoints"), ("_runs", "_objective"), ("_ranks", "_runs")],
+)
+def test_no_part_of_a_training_imports_one_above_it(tree: Tree, lower: str, upper: str) -> None:
+    tree.plant(f"consilience.train.{lower}", f"import consilience.train.{upper}")
+    assert tree.broken() == {"training"}
+
+
 def test_the_light_rooms_do_not_reach_what_is_heavy_through_others(tree: Tree) -> None:
     tree.plant("consilience.standard._planted", "import torch")
     tree.plant("consilience.host", "import consilience.standard._planted")

@@ -45,7 +45,7 @@ def _manifest(**changes: Any) -> Damage:
     """Changes the manifest and gives it a digest that fits, as somebody does who knows the format."""
 
     def damage(new: Path, old: Path) -> None:
-        from consilience.train._checkpoints import _digest
+        from consilience.train._checkpoints._store import _digest
 
         manifest = json.loads((new / "manifest.json").read_text())
         del manifest["digest"]

@@ -14,8 +14,8 @@ from tests.faults.fusion import hard_fusion
 
 from consilience import RunError
 from consilience.train import Run, train
-from consilience.train._checkpoints import Checkpoints
-from consilience.train._started import read_started
+from consilience.train._checkpoints._store import Checkpoints
+from consilience.train._runs._started import read_started
 
 
 @pytest.fixture(scope="module")

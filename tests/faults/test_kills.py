@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from consilience.train._checkpoints import Checkpoints
-from consilience.train._staging import Staged
+from consilience.train._checkpoints._staging import Staged
+from consilience.train._checkpoints._store import Checkpoints
 
 ROOT = Path(__file__).parents[2]
 

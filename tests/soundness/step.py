@@ -76,7 +76,7 @@ def _step(plan: Plan, model: FusedModel, prepared: Any, arguments: Any) -> None:
     from transformers import PrinterCallback, TrainerCallback
 
     from consilience.train._keeping import keep_features
-    from consilience.train._scheduled import SchedulesFit
+    from consilience.train._objective._scheduled import SchedulesFit
     from consilience.train._step_ended import StepEnded
     from consilience.train._trainer import FusionTrainer
     from consilience.train._tuned_steps import TunedSteps

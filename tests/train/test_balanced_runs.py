@@ -20,8 +20,8 @@ from tests.train.weighed import ROWS, batches_of, make_plan, make_step, take
 
 from consilience import Fusion, RunError, check
 from consilience.train import Run, train
-from consilience.train._sharded import shard
-from consilience.train._steps import check_whole
+from consilience.train._checkpoints._sharded import shard
+from consilience.train._gradients._steps import check_whole
 
 BY_GRADIENTS = ["gradnorm", {"use": "gradnorm", "over": "parameters"}]
 

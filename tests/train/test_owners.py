@@ -24,14 +24,14 @@ from consilience.host import Registry
 from consilience.plan import Plan, check
 from consilience.train import Objective, Window, train
 from consilience.train._best import BestModel
-from consilience.train._checkpoints import Checkpoints
-from consilience.train._finite_weights import refuse_not_finite
+from consilience.train._checkpoints._finite_weights import refuse_not_finite
+from consilience.train._checkpoints._staging import Staged
+from consilience.train._checkpoints._store import Checkpoints
+from consilience.train._gradients._steps import EpochEnded, Teller
+from consilience.train._gradients._weights_told import weights_told
 from consilience.train._ranks import Ranks
-from consilience.train._staging import Staged
-from consilience.train._steps import EpochEnded, Teller
 from consilience.train._tuned_steps import TunedSteps
 from consilience.train._validation import measurer
-from consilience.train._weights_told import weights_told
 
 ROWS = 24
 

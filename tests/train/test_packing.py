@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from safetensors.torch import load_file
 
-from consilience.train._packing import pack, unpack
-from consilience.train._staging import Staged
+from consilience.train._checkpoints._packing import pack, unpack
+from consilience.train._checkpoints._staging import Staged
 
 KEYS = some.text() | some.integers()
 LEAVES = some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text()

@@ -89,7 +89,7 @@ fsdp_config:
 LOOKING = """
 import json, os, runpy, sys
 from pathlib import Path
-from consilience.train._survival import Survival
+from consilience.train._checkpoints._survival import Survival
 
 def on_step_end(self, args, state, control, *, original=Survival.on_step_end, **others):
     parts = {name: [type(value).__name__, value.to_local().numel() if hasattr(value, "to_local") else value.numel(),

@@ -14,7 +14,7 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from consilience.train import Interrupted, train
-from consilience.train._survival import Survival
+from consilience.train._checkpoints._survival import Survival
 from tests.faults.fusion import hard_fusion
 
 folder, rank = Path(sys.argv[1]), os.environ["RANK"]

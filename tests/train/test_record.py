@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from consilience.train._record import Timings, outcome
+from consilience.train._runs._record import Timings, outcome
 
 
 def test_a_value_that_was_not_finite_stands_in_the_record_as_in_the_log() -> None:

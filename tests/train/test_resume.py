@@ -25,8 +25,8 @@ from consilience.errors import Diagnostic
 from consilience.host import Registry
 from consilience.plan import check
 from consilience.train import Interrupted, Run, _train, train
-from consilience.train._survival import Requests
-from consilience.train._writer import Writer
+from consilience.train._checkpoints._survival import Requests
+from consilience.train._runs._writer import Writer
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +299,7 @@ def test_the_lock_of_the_next_writer_is_left(tmp_path: Path, monkeypatch: pytest
             started[0] = Writer(tmp_path)
 
     first = Writer(tmp_path)
-    monkeypatch.setattr("consilience.train._writer.os.close", close_and_begin)
+    monkeypatch.setattr("consilience.train._runs._writer.os.close", close_and_begin)
     first.__exit__(None, None, None)
     monkeypatch.undo()
     with started[0], pytest.raises(RunError, match="CN730"):
@@ -342,7 +342,7 @@ def test_a_change_that_makes_another_model_is_refused_when_it_is_loaded(data: Pa
 
 
 def test_what_no_checkpoint_can_keep_is_named() -> None:
-    from consilience.train._state import _pack
+    from consilience.train._checkpoints._state import _pack
 
     with pytest.raises(RunError) as told:
         _pack("optimizer", {"state": [{1, 2}]})

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from consilience.data import ROW
-from consilience.train._rows import RowsKept, counted_rows
+from consilience.train._objective._rows import RowsKept, counted_rows
 
 
 def collate(examples: Any) -> dict[str, torch.Tensor]:

@@ -13,8 +13,8 @@ import pytest
 from consilience import Fusion, RunError
 from consilience.cli import main
 from consilience.train import draw_course, train
-from consilience.train._chart import chart
 from consilience.train._progress import Progress
+from consilience.train._runs._chart import chart
 
 
 def changed(fusion: Fusion, **keys: object) -> Fusion:
@@ -52,7 +52,9 @@ def test_a_tracker_that_is_not_installed_is_told_before_anything_is_read(
     opinions: Fusion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = importlib.util.find_spec
-    monkeypatch.setattr("consilience.train._trackers.find_spec", lambda name: None if name == "wandb" else found(name))
+    monkeypatch.setattr(
+        "consilience.train._runs._trackers.find_spec", lambda name: None if name == "wandb" else found(name)
+    )
     with pytest.raises(RunError) as told:
         train(changed(opinions, report_to=["wandb"]), tmp_path / "runs", progress=False)
     [fault] = told.value.diagnostics

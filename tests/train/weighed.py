@@ -14,8 +14,8 @@ from consilience.fuse import FusedModel, build_collator, fuse
 from consilience.host import Registry
 from consilience.plan import Plan, check
 from consilience.train import Objective, Window
-from consilience.train._gradients import GradientStep, Setting
-from consilience.train._steps import gradient_step
+from consilience.train._gradients._parameters import GradientStep, Setting
+from consilience.train._gradients._steps import gradient_step
 
 ROWS = 24
 Batch = dict[str, torch.Tensor]

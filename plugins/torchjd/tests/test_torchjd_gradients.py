@@ -220,7 +220,7 @@ def test_what_is_remembered_is_saved_with_the_model(tmp_path: Path, name: Any) -
 
 
 def test_short_gradients_are_weighed_like_long_ones() -> None:
-    from consilience_torchjd import _declarations as declared
+    from consilience_torchjd import _conflicts as declared
 
     gramian = torch.tensor([[4.0, -1.9], [-1.9, 1.0]], dtype=torch.float64)
     values = torch.ones(2, dtype=torch.float64)

@@ -50,9 +50,9 @@ def evaluate(
     say(f"reading {', '.join(plan.sources)}")
     prepared = prepare(plan)
     loader = evaluation_loader(plan, prepared, split)
+    rows = len(loader.dataset)  # type: ignore[arg-type]
     model = run.model()
     torch.nn.Module.to(model, device or best_device())
-    rows = len(loader.dataset)  # type: ignore[arg-type]
     say(f"evaluating {rows:,} rows of {split} on {describe_device(model.device)}")
     started = time.monotonic()
     metrics, answers = _measured(plan, model, _shown(loader, split, progress))

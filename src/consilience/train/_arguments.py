@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,17 @@ def arguments_of(plan: Plan, folder: Path, progress: bool = True) -> TrainingArg
             **given,
         )
     except (ValueError, TypeError, ImportError) as error:
-        text = " ".join(str(error).split())
-        named = [key for key in settings.arguments if key in text]
-        key = next(
-            (key for key in named if settings.arguments[key] is True), named[0] if named else ""
-        )  # what is asked
-        path = ("train", key) if key else ("train",)
-        fix = f"{key}: false" if settings.arguments.get(key) is True else f"# mend {'.'.join(path)}"
-        fault = Diagnostic("CN130", path, text, "values that transformers' TrainingArguments takes", fix)
-        raise DeclarationError(plan.fusion.locate([fault])) from None
+        raise DeclarationError(plan.fusion.locate([_refused(settings.arguments, error)])) from None
     # Without a launcher, transformers would replicate the model on every GPU it sees by nn.DataParallel, which keeps
     # neither tied weights nor hooks. `accelerate launch` runs one process a GPU.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _refused(arguments: Mapping[str, Any], error: Exception) -> Diagnostic:
+    """Tells what transformers said, at the key that its text names: one that is asked for before others."""
+    text = " ".join(str(error).split())
+    named = sorted((key for key in arguments if key in text), key=lambda key: arguments[key] is not True)
+    path = ("train", *named[:1])
+    fix = f"{named[0]}: false" if named and arguments[named[0]] is True else f"# mend {'.'.join(path)}"
+    return Diagnostic("CN130", path, text, "values that transformers' TrainingArguments takes", fix)

@@ -15,10 +15,10 @@ from transformers import EarlyStoppingCallback, TrainingArguments
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, restore_states, states_of
 from consilience.plan import Plan
-from consilience.train._checkpoints import add_manifest, prove, unwritable
+from consilience.train._checkpoints._staging import Staged
+from consilience.train._checkpoints._state import PLUGINS
+from consilience.train._checkpoints._store import add_manifest, prove, unwritable
 from consilience.train._measure import build_metrics, measure
-from consilience.train._staging import Staged
-from consilience.train._state import PLUGINS
 
 if TYPE_CHECKING:
     from consilience.train._trainer import FusionTrainer

@@ -18,13 +18,13 @@ from consilience.errors import ConsilienceError, Diagnostic, RunError
 from consilience.fuse import sync
 from consilience.plan import Plan, check
 from consilience.train._best import BestModel
-from consilience.train._checkpoints import Checkpoint, Checkpoints
-from consilience.train._folders import shared_folder
-from consilience.train._interrupted import Interrupted
-from consilience.train._log import LOG, logged
-from consilience.train._run import Run
-from consilience.train._started import STARTED, Started, made_with, read_started
-from consilience.train._writer import Writer
+from consilience.train._checkpoints._store import Checkpoint, Checkpoints
+from consilience.train._runs._folders import shared_folder
+from consilience.train._runs._interrupted import Interrupted
+from consilience.train._runs._log import LOG, logged
+from consilience.train._runs._run import Run
+from consilience.train._runs._started import STARTED, Started, made_with, read_started
+from consilience.train._runs._writer import Writer
 
 __all__ = ["Course", "begun", "finished", "plan_of", "resumed"]
 

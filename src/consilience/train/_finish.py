@@ -14,11 +14,11 @@ from consilience.fuse import FusedModel, fuse
 from consilience.train._best import BestModel, series_of
 from consilience.train._course import Course
 from consilience.train._fitting import Fitting
-from consilience.train._interrupted import Interrupted
-from consilience.train._log import logged
-from consilience.train._picture import draw_course
-from consilience.train._record import Timings, outcome, write_record
-from consilience.train._run import Run
+from consilience.train._runs._interrupted import Interrupted
+from consilience.train._runs._log import logged
+from consilience.train._runs._picture import draw_course
+from consilience.train._runs._record import Timings, outcome, write_record
+from consilience.train._runs._run import Run
 from consilience.train._trainer import FusionTrainer
 
 __all__ = ["finish_model", "recorded"]

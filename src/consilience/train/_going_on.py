@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from consilience.plan import Plan
+from consilience.train._checkpoints._survival import Requests, Survival
 from consilience.train._course import Course
-from consilience.train._survival import Requests, Survival
 from consilience.train._trainer import FusionTrainer
 
 __all__ = ["learn"]

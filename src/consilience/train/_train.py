@@ -18,21 +18,21 @@ from consilience.plan.drawing import Parameters
 from consilience.train._arguments import arguments_of
 from consilience.train._best import BestModel, choose_best, early_stopping, series_of
 from consilience.train._course import Course, begun, finished, plan_of, resumed
-from consilience.train._device import describe_device
 from consilience.train._finish import finish_model, recorded
 from consilience.train._fitting import Fitting
 from consilience.train._going_on import learn
 from consilience.train._keeping import keep_features
-from consilience.train._log import LOG
 from consilience.train._measure import build_metrics
+from consilience.train._objective._rows import RowsKept
+from consilience.train._objective._scheduled import SchedulesFit
 from consilience.train._progress import LogFile, Progress, without_bars
 from consilience.train._recompute import recompute_activations
-from consilience.train._record import Timings, facts
-from consilience.train._rows import RowsKept
-from consilience.train._run import Run
-from consilience.train._scheduled import SchedulesFit
+from consilience.train._runs._device import describe_device
+from consilience.train._runs._log import LOG
+from consilience.train._runs._record import Timings, facts
+from consilience.train._runs._run import Run
+from consilience.train._runs._trackers import check_trackers, places_told, trackers
 from consilience.train._step_ended import StepEnded
-from consilience.train._trackers import check_trackers, places_told, trackers
 from consilience.train._trainer import FusionTrainer
 from consilience.train._tuned_steps import TunedSteps
 from consilience.train._validation import measurer, validation_loader
@@ -65,11 +65,7 @@ def train(
         told = f"; not looked at: {', '.join(unread)}" if unread else ""
         say(f"{resume} is finished: there is nothing to go on with{told}")
         return done
-    if fusion is None:
-        if resume is None:
-            raise TypeError("train needs a fusion, or a run to resume")
-        fusion = plan_of(Path(resume))
-    plan = fusion if isinstance(fusion, Plan) else check(fusion)
+    plan = _asked_for(fusion, resume)
     check_trackers(plan)
     timings = Timings()
     arguments = arguments_of(plan, Path(resume or runs), progress)  # tells a wrong value before data are read
@@ -79,20 +75,12 @@ def train(
         if not progress:
             held.enter_context(without_bars())
         course = held.enter_context(resumed(plan, Path(resume), accept, arguments, say)) if resume else None
-        say(f"reading {', '.join(plan.sources)}")
-        with timings.of("reading"):
-            prepared = prepare(plan, progress)
-        for warning in prepared.warnings:
-            say(str(warning))
-        say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
-        set_seed(plan.fusion.train.seed)
-        with timings.of("building"):
-            model = fuse(plan)
-        build_metrics(plan)
-        check_savable(model)  # what fails to save fails now, not after the training
+        shown = _Shown(say, progress, timings)
+        prepared = _read(plan, shown)
+        model = _build(plan, timings)
         course = course or held.enter_context(begun(plan, Path(runs), arguments))
         held.enter_context(places_told(plan, course.run.path))
-        _learn(model, prepared, course, _Shown(say, progress, timings))
+        _learn(model, prepared, course, shown)
         arguments.distributed_state.wait_for_everyone()
     return course.run
 
@@ -104,6 +92,33 @@ class _Shown:
     say: Announce
     progress: bool
     timings: Timings
+
+
+def _asked_for(fusion: Plan | Fusion | str | os.PathLike[str] | None, resume: str | os.PathLike[str] | None) -> Plan:
+    if fusion is None:
+        if resume is None:
+            raise TypeError("train needs a fusion, or a run to resume")
+        fusion = plan_of(Path(resume))
+    return fusion if isinstance(fusion, Plan) else check(fusion)
+
+
+def _read(plan: Plan, shown: _Shown) -> Prepared:
+    shown.say(f"reading {', '.join(plan.sources)}")
+    with shown.timings.of("reading"):
+        prepared = prepare(plan, shown.progress)
+    for warning in prepared.warnings:
+        shown.say(str(warning))
+    shown.say(", ".join(f"{name}: {len(split):,} rows" for name, split in prepared.splits.items()))
+    return prepared
+
+
+def _build(plan: Plan, timings: Timings) -> FusedModel:
+    set_seed(plan.fusion.train.seed)
+    with timings.of("building"):
+        model = fuse(plan)
+    build_metrics(plan)
+    check_savable(model)  # what fails to save fails now, not after the training
+    return model
 
 
 def _learn(model: FusedModel, prepared: Prepared, course: Course, shown: _Shown) -> None:

@@ -13,18 +13,18 @@ from transformers import IntervalStrategy
 
 from consilience.fuse import FusedModel
 from consilience.train._best import BestModel
-from consilience.train._finite import FiniteWatch
-from consilience.train._finite_weights import refuse_not_finite
-from consilience.train._gradients import Setting
-from consilience.train._meter import Meter
-from consilience.train._objective import Objective, Terms, Window
+from consilience.train._checkpoints._finite_weights import refuse_not_finite
+from consilience.train._checkpoints._resumable import ResumableTrainer
+from consilience.train._checkpoints._sharded import gathered, reshard
+from consilience.train._gradients._meter import Meter
+from consilience.train._gradients._parameters import Setting
+from consilience.train._gradients._steps import EpochEnded, Teller, check_whole, gradient_step
+from consilience.train._gradients._weights_told import weights_told
+from consilience.train._objective._finite import FiniteWatch
+from consilience.train._objective._objective import Objective, Terms, Window
+from consilience.train._objective._unused import with_balancer
 from consilience.train._optimizer import own_rates, parameter_groups
 from consilience.train._ranks import Ranks
-from consilience.train._resumable import ResumableTrainer
-from consilience.train._sharded import gathered, reshard
-from consilience.train._steps import EpochEnded, Teller, check_whole, gradient_step
-from consilience.train._unused import with_balancer
-from consilience.train._weights_told import weights_told
 
 __all__ = ["FusionTrainer"]
 

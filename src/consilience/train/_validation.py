@@ -15,8 +15,8 @@ from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, build_collator, miscounted
 from consilience.plan import Plan
 from consilience.train._keeping import KeptFeatures
-from consilience.train._means import Means, sums_in
 from consilience.train._measure import measure
+from consilience.train._objective._means import Means, sums_in
 
 __all__ = ["evaluation_loader", "measurer", "validation_loader"]
 

@@ -13,9 +13,9 @@ import torch
 
 from consilience.fuse import provenance
 from consilience.plan import Plan
-from consilience.train._device import machine
-from consilience.train._distributions import distributions
-from consilience.train._run import Run
+from consilience.train._runs._device import machine
+from consilience.train._runs._distributions import distributions
+from consilience.train._runs._run import Run
 
 __all__ = ["Timings", "facts", "outcome", "write_record"]
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from consilience.data import ROW
 from consilience.declare import Loss
 from consilience.fuse import FusedModel, FusedOutput
-from consilience.train._objective import Objective, Terms, Window
-from consilience.train._rows import counted_rows
+from consilience.train._objective._objective import Objective, Terms, Window
+from consilience.train._objective._rows import counted_rows
 
 __all__ = ["At", "Origin", "find_origin"]
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from consilience.errors import Diagnostic, Path, RunError
 from consilience.fuse import FusedModel, miscounted
 from consilience.plan import Plan
-from consilience.train._objective import Objective, Terms, Window
-from consilience.train._origin import At, Batch, Origin, find_origin
+from consilience.train._objective._objective import Objective, Terms, Window
+from consilience.train._objective._origin import At, Batch, Origin, find_origin
 
 __all__ = ["FiniteWatch"]
 

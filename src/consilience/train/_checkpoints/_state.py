@@ -26,13 +26,13 @@ from transformers.trainer_callback import ExportableState
 
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import restore_states, states_of
-from consilience.train._finite_weights import refuse_not_finite
-from consilience.train._packing import pack, unpack
-from consilience.train._since_logged import collect_sums, restore_sums
-from consilience.train._staging import Staged
+from consilience.train._checkpoints._finite_weights import refuse_not_finite
+from consilience.train._checkpoints._packing import pack, unpack
+from consilience.train._checkpoints._since_logged import collect_sums, restore_sums
+from consilience.train._checkpoints._staging import Staged
 
 if TYPE_CHECKING:
-    from consilience.train._resumable import ResumableTrainer
+    from consilience.train._checkpoints._resumable import ResumableTrainer
 
 __all__ = ["collect", "load_callbacks", "load_optimizer", "load_rest", "load_rng", "load_sums", "load_weights", "write"]
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from consilience.declare import GradientBalancer, Sees
 from consilience.fuse import FusedModel
 from consilience.plan import objectives_of
-from consilience.train._conflicts import Conflicts
-from consilience.train._gramian import combine, flattened, gramian_of, unflattened
-from consilience.train._meter import Meter, joined
-from consilience.train._objective import Objective, Terms, Window
+from consilience.train._gradients._conflicts import Conflicts
+from consilience.train._gradients._gramian import combine, flattened, gramian_of, unflattened
+from consilience.train._gradients._meter import Meter, joined
+from consilience.train._gradients._shared import Reach, leaves_behind, trained_parameters
+from consilience.train._gradients._weighing import Weighing
+from consilience.train._objective._objective import Objective, Terms, Window
 from consilience.train._ranks import Ranks
-from consilience.train._shared import Reach, leaves_behind, trained_parameters
-from consilience.train._weighing import Weighing
 
 __all__ = ["GradientStep", "OverParameters", "Setting"]
 

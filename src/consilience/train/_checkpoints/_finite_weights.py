@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from consilience.errors import Diagnostic, RunError, shortlist
-from consilience.train._sharded import gathered
+from consilience.train._checkpoints._sharded import gathered
 
 __all__ = ["refuse_not_finite"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from consilience.errors import Diagnostic, RunError, Severity
-from consilience.train._staging import Staged
+from consilience.train._checkpoints._staging import Staged
 
 __all__ = ["Checkpoint", "Checkpoints", "Damaged", "add_manifest", "prove", "unwritable"]
 

@@ -13,10 +13,10 @@ from consilience.declare import Derived, Fusion
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, fuse
 from consilience.plan import check
-from consilience.train._folders import new_folder
-from consilience.train._record import facts, write_record
-from consilience.train._run import Run
-from consilience.train._writer import Writer
+from consilience.train._runs._folders import new_folder
+from consilience.train._runs._record import facts, write_record
+from consilience.train._runs._run import Run
+from consilience.train._runs._writer import Writer
 
 __all__ = ["derive"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from consilience.fuse import FusedModel
 from consilience.plan import Plan
-from consilience.train._rows import counted_rows
+from consilience.train._objective._rows import counted_rows
 
 __all__ = ["Means", "sums_in"]
 

@@ -7,8 +7,8 @@ import os
 from html import escape
 from pathlib import Path
 
-from consilience.train._chart import chart
-from consilience.train._log import logged
+from consilience.train._runs._chart import chart
+from consilience.train._runs._log import logged
 
 __all__ = ["COURSE", "draw_course"]
 

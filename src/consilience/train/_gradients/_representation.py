@@ -10,11 +10,11 @@ from torch import Tensor
 
 from consilience.fuse import FusedModel, FusedOutput, Step
 from consilience.plan import trunk_of
-from consilience.train._gradients import Batch, GradientStep, Setting, backward_into, write
-from consilience.train._gramian import combine, gramian_of
-from consilience.train._meter import Rows
-from consilience.train._objective import Objective, Terms, Window
-from consilience.train._shared import Reach, leaves_behind, trained_parameters
+from consilience.train._gradients._gramian import combine, gramian_of
+from consilience.train._gradients._meter import Rows
+from consilience.train._gradients._parameters import Batch, GradientStep, Setting, backward_into, write
+from consilience.train._gradients._shared import Reach, leaves_behind, trained_parameters
+from consilience.train._objective._objective import Objective, Terms, Window
 
 __all__ = ["OverRepresentation"]
 

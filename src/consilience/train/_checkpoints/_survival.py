@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from consilience.train._interrupted import interrupted
-from consilience.train._run import Run
+from consilience.train._runs._interrupted import interrupted
+from consilience.train._runs._run import Run
 
 __all__ = ["Requests", "Survival"]
 

@@ -10,10 +10,10 @@ from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 
 from consilience.fuse import FusedModel
-from consilience.train import _state
-from consilience.train._checkpoints import Checkpoints
-from consilience.train._schedule_again import take_effect
-from consilience.train._sharded import shard
+from consilience.train._checkpoints import _state
+from consilience.train._checkpoints._schedule_again import take_effect
+from consilience.train._checkpoints._sharded import shard
+from consilience.train._checkpoints._store import Checkpoints
 
 __all__ = ["ResumableTrainer"]
 

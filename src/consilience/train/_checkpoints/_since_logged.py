@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from accelerate.utils import gather_object
 
 if TYPE_CHECKING:
-    from consilience.train._resumable import ResumableTrainer
+    from consilience.train._checkpoints._resumable import ResumableTrainer
 
 __all__ = ["collect_sums", "restore_sums"]
 

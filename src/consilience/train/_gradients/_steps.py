@@ -13,10 +13,10 @@ from consilience.declare import GradientBalancer, Tuner
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, in_balancer
 from consilience.plan import Plan
-from consilience.train._gradients import GradientStep, OverParameters, Setting
-from consilience.train._objective import Objective, Terms, Window
+from consilience.train._gradients._parameters import GradientStep, OverParameters, Setting
+from consilience.train._gradients._representation import OverRepresentation
+from consilience.train._objective._objective import Objective, Terms, Window
 from consilience.train._ranks import Ranks
-from consilience.train._representation import OverRepresentation
 
 __all__ = ["EpochEnded", "Teller", "check_whole", "gradient_step"]
 

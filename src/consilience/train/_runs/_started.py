@@ -18,7 +18,7 @@ from consilience.declare import show
 from consilience.errors import Diagnostic, RunError, nearest, shortlist
 from consilience.fuse import provenance
 from consilience.plan import Plan
-from consilience.train._device import machine
+from consilience.train._runs._device import machine
 
 __all__ = ["STARTED", "Started", "made_with", "read_started"]
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from consilience.fuse import FusedModel
 from consilience.plan import objectives_of
-from consilience.train._conflicts import figures
-from consilience.train._gramian import gramian_of
-from consilience.train._objective import Terms, Window
+from consilience.train._gradients._conflicts import figures
+from consilience.train._gradients._gramian import gramian_of
+from consilience.train._gradients._shared import Reach, leaves_behind, trained_parameters
+from consilience.train._objective._objective import Terms, Window
 from consilience.train._ranks import Ranks
-from consilience.train._shared import Reach, leaves_behind, trained_parameters
 
 __all__ = ["Meter", "Rows", "joined"]
 

@@ -12,7 +12,7 @@ from consilience.declare import GradientBalancer
 from consilience.errors import Diagnostic, RunError
 from consilience.fuse import FusedModel, FusedOutput, in_balancer, misweighed
 from consilience.plan import Plan, schedules_of
-from consilience.train._means import Means
+from consilience.train._objective._means import Means
 
 __all__ = ["Objective", "Terms", "Window"]
 

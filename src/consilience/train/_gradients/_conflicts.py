@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from consilience.plan import Plan
-from consilience.train._gramian import grouped
+from consilience.train._gradients._gramian import grouped
 
 __all__ = ["Conflicts", "figures"]
 

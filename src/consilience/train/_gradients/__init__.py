@@ -1,0 +1,1 @@
+"""Steps by gradients: each objective's own, over the parameters or the representation, weighed and joined."""
