@@ -7,7 +7,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,9 +34,9 @@ def make(tmp_path: Path) -> Make:
     return invoke
 
 
-def run(folder: Path, *command: str, path: Path | None = None) -> None:
+def run(folder: Path, *command: str, site: Path | None = None) -> None:
     """Runs a module of Python in the repository; what it prints is told where it fails."""
-    found = [str(path)] if path else []
+    found = [str(site)] if site else []
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join([*found, *filter(None, [os.environ.get("PYTHONPATH")])]),
@@ -58,19 +57,21 @@ def test_the_linters_find_nothing_whatever_its_name(name: str, kind: str, make: 
 
 @pytest.mark.slow
 def test_the_types_and_its_own_tests_hold(make: Make, tmp_path: Path) -> None:
-    """Tries all at once: mypy reads torch once for them, and two suites run at a time."""
+    """Tries all at once: mypy reads torch once for them, and the suites of the kinds run in one process."""
     made = {f"folk_{kind}": make(f"folk_{kind}", kind) for kind in (WHOLE, *KINDS)}
-    checked = [str(folder / "src") for folder in made.values()]
     settings = made["folk_source"] / "pyproject.toml"  # which knows of `datasets` too
+    checked = [str(folder / "src") for folder in made.values()]
     run(tmp_path, "mypy", "--config-file", str(settings), "--cache-dir", str(tmp_path / "types"), *checked)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda name: installed_and_tested(made[name], tmp_path / "sites" / name), made))
+    whole = made.pop("folk_whole")
+    run(whole, "pytest", "-q", site=install(tmp_path / "whole", whole))
+    site = install(tmp_path / "kinds", *made.values())
+    run(tmp_path, "pytest", "-q", "-c", str(settings), *map(str, made.values()), site=site)
 
 
-def installed_and_tested(folder: Path, site: Path) -> None:
+def install(site: Path, *folders: Path) -> Path:
     offline = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
-    run(folder, "pip", "install", *offline, "--target", str(site), ".")
-    run(folder, "pytest", "-q", path=site)
+    run(site.parent, "pip", "install", *offline, "--target", str(site), *map(str, folders))
+    return site
 
 
 @pytest.mark.slow
