@@ -23,18 +23,30 @@ def _precise(scores: Tensor) -> Tensor:
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
+class _SharedDropout(nn.Module):
+    """Drops the same features at every word of a text: states [batch word width] (Gal and Ghahramani 2016)."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states * F.dropout(torch.ones_like(states[:, :1]), self.share, self.training)
+
+
 class BiaffineParser(nn.Module):
     """Scores heads and relations by biaffine products of states (Dozat and Manning 2017).
 
     states [batch word hidden], mask [batch word] -> arcs [batch word word+1], relations [batch word word+1 relation].
+    What is read is not dropped once more: an encoder has a dropout of its own.
     """
 
     def __init__(
-        self, hidden: int, relations: int, arc_width: int = 256, relation_width: int = 64, dropout: float = 0.33
+        self, hidden: int, relations: int, arc_width: int = 256, relation_width: int = 64, dropout: float = 0.1
     ) -> None:
         super().__init__()
         self.root = nn.Parameter(torch.randn(hidden) * hidden**-0.5)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = _SharedDropout(dropout)
         self.arc_dependent = nn.Linear(hidden, arc_width)
         self.arc_head = nn.Linear(hidden, arc_width)
         self.relation_dependent = nn.Linear(hidden, relation_width)
@@ -47,7 +59,6 @@ class BiaffineParser(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Scores every head of every word; heads that the mask rules out get a score that nothing chooses."""
-        states = self.dropout(states)
         heads = torch.cat([self.root.to(states.dtype).expand(len(states), 1, -1), states], dim=1)
         dependent, head = self._states(self.arc_dependent, states), self._states(self.arc_head, heads)
         arcs = self._with_one(dependent) @ self.arc_product.to(dependent.dtype) @ head.transpose(1, 2)
