@@ -37,9 +37,10 @@ def _trees(folder: Path, name: str, encoder: str) -> dict[str, Any]:
     }
 
 
-def treebank(folder: Path, encoder: str, train: Mapping[str, Any], tune: str = "full") -> Fusion:
-    """Declares a tagger and a biaffine parser on one encoder, with the scores of their field."""
+def treebank(folder: Path, encoder: str, train: Mapping[str, Any], tune: str = "full", fresh: float = 0.0) -> Fusion:
+    """Declares a tagger and a biaffine parser on one encoder; `fresh` is their learning rate, where it is another."""
     base = _trees(folder, "treebank", encoder)
+    rate = {"learning_rate": fresh} if fresh else {}
     base["inputs"] |= {
         "tags": {"use": "token_labels", "in": {"words": "tokens.words", "labels": "upos"}},
         "relations": {"use": "linguistics.word_labels", "in": {"mask": "words.mask", "labels": "deprel"}},
@@ -51,8 +52,8 @@ def treebank(folder: Path, encoder: str, train: Mapping[str, Any], tune: str = "
         modules={
             "encoder": {"use": "text_encoder", "in": "tokens", "tune": tune},
             "states": _STATES,
-            "tagger": {"use": "token_classifier", "in": "encoder.hidden"},
-            "parser": {"use": "linguistics.biaffine_parser", "in": {"states": "states", "mask": "words.mask"}},
+            "tagger": {"use": "token_classifier", "in": "encoder.hidden", **rate},
+            "parser": {"use": "linguistics.biaffine_parser", "in": {"states": "states", "mask": "words.mask"}, **rate},
         },
         losses={
             "tag_loss": {"use": "cross_entropy", "in": "tagger", "target": "tags", "discipline": "linguistics"},
@@ -74,10 +75,11 @@ def treebank(folder: Path, encoder: str, train: Mapping[str, Any], tune: str = "
 
 def probe(folder: Path, encoder: str, train: Mapping[str, Any], rank: int = 128) -> Fusion:
     """Declares a structural probe on the last layer of a frozen encoder (Hewitt and Manning 2019)."""
+    frozen = {"use": "frozen", "cache": True}
     return Fusion(
         **_trees(folder, "probe", encoder),
         modules={
-            "encoder": {"use": "text_encoder", "in": "tokens", "tune": "frozen"},
+            "encoder": {"use": "text_encoder", "in": "tokens", "tune": frozen},
             "states": _STATES,
             "probe": {"use": "linguistics.structural_probe", "in": "states", "rank": rank},
             "depth": {"use": "linguistics.depth_probe", "in": "states", "rank": rank},
@@ -116,15 +118,17 @@ def probe(folder: Path, encoder: str, train: Mapping[str, Any], rank: int = 128)
 
 
 def acceptability(folder: Path, encoder: str, train: Mapping[str, Any]) -> Fusion:
-    """Declares a classifier of CoLA's sentences."""
+    """Declares a classifier of CoLA's sentences, measured on both dev sets and on that within the domain alone."""
+    columns = {"text": "text", "acceptable": "acceptable"}
+    sources = {"cola": {"use": "table", "path": "cola-{split}.csv", "map": {**columns, "within": "acceptable"}}}
+    if (folder / "outside-test.csv").exists():
+        sources["outside"] = {"use": "table", "path": "outside-{split}.csv", "map": columns}
     return Fusion(
         base=folder,
         name="cola",
         resources={"encoder_files": {"use": "checkpoint", "path": encoder}},
-        fields={"text": "text", "acceptable": {"category": ["no", "yes"]}},
-        sources={
-            "cola": {"use": "table", "path": "cola-{split}.csv", "map": {"text": "text", "acceptable": "acceptable"}}
-        },
+        fields={"text": "text", "acceptable": {"category": ["no", "yes"]}, "within": {"category": ["no", "yes"]}},
+        sources=sources,
         inputs={"tokens": {"use": "tokens", "in": "text", "checkpoint": "encoder_files"}},
         modules={
             "encoder": {"use": "text_encoder", "in": "tokens"},
@@ -135,6 +139,7 @@ def acceptability(folder: Path, encoder: str, train: Mapping[str, Any]) -> Fusio
         },
         metrics={
             "mcc": {"use": "matthews", "in": "judge", "target": "acceptable"},
+            "mcc_within": {"use": "matthews", "in": "judge", "target": "within"},
             "accuracy": {"use": "accuracy", "in": "judge", "target": "acceptable"},
         },
         train=train,

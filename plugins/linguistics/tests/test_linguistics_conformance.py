@@ -26,6 +26,11 @@ def pairs(folder: Path) -> dict[str, object]:
     return {"path": str(folder / "pairs.jsonl"), "part": "test"}
 
 
+def texts(folder: Path) -> dict[str, object]:
+    (folder / "texts.txt").write_text("She sleeps. He wakes.\nThey talk. It rains.\n", encoding="utf-8")
+    return {"path": str(folder / "texts.txt")}
+
+
 test_linguistics = conformance(
     "linguistics",
     examples={
@@ -34,6 +39,7 @@ test_linguistics = conformance(
         "linguistics.conllu": [treebank],
         "linguistics.columns": [columns],
         "linguistics.minimal_pairs": [pairs],
+        "linguistics.texts": [texts],
         "linguistics.words": [{"pooling": "first"}],
         "linguistics.pseudo_log_likelihood": [{"hide": "rest_of_word"}],
     },

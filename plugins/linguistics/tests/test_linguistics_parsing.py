@@ -157,6 +157,21 @@ def test_the_parser_learns_a_treebank_by_heart() -> None:
     assert score.compute().item() == 1.0
 
 
+def test_the_parser_drops_the_same_features_at_every_word_and_none_of_what_it_reads() -> None:
+    torch.manual_seed(0)
+    parser = BiaffineParser(8, 3, 64, 8, dropout=0.5).train()
+    dropped = parser.dropout(torch.ones(2, 5, 64))
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert not torch.equal(dropped[0], dropped[1])
+    assert 0.3 < (dropped == 0).float().mean() < 0.7
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    read: list[torch.Tensor] = []
+    parser.arc_dependent.register_forward_pre_hook(lambda layer, given: read.append(given[0]))
+    states = torch.randn(2, 5, 8)
+    parser(states, torch.ones(2, 5, dtype=torch.bool))
+    assert torch.equal(read[0], states)
+
+
 def test_the_probe_measures_squared_distances_and_norms() -> None:
     torch.manual_seed(0)
     probe, states = StructuralProbe(6, 4), torch.randn(2, 5, 6)

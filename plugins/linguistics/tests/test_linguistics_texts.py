@@ -16,10 +16,11 @@ import consilience_linguistics as plugin
 from consilience.declare import Float, Module, Ports, Use
 from consilience_linguistics import style
 from consilience_linguistics.contrast import SimCSELoss
-from consilience_linguistics.corruption import GeneratorSamples, ReplacedTokenLoss, Replacer, parts_of
+from consilience_linguistics.corruption import GeneratorSamples, ReplacedTokenLoss, Replacer
 from consilience_linguistics.heads import MaskedLMHead
 from consilience_linguistics.likelihood import PseudoLogLikelihood
 from consilience_linguistics.metrics import EntityScore, PairAccuracy
+from consilience_linguistics.pairing import parts_of
 from consilience_linguistics.spans import SpanMasker, lengths_of
 from consilience_linguistics.style import find_negation, measure_readability, syllables
 from consilience_linguistics.tagging import best_tags, may_follow

@@ -6,6 +6,7 @@ from consilience.declare import Component, LabelSpace, hookimpl
 from consilience_linguistics._acceptability import MinimalPairAccuracy, ParadigmAccuracy, PseudoLogLikelihood
 from consilience_linguistics._entities import EntityScore
 from consilience_linguistics._language_model import Mask, MaskedLMHead, MaskedLMLoss, Perplexity
+from consilience_linguistics._next_sentence import NextSentence, Texts
 from consilience_linguistics._parsing import (
     ArcLoss,
     BiaffineParser,
@@ -59,6 +60,7 @@ __all__ = [
     "Morphology",
     "MorphologyHead",
     "Negation",
+    "NextSentence",
     "ParadigmAccuracy",
     "Perplexity",
     "PseudoLogLikelihood",
@@ -70,6 +72,7 @@ __all__ = [
     "SentenceOrder",
     "SimCSELoss",
     "StructuralProbe",
+    "Texts",
     "Tree",
     "UfeatsAccuracy",
     "UndirectedAttachment",
@@ -118,6 +121,8 @@ COMPONENTS: list[type[Component]] = [
     ReplacedTokenHead,
     ReplacedTokenLoss,
     SentenceOrder,
+    Texts,
+    NextSentence,
     SimCSELoss,
     Negation,
     Readability,

@@ -26,8 +26,8 @@ class BiaffineParser(Module):
     """The size of the states that heads are scored by."""
     relation_width: int = Field(64, ge=1, le=16_384)
     """The size of the states that relations are scored by."""
-    dropout: float = Field(0.33, ge=0, lt=1)
-    """The share of these states, and of what is read, that is dropped while training."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """The share of these states that is dropped while training, the same features at every word of a text."""
 
     inputs = Ports(states=Float["batch word hidden"], mask=Bool["batch word"])
     outputs = Ports(arcs=Float["batch word word+1"].logits(), relations=Float["batch word word+1 relation"].logits())

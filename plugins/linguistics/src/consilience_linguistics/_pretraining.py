@@ -210,7 +210,7 @@ class SentenceOrder(Input):
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the callable."""
-        from consilience_linguistics.corruption import OrderPairs
+        from consilience_linguistics.pairing import OrderPairs
 
         return OrderPairs(self.checkpoint.declared.tokenizer(), self.max_length, self.swapped)
 

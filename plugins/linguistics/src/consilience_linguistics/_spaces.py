@@ -9,6 +9,7 @@ __all__ = [
     "BLIMP_PHENOMENA",
     "DEPREL",
     "FEATURES",
+    "NEXT_SENTENCE",
     "POSITIONS",
     "REPLACED",
     "SENTENCE_ORDER",
@@ -69,6 +70,9 @@ REPLACED = LabelSpace(name="replaced", labels=("original", "replaced"))
 
 SENTENCE_ORDER = LabelSpace(name="sentence_order", labels=("swapped", "as_written"))
 """Whether two parts of a text stand as they were written."""
+
+NEXT_SENTENCE = LabelSpace(name="next_sentence", labels=("of_another_text", "next"))
+"""Whether the second part of a pair goes on with the text of the first."""
 
 FEATURES = {name: tuple(values.split()) for name, values in _FEATURES.items()}
 """The values of each feature of words in Universal Dependencies 2, those of a few languages alone left out."""
@@ -180,5 +184,5 @@ BLIMP_PHENOMENA = LabelSpace(
 )
 """The phenomena that BLiMP's paradigms are of, with the mapping of each paradigm onto its own."""
 
-SPACES = [UPOS, DEPREL, POSITIONS, REPLACED, SENTENCE_ORDER, BLIMP, BLIMP_PHENOMENA]
+SPACES = [UPOS, DEPREL, POSITIONS, REPLACED, SENTENCE_ORDER, NEXT_SENTENCE, BLIMP, BLIMP_PHENOMENA]
 """Those that a file may name."""

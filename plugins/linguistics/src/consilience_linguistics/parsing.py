@@ -8,10 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 from consilience_linguistics.decoding import best_tree, greedy_heads
 from consilience_linguistics.masking import IGNORED
+from consilience_linguistics.shares import Share
 
 __all__ = ["ArcLoss", "AttachmentScore", "BiaffineParser", "LabeledAttachmentScore", "RelationLoss", "WholeAccuracy"]
 
@@ -23,18 +23,30 @@ def _precise(scores: Tensor) -> Tensor:
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
+class _SharedDropout(nn.Module):
+    """Drops the same features at every word of a text: states [batch word width] (Gal and Ghahramani 2016)."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states * F.dropout(torch.ones_like(states[:, :1]), self.share, self.training)
+
+
 class BiaffineParser(nn.Module):
     """Scores heads and relations by biaffine products of states (Dozat and Manning 2017).
 
     states [batch word hidden], mask [batch word] -> arcs [batch word word+1], relations [batch word word+1 relation].
+    What is read is not dropped once more: an encoder has a dropout of its own.
     """
 
     def __init__(
-        self, hidden: int, relations: int, arc_width: int = 256, relation_width: int = 64, dropout: float = 0.33
+        self, hidden: int, relations: int, arc_width: int = 256, relation_width: int = 64, dropout: float = 0.1
     ) -> None:
         super().__init__()
         self.root = nn.Parameter(torch.randn(hidden) * hidden**-0.5)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = _SharedDropout(dropout)
         self.arc_dependent = nn.Linear(hidden, arc_width)
         self.arc_head = nn.Linear(hidden, arc_width)
         self.relation_dependent = nn.Linear(hidden, relation_width)
@@ -47,7 +59,6 @@ class BiaffineParser(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Scores every head of every word; heads that the mask rules out get a score that nothing chooses."""
-        states = self.dropout(states)
         heads = torch.cat([self.root.to(states.dtype).expand(len(states), 1, -1), states], dim=1)
         dependent, head = self._states(self.arc_dependent, states), self._states(self.arc_head, heads)
         arcs = self._with_one(dependent) @ self.arc_product.to(dependent.dtype) @ head.transpose(1, 2)
@@ -124,27 +135,14 @@ def _trees(arcs: Tensor, known: Tensor, decode: str) -> Iterator[tuple[int, Tens
             yield row, torch.from_numpy(places), torch.from_numpy(heads)
 
 
-class _Share(Metric):
-    """A share of words, added up over batches and processes."""
+class _Words(Share):
+    """A share of words."""
 
-    right: Tensor
-    total: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
-
-    def _add(self, right: Tensor) -> None:
-        self.right += right.sum()
-        self.total += right.numel()
-
-    def compute(self) -> Tensor:
-        """Gives the share; 0 where nothing was counted."""
-        return self.right / self.total.clamp(min=1)
+    def _add_words(self, right: Tensor) -> None:
+        self._add(right.sum().to(self.right.device), right.numel())
 
 
-class AttachmentScore(_Share):
+class AttachmentScore(_Words):
     """The share of words whose head is right: arcs [batch word word+1], target [batch word]."""
 
     def __init__(self, decode: str = "mst") -> None:
@@ -155,10 +153,10 @@ class AttachmentScore(_Share):
         """Takes in a batch; a word whose head is -100 is not counted, and in a tree only where it is a head."""
         for row, places, heads in _trees(arcs, _standing(target), self.decode):
             true = target[row].cpu()[places]
-            self._add((heads == true)[true != IGNORED].to(self.right.device))
+            self._add_words((heads == true)[true != IGNORED])
 
 
-class LabeledAttachmentScore(_Share):
+class LabeledAttachmentScore(_Words):
     """The share of words whose head and relation are right."""
 
     def __init__(self, decode: str = "mst") -> None:
@@ -172,14 +170,14 @@ class LabeledAttachmentScore(_Share):
             labels = relations[row].detach().cpu()[places, found].argmax(dim=-1)
             true = known[row].cpu()[places]
             right = (found == true) & (labels == target[row].cpu()[places])
-            self._add(right[true != IGNORED].to(self.right.device))
+            self._add_words(right[true != IGNORED])
 
 
-class WholeAccuracy(_Share):
+class WholeAccuracy(_Words):
     """The share of tokens of which every feature is right: logits [batch seq feature value], target without values."""
 
     def update(self, logits: Tensor, target: Tensor) -> None:
         """Takes in a batch; a feature of -100 is not looked at, and a token without any is not counted."""
         is_known = target != IGNORED
         right = ((logits.argmax(dim=-1) == target) | ~is_known).all(dim=-1)
-        self._add(right[is_known.any(dim=-1)])
+        self._add_words(right[is_known.any(dim=-1)])

@@ -12,6 +12,8 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from consilience_linguistics.shares import Share
+
 __all__ = [
     "DepthLoss",
     "DepthProbe",
@@ -91,27 +93,14 @@ def _edges(distances: Table) -> set[tuple[int, int]]:
     return {(min(a, b), max(a, b)) for a, b in zip(tree.row.tolist(), tree.col.tolist(), strict=True)}
 
 
-class UndirectedAttachment(Metric):
+class UndirectedAttachment(Share):
     """Counts the edges that two least spanning trees share: distances, target [batch word word], mask [batch word]."""
-
-    right: Tensor
-    total: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, distances: Tensor, mask: Tensor, target: Tensor) -> None:
         """Takes in a batch."""
         for found, true in _rows(distances, target, mask):
             wanted = _edges(true)
-            self.right += len(wanted & _edges(found))
-            self.total += len(wanted)
-
-    def compute(self) -> Tensor:
-        """Gives the share; 0 where there is no edge."""
-        return self.right / self.total.clamp(min=1)
+            self._add(len(wanted & _edges(found)), len(wanted))
 
 
 def _correlations(found: Table, true: Table) -> Table:
