@@ -83,7 +83,9 @@ def _asked(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--frozen", action="store_true", help="train the heads alone, on features that are kept")
     parser.add_argument("--rows", type=int, help="the most training rows (all)")
     parser.add_argument("--epochs", type=float, help="epochs (4; 10 with a frozen encoder)")
-    parser.add_argument("--rate", type=float, help="the learning rate (2e-4; 1e-3 with a frozen encoder)")
+    parser.add_argument("--rate", type=float, default=2e-4, help="the learning rate of the encoder (2e-4)")
+    parser.add_argument("--head-rate", type=float, default=1e-3, help="the learning rate of the heads (1e-3)")
+    parser.add_argument("--weight", type=float, default=4, help="what the loss of the 28 emotions weighs, others 1 (4)")
     parser.add_argument("--batch", type=int, default=64, help="rows a step (64)")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16, with weights in float32")
     parser.add_argument("--keep", type=Path, help="a folder to keep runs and tuned encoders in (none is kept)")
@@ -109,7 +111,9 @@ def main(arguments: list[str] | None = None) -> None:
         test_rows=1000 if given.quick else None,
         epochs=given.epochs or (10 if is_frozen else 4),
         is_frozen=is_frozen,
-        rate=given.rate or (1e-3 if is_frozen else 2e-4),
+        rate=given.rate,
+        head_rate=given.head_rate,
+        weight=given.weight,
         batch_size=given.batch,
         is_half=given.half,
         checkpoint=str(Path(given.encoder).resolve()) if given.encoder else Protocol.checkpoint,

