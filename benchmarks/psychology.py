@@ -44,7 +44,8 @@ def measured(fusion: Fusion, runs: Path) -> dict[str, float]:
             each = value if isinstance(value, dict) else {"": value}
             found |= {before + f"{name}_{label}".rstrip("_"): number for label, number in each.items()}
     print(f"{time.monotonic() - started:.0f} s, {run.path}", file=sys.stderr, flush=True)
-    keep_encoder(run, run.path / "encoder")
+    if fusion.modules["encoder"].tune == {"use": "full"}:
+        keep_encoder(run, run.path / "encoder")
     return found
 
 
@@ -104,9 +105,40 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"skipped: no {DATA}")
         return
     torch.set_num_threads(given.threads)
+    known = given.results.read_text().splitlines() if given.results and given.results.exists() else []
+    results = [json.loads(line) for line in known]
+    with tempfile.TemporaryDirectory() as path:
+        for row in _measure(given, results, Path(path)):
+            results.append(row)
+            show(_rows(row), given.json)
+            if given.results:
+                with given.results.open("a") as stream:
+                    stream.write(json.dumps(row) + "\n")
+    if not given.json:
+        print(table(results))
+    show(machine(), given.json)
+
+
+def _measure(given: argparse.Namespace, known: Iterable[Mapping[str, Any]], folder: Path) -> Iterator[dict[str, Any]]:
+    protocol = _protocol(given)
+    counts = prepare(folder, protocol)
+    for seed in given.seeds:
+        done = {(row["task"], row["side"]) for row in known if row["seed"] == seed}
+        for task, sides in _models(given, done):
+            if task == "affect":
+                declared = affect(folder, sides[0], seed, protocol)
+            else:
+                declared = emotions(folder, sides, seed, protocol, counts)
+            scores = measured(declared, given.keep or folder / "runs")
+            for side in sides:
+                own = scores if task == "affect" else _of(side, scores)
+                yield {"task": task, "side": side, "seed": seed, "scores": own}
+
+
+def _protocol(given: argparse.Namespace) -> Protocol:
     is_frozen = given.frozen or given.quick
     rows = given.rows or (2000 if given.quick else None)
-    protocol = Protocol(
+    return Protocol(
         train_rows=rows,
         test_rows=1000 if given.quick else None,
         epochs=given.epochs or (10 if is_frozen else 4),
@@ -118,34 +150,6 @@ def main(arguments: list[str] | None = None) -> None:
         is_half=given.half,
         checkpoint=str(Path(given.encoder).resolve()) if given.encoder else Protocol.checkpoint,
     )
-    known = given.results.read_text().splitlines() if given.results and given.results.exists() else []
-    results = [json.loads(line) for line in known]
-    with tempfile.TemporaryDirectory() as path:
-        folder = Path(path)
-        counts = prepare(folder, protocol)
-        for seed in given.seeds:
-            for task, sides in _models(given, {(row["task"], row["side"]) for row in results if row["seed"] == seed}):
-                is_affect = task == "affect"
-                if is_affect:
-                    declared = affect(folder, sides[0], seed, protocol)
-                else:
-                    declared = emotions(folder, sides, seed, protocol, counts)
-                scores = measured(declared, given.keep or folder / "runs")
-                for side in sides:
-                    row = {
-                        "task": task,
-                        "side": side,
-                        "seed": seed,
-                        "scores": scores if is_affect else _of(side, scores),
-                    }
-                    results.append(row)
-                    show(_rows(row), given.json)
-                    if given.results:
-                        with given.results.open("a") as stream:
-                            stream.write(json.dumps(row) + "\n")
-    if not given.json:
-        print(table(results))
-    show(machine(), given.json)
 
 
 def _models(given: argparse.Namespace, done: Collection[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

