@@ -25,7 +25,7 @@ def psychology(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setenv("CONSILIENCE_CACHE", str(tmp_path / "cache"))
     yield importlib.import_module("psychology")
-    for name in ("psychology", "measuring"):
+    for name in ("psychology", "psychology_models", "measuring"):
         sys.modules.pop(name, None)
 
 
@@ -46,7 +46,7 @@ def data(psychology: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         for i, text in enumerate(TEXTS)
     ]
     (folder / "emobank.csv").write_text("\n".join(["id,split,V,A,D,text", *rows]) + "\n")
-    monkeypatch.setattr(psychology, "DATA", tmp_path)
+    monkeypatch.setattr("psychology_models.DATA", tmp_path)
     return tmp_path
 
 
@@ -60,17 +60,18 @@ def counts(psychology: Any) -> dict[str, Counter[str]]:
 def test_every_side_is_declared_whole(psychology: Any, data: Path) -> None:
     protocol = psychology.Protocol(None, None, 1, False)
     for side in psychology.EMOTIONS:
-        check(psychology.emotions(data, side, 0, protocol, counts(psychology)))
+        check(psychology.emotions(data, [side], 0, protocol, counts(psychology)))
     for side in psychology.AFFECT:
         check(psychology.affect(data, side, 0, protocol))
 
 
 def test_a_side_of_each_task_is_measured(psychology: Any, data: Path, tmp_path: Path) -> None:
     protocol = psychology.Protocol(None, None, 1, True)
-    declared = psychology.emotions(data, "all", 0, protocol, counts(psychology))
+    declared = psychology.emotions(data, ["plain", "all"], 0, protocol, counts(psychology))
     scores = psychology.measured(declared, tmp_path / "runs")
-    assert {"emotions_half", "emotions_tuned", "group_error_after", "steps"} < set(scores)
+    wanted = {"emotions_half", "validation emotions_tuned", "emotions_tuned", "group_error_platt", "steps"}
+    assert wanted < set(psychology._of("plain", scores)) == set(psychology._of("all", scores))
     sure = psychology.measured(psychology.affect(data, "gaussian", 0, protocol), tmp_path / "runs")
-    assert {"r_valence", "r_dominance", "error_before", "error_after"} < set(sure)
+    assert {"r_valence", "r_dominance", "error_before", "error_quantiles", "error_likelihood"} < set(sure)
     rows = [{"task": "affect", "side": "gaussian", "seed": seed, "scores": sure} for seed in (0, 1)]
     assert psychology.table(rows).splitlines()[0].startswith("| | seconds a step | steps | ")

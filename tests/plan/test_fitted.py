@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from consilience import DeclarationError, Fusion, RunError, check
 from consilience.declare import Bool, Dims, Float, LabelSpace, Location, Module, Port, Ports, Resource, hookimpl
 from consilience.evidence import evaluate
+from consilience.fuse import FusedModel
 from consilience.host import Registry
 from consilience.plan import fitted_of
 from consilience.train import train
@@ -202,6 +203,32 @@ def test_is_fitted_once_trained_and_saved_with_the_model(
     shift = run.model().nodes["decided"].shift
     assert bool((shift != 0).all())
     assert 0 <= evaluate(run, "test", progress=False).metrics["f1"] <= 1
+
+
+def test_each_is_fitted_to_what_those_before_it_give_in_one_pass_for_all_of_a_depth(
+    file: dict[str, Any], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file["modules"] |= {
+        "again": {"use": "lab.shift", "in": "decided"},
+        "other": {"use": "classifier", "in": "encoder.pooled", "dropout": 0.0},
+        "beside": {"use": "lab.shift", "in": "other"},
+    }
+    file["losses"]["loss"]["in"] = "again"
+    file["losses"]["second"] = {"use": "binary_cross_entropy", "in": "beside", "target": "moods"}
+    asked: list[set[str]] = []
+    forward = FusedModel.forward
+
+    def noted(self: FusedModel, *given: Any, outputs: Any = None, **more: Any) -> Any:
+        asked.extend([set(outputs)] if outputs and not self.training else [])
+        return forward(self, *given, outputs=outputs, **more)
+
+    monkeypatch.setattr(FusedModel, "forward", noted)
+    run = train(check(Fusion(**file), registry), tmp_path / "runs", progress=False)
+    assert asked[-2:] == [{"feeling", "other"}, {"decided"}]  # those before are of the checks
+    assert list(run.record["training"]["fitted"]) == ["decided", "again", "beside"]
+    nodes = run.model().nodes
+    assert bool((nodes["decided"].shift.abs() > 0.01).all() and (nodes["beside"].shift != 0).all())
+    torch.testing.assert_close(nodes["again"].shift, torch.zeros(3), atol=1e-5, rtol=0)
 
 
 def test_a_field_takes_the_labels_of_a_resource(file: dict[str, Any], registry: Registry, tmp_path: Path) -> None:

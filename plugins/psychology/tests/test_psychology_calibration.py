@@ -6,10 +6,18 @@ import krippendorff
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, cohen_kappa_score, f1_score
 
 from consilience_psychology import metrics
-from consilience_psychology.calibration import CategoryTemperature, EmotionTemperature, Thresholds, best_cuts, macro_f1
+from consilience_psychology.calibration import (
+    CategoryTemperature,
+    EmotionTemperature,
+    Platt,
+    Thresholds,
+    best_cuts,
+    macro_f1,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +53,30 @@ def test_a_temperature_stays_within_its_bounds_where_rows_are_told_without_a_fau
     module = EmotionTemperature(1)
     module.fit(scores, scores > 0)
     assert -4 <= module.log_temperature.item() < -0.5
+
+
+@pytest.mark.parametrize("per", ["emotion", "one"])
+def test_slope_and_shift_are_those_of_a_logistic_regression_on_platts_targets(per: str) -> None:
+    scores, target = drawn(500)
+    module = Platt(3, per)
+    assert torch.equal(module(scores), scores)
+    told = module.fit(scores, target)
+    assert told["after"] < told["before"] - 0.01
+    columns = [slice(0, 3)] if per == "one" else [slice(i, i + 1) for i in range(3)]
+    for place, column in enumerate(columns):
+        x, y = scores[:, column].reshape(-1, 1).numpy(), target[:, column].flatten().numpy()
+        aim = np.where(y, (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2))
+        known = LogisticRegression(C=1e9, tol=1e-8).fit(
+            np.concatenate([x, x]), np.repeat([1, 0], len(x)), np.concatenate([aim, 1 - aim])
+        )
+        assert module.log_slope[place].exp().item() == pytest.approx(known.coef_.item(), rel=1e-3)
+        assert module.shift[place].item() == pytest.approx(known.intercept_.item(), abs=2e-3)
+
+
+def test_an_emotion_that_no_row_has_is_shifted_and_no_further_than_the_rows_say() -> None:
+    module = Platt(1)
+    module.fit(torch.zeros(98, 1), torch.zeros(98, 1, dtype=torch.bool))
+    assert module(torch.zeros(1, 1)).sigmoid().item() == pytest.approx(1 / 100, rel=1e-3)
 
 
 def test_each_cut_has_the_highest_f1_that_any_has() -> None:

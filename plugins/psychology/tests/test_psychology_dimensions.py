@@ -12,6 +12,7 @@ from torchmetrics.functional.regression import concordance_corrcoef
 from consilience_psychology.dimensions import ConcordanceLoss, GaussianLoss, PerspectiveHead, VarianceScale
 from consilience_psychology.disagreement import RaterHead, SoftLabelLoss
 from consilience_psychology.losses import AffectLoss
+from consilience_psychology.metrics import IntervalCalibrationError
 from consilience_psychology.ordinal import EarthMoverLoss, OrdinalHead
 
 
@@ -44,14 +45,32 @@ def test_the_gaussian_loss_is_the_negative_log_likelihood() -> None:
     torch.testing.assert_close(weighed, (estimate.detach() - known) / 3)
 
 
-def test_the_variances_are_scaled_to_what_the_rows_show() -> None:
+@pytest.mark.parametrize("by", ["quantiles", "likelihood"])
+def test_the_variances_are_scaled_to_what_the_rows_show(by: str) -> None:
     known = torch.randn(4000, 2) * torch.tensor([2.0, 0.5])
-    scale = VarianceScale(2)
+    scale = VarianceScale(2, by)
     told = scale.fit(torch.zeros(4000, 2), torch.zeros(4000, 2), known)
     torch.testing.assert_close(scale.log_scale.exp(), torch.tensor([4.0, 0.25]), rtol=0.1, atol=0)
     assert told["mean_scale"] == pytest.approx(2.125, rel=0.1)
     _, moved = scale(known, torch.zeros(4000, 2))
     torch.testing.assert_close(moved[0], scale.log_scale)
+
+
+def test_a_few_far_errors_move_the_likeliest_scale_and_hardly_that_of_the_quantiles() -> None:
+    known = torch.randn(4000, 1)
+    known[:200] *= 10
+    flat = torch.zeros(4000, 1)
+    likely, near = VarianceScale(1, "likelihood"), VarianceScale(1, "quantiles")
+    likely.fit(flat, flat, known)
+    near.fit(flat, flat, known)
+    assert likely.log_scale.exp().item() > 4
+    assert near.log_scale.exp().item() == pytest.approx(1, abs=0.25)
+    errors = []
+    for scale in (likely, near):
+        metric = IntervalCalibrationError(1)
+        metric.update(*scale(flat, flat), known)
+        errors.append(metric.compute().item())
+    assert errors[1] < 0.02 < 0.1 < errors[0]
 
 
 def test_the_affect_loss_of_dimensions_is_their_mean() -> None:

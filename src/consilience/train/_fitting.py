@@ -19,9 +19,10 @@ Batches = Iterable[Mapping[str, Tensor]]
 
 
 class Fitting:
-    """Calls `fit` of every module with a `fit_target`, in the order of the plan, each after those that feed it.
+    """Calls `fit` of every module with a `fit_target`, each after those that feed it.
 
     It is given what its ports read of every validation row that has what its loss needs, and the target of that loss.
+    Those that no other one feeds are fitted from one pass over the rows; those that these feed from a second one.
     """
 
     def __init__(self, plan: Plan, batches: Batches) -> None:
@@ -58,33 +59,53 @@ class Fitting:
         """Fits them in place; gives, by module, the numbers that its fit tells."""
         was_training = model.training
         model.train(False)
-        told = {name: self._fit(model, name, loss) for name, loss in self._losses.items()}
+        told: dict[str, dict[str, float]] = {}
+        for names in self._waves():
+            given = self._collected(model, names)
+            told |= {name: self._fit(model, name, given.pop(name)) for name in names}
         model.train(was_training)
-        return told
+        return {name: told[name] for name in self._losses}
 
-    def _fit(self, model: FusedModel, name: str, loss: str) -> dict[str, float]:
-        node = self._plan.nodes[name]
-        read = {port: str(refs[0]) for port, refs in self._plan.wiring(name).items()}
-        read[TARGET] = str(self._plan.target_of(loss))
-        given = self._collected(model, loss, read)
+    def _waves(self) -> list[list[str]]:
+        """Groups the modules by how many others, one after the other, have to be fitted before them."""
+        needed: dict[str, list[str]] = {}
+        for source, target, _ in self._plan.links:
+            needed.setdefault(target, []).append(source)
+        before: dict[str, int] = {}
+        for name in self._plan.order:
+            depths = (before[source] + (source in self._losses) for source in needed.get(name, ()) if source in before)
+            before[name] = max(depths, default=0)
+        waves: dict[int, list[str]] = {}
+        for name in self._losses:
+            waves.setdefault(before[name], []).append(name)
+        return [waves[depth] for depth in sorted(waves)]
+
+    def _fit(self, model: FusedModel, name: str, given: Mapping[str, Tensor]) -> dict[str, float]:
         try:
             with torch.no_grad():
                 numbers = model.nodes[name].fit(**given)  # type: ignore[operator]
         except Exception as error:
-            attribute(error, self._plan, node, "fit")
+            attribute(error, self._plan, self._plan.nodes[name], "fit")
             raise
         return {key: float(value) for key, value in dict(numbers or {}).items()}
 
     @torch.no_grad()
-    def _collected(self, model: FusedModel, loss: str, read: Mapping[str, str]) -> dict[str, Tensor]:
-        """Gives the named values of every validation row that counts for a loss, on the device of the model."""
-        nodes = [value.partition(".")[0] for value in read.values()]
+    def _collected(self, model: FusedModel, names: Iterable[str]) -> dict[str, dict[str, Tensor]]:
+        """Gives, by module, its values of every validation row that counts for its loss, on the device of the model."""
+        read = {name: self._read(name) for name in names}
+        nodes = [value.partition(".")[0] for values in read.values() for value in values.values()]
         asked = tuple(dict.fromkeys(name for name in nodes if name in self._plan.fusion.modules))
-        parts: dict[str, list[Tensor]] = {port: [] for port in read}
+        parts: dict[str, dict[str, list[Tensor]]] = {name: {port: [] for port in ports} for name, ports in read.items()}
         for batch in self._batches:
             moved = to_device(batch, model.device)
             values: dict[str, Any] = {**moved, **(model(moved, outputs=asked).tensors or {})}
-            present = model.present(loss, moved)
-            for port, value in read.items():
-                parts[port].append(values[value][present])
-        return {port: torch.cat(found) for port, found in parts.items()}
+            for name, ports in read.items():
+                present = model.present(self._losses[name], moved)
+                for port, value in ports.items():
+                    parts[name][port].append(values[value][present])
+        return {name: {port: torch.cat(found) for port, found in ports.items()} for name, ports in parts.items()}
+
+    def _read(self, name: str) -> dict[str, str]:
+        """Names what each port of a module reads, and the target that it is fitted to."""
+        read = {port: str(refs[0]) for port, refs in self._plan.wiring(name).items()}
+        return read | {TARGET: str(self._plan.target_of(self._losses[name]))}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CategoryTemperature", "EmotionTemperature", "Thresholds", "best_cuts"]
+__all__ = ["CategoryTemperature", "EmotionTemperature", "Platt", "Thresholds", "best_cuts"]
 
 _LEAST, _MOST = -4.0, 4.0
 """The bounds of a logarithm of a temperature: rows that are told apart without a fault would have it run away."""
@@ -26,23 +28,11 @@ class _Temperature(nn.Module):
 
     def fit(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """Sets the temperatures that make the validation rows most likely; tells the loss before and after."""
-        scores, found = logits.double(), torch.zeros_like(self.log_temperature, dtype=torch.float64)
-        before = self._cost(scores, found, target)
-        with torch.enable_grad():
-            found.requires_grad_()
-            optimizer = torch.optim.LBFGS([found], max_iter=100, line_search_fn="strong_wolfe")
-
-            def closure() -> Tensor:
-                optimizer.zero_grad()
-                cost = self._cost(scores, found, target)
-                cost.backward()
-                return cost
-
-            optimizer.step(closure)
-        kept = found.detach().clamp(_LEAST, _MOST)
+        scores, start = logits.double(), torch.zeros_like(self.log_temperature, dtype=torch.float64)
+        kept = _least(lambda found: self._cost(scores, found, target), start).clamp(_LEAST, _MOST)
         self.log_temperature.copy_(kept)
-        after = self._cost(scores, kept, target)
-        return {"temperature": float(kept.exp().mean()), "before": float(before), "after": float(after)}
+        before, after = (float(self._cost(scores, at, target)) for at in (start, kept))
+        return {"temperature": float(kept.exp().mean()), "before": before, "after": after}
 
     def _cost(self, scores: Tensor, log_temperature: Tensor, target: Tensor) -> Tensor:
         raise NotImplementedError
@@ -61,6 +51,61 @@ class CategoryTemperature(_Temperature):
 
     def _cost(self, scores: Tensor, log_temperature: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(scores / log_temperature.clamp(_LEAST, _MOST).exp(), target)
+
+
+class Platt(nn.Module):
+    """Calibrates probabilities by a slope above 0 and a shift of the scores, which start at 1 and 0 (Platt 1999).
+
+    With `per` "emotion" each emotion has its own, with "one" all have the same. Fitted by Platt's targets, which hold
+    back what few rows say: (p + 1) / (p + 2) for the p rows that have an emotion, 1 / (n + 2) for the n that do not.
+    """
+
+    def __init__(self, emotions: int, per: str = "emotion") -> None:
+        super().__init__()
+        size = 1 if per == "one" else emotions
+        self.log_slope: Tensor
+        self.shift: Tensor
+        self.register_buffer("log_slope", torch.zeros(size))
+        self.register_buffer("shift", torch.zeros(size))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Maps logits [batch emotion] to logits [batch emotion]."""
+        return logits * self.log_slope.to(logits.dtype).exp() + self.shift.to(logits.dtype)
+
+    def fit(self, logits: Tensor, target: Tensor) -> dict[str, float]:
+        """Sets both to what makes the validation rows most likely; tells the loss before and after."""
+        scores, known = logits.double(), target.double()
+        of = (0,) if len(self.shift) == logits.shape[1] else (0, 1)
+        there, count = known.sum(of), known[:, :1].numel() if of == (0,) else known.numel()
+        aim = torch.where(target, (there + 1) / (there + 2), 1 / (count - there + 2))
+
+        def cost(found: Tensor, wanted: Tensor = aim) -> Tensor:
+            moved = scores * found[0].clamp(_LEAST, _MOST).exp() + found[1]
+            return F.binary_cross_entropy_with_logits(moved, wanted)
+
+        start = torch.zeros(2, len(self.shift), dtype=torch.float64, device=scores.device)
+        kept = _least(cost, start)
+        self.log_slope.copy_(kept[0].clamp(_LEAST, _MOST))
+        self.shift.copy_(kept[1])
+        return {"before": float(cost(start, known)), "after": float(cost(kept, known))}
+
+
+def _least(cost: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
+    """Gives where a smooth cost is least, by L-BFGS."""
+    found = start.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [found], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = cost(found)
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(closure)
+    return found.detach()
 
 
 class Thresholds(nn.Module):

@@ -21,6 +21,7 @@ __all__ = [
     "LexiconPrior",
     "OrdinalHead",
     "PerspectiveHead",
+    "Platt",
     "RaterHead",
     "Temperature",
     "Thresholds",
@@ -229,6 +230,29 @@ class Temperature(_Fitted):
         return EmotionTemperature(dims["emotion"], self.per)
 
 
+class Platt(_Fitted):
+    """Calibrates the probabilities of emotions by a slope and a shift, on the validation rows (Platt 1999).
+
+    A temperature only scales: where probabilities lie above the frequencies, as after a loss that plays down what is
+    not there, they need the shift. Fitted once the training ended; until then nothing is changed. It is saved with the
+    model.
+    """
+
+    per: Literal["emotion", "one"] = "emotion"
+    """A slope and a shift for each emotion, or one of both for all."""
+
+    inputs = Ports(logits=Float["batch emotion"].logits())
+    outputs = Ports(logits=Float["batch emotion"].logits())
+    static = ("emotion",)
+    fit_target: ClassVar[Port | None] = Bool["batch emotion"]
+
+    def build(self, dims: Dims) -> nn.Module:
+        """Gives the module."""
+        from consilience_psychology.calibration import Platt
+
+        return Platt(dims["emotion"], self.per)
+
+
 class CategoryTemperature(_Fitted):
     """Calibrates the probabilities of classes of which one is so, on the validation rows (Guo et al. 2017)."""
 
@@ -270,7 +294,14 @@ class Thresholds(_Fitted):
 
 
 class VarianceScale(_Fitted):
-    """Calibrates how sure estimates are: scales variances by the validation rows (Laves et al. 2020)."""
+    """Calibrates how sure estimates are: scales each dimension's variance by the validation rows.
+
+    Fitted once the training ended; until then nothing is changed. It is saved with the model.
+    """
+
+    by: Literal["quantiles", "likelihood"] = "quantiles"
+    """`quantiles` brings the frequencies below each quantile as near to its level as they come (what Kuleshov et al.
+    2018 measure); `likelihood` makes the rows most likely (Laves et al. 2020), in which a few far errors count most."""
 
     inputs = Ports(estimate=Float["batch dimension"], log_variance=Float["batch dimension"])
     outputs = Ports(estimate=Float["batch dimension"], log_variance=Float["batch dimension"])
@@ -281,4 +312,4 @@ class VarianceScale(_Fitted):
         """Gives the module."""
         from consilience_psychology.dimensions import VarianceScale
 
-        return VarianceScale(dims["dimension"])
+        return VarianceScale(dims["dimension"], self.by)
