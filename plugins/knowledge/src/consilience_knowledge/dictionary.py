@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, islice
 from typing import Any, Literal, NamedTuple
 
 from consilience_knowledge.graphs import KnowledgeGraph
@@ -17,9 +18,9 @@ Ambiguity = Literal["preferred", "connected", "context"]
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w")
 _MOST_TOKENS = 32
-"""The longest name, in words: a longer one is a description, and each word deepens the trie that workers receive."""
+"""The longest name, in words: a longer one is a description, and each word deepens what workers receive."""
 _END = ""
-"""The key under which a trie's node holds the entity of the name that ends there; no word is empty."""
+"""The key under which a node holds the entity of the name that ends there; no word is empty."""
 _RIVALS = " "
 """The key under which it holds all entities of the name, where there are several; no word is a space."""
 
@@ -55,7 +56,10 @@ class Dictionary:
         if prior is not None:
             ranked.sort(key=lambda row: -prior[row[1]])
         words = [(entity, _read(name)[0]) for _, entity, name in ranked]
-        self._trie: dict[str, Any] = {}
+        # By their first word, and by their first two: so each place of a text is ruled out by two look-ups that no line
+        # of Python runs for. What follows the two hangs on them as a trie.
+        self._single: dict[str, dict[str, Any]] = {}
+        self._double: dict[tuple[str, ...], dict[str, Any]] = {}
         self._around = around
         for entity, name in words:
             self._add(name, entity)
@@ -80,8 +84,11 @@ class Dictionary:
     def _add(self, words: list[str], entity: int) -> None:
         if not _is_name(words):
             return
-        node = self._trie
-        for word in words:
+        if len(words) == 1:
+            node = self._single.setdefault(words[0], {})
+        else:
+            node = self._double.setdefault(tuple(words[:2]), {})
+        for word in words[2:]:
             node = node.setdefault(word, {})
         first = node.setdefault(_END, entity)
         if self._around is not None and first != entity:
@@ -95,7 +102,7 @@ class Dictionary:
         found = list(self._find_words(words))
         if not found:
             return []
-        spans = [match.span() for match in _TOKEN.finditer(placed)]
+        spans = [match.span() for match in islice(_TOKEN.finditer(placed), found[-1][2] + 1)]
         resolve = self._resolver(words)
         return [Mention(resolve(node), spans[first][0], spans[last][1]) for node, first, last in found]
 
@@ -113,20 +120,29 @@ class Dictionary:
         return resolve
 
     def _find_words(self, words: list[str]) -> Iterator[tuple[dict[str, Any], int, int]]:
-        trie, free, count = self._trie, 0, len(words)
-        for first in [place for place, word in enumerate(words) if word in trie]:
+        """Gives what each mention is a name of, and its first and last word."""
+        places = range(len(words))
+        starts = {*compress(places, map(self._single.__contains__, words))}
+        starts.update(compress(places, map(self._double.__contains__, zip(words, words[1:], strict=False))))
+        free = 0
+        for first in sorted(starts):
             if first < free:
                 continue  # within the mention before
-            node = trie[words[first]]
-            after = first + 1
-            longest, end = node if _END in node else None, after
-            while after < count and (node := node.get(words[after])) is not None:
-                after += 1
-                if _END in node:
-                    longest, end = node, after
-            if longest is not None:
-                yield longest, first, end - 1
-                free = end
+            found, after = self._longest(words, first)
+            if found is not None:
+                yield found, first, after - 1
+                free = after
+
+    def _longest(self, words: list[str], first: int) -> tuple[dict[str, Any] | None, int]:
+        """Gives the longest name that begins with a word, and the word after it."""
+        longest, end = self._single.get(words[first]), first + 1
+        node, after = self._double.get(tuple(words[first : first + 2])), first + 2
+        while node is not None:
+            if _END in node:
+                longest, end = node, after
+            node = node.get(words[after]) if after < len(words) else None
+            after += 1
+        return longest, end
 
 
 def is_mentionable(name: str) -> bool:
