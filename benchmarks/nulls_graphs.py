@@ -14,8 +14,11 @@ from pathlib import Path
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MADE = Path(__file__).parents[1] / "runs" / "nulls"
 LABEL, SYNONYM = "rdfs:label", "skos:altLabel"
+FEELINGS = ("noun.feeling", "verb.emotion")
+"""The files of WordNet that hold what is felt."""
 UPWARDS = ("hypernym", "similar", "attribute", "pertainym")
-"""The relations of WordNet that lead to something more general, or to the noun that an adjective speaks of."""
+"""The relations of WordNet that lead to something more general, or from a quality to what it is a quality of."""
+Triple = tuple[str, str, str]
 
 
 def lines_of(path: Path) -> Iterator[list[str]]:
@@ -25,7 +28,7 @@ def lines_of(path: Path) -> Iterator[list[str]]:
         yield from (line.rstrip("\n").split("\t") for line in stream)
 
 
-def diseases() -> Iterator[Sequence[str]]:
+def diseases() -> Iterator[Triple]:
     """Gives the disease ontology: labels, exact synonyms and all relations but those into other ontologies."""
     for entity, label, _, synonyms in lines_of(DATA / "disease_ontology" / "terms.tsv.gz"):
         yield entity, LABEL, label
@@ -35,30 +38,62 @@ def diseases() -> Iterator[Sequence[str]]:
             yield head, relation, tail.removeprefix("label:")
 
 
-def affects() -> Iterator[Sequence[str]]:
-    """Gives WordNet's synsets of affect, their words, their relations, and the file of each (`noun.feeling`)."""
+def affects() -> Iterator[Triple]:
+    """Gives what WordNet knows of feelings: nouns and verbs of feeling, what is derived from or like them, and above.
+
+    `expresses` leads from an adjective, adverb or verb to the noun that it is derived from. What only stands above has
+    no label, so that no text mentions it.
+    """
     with gzip.open(DATA / "wordnet_affect_subset" / "synsets.jsonl.gz", "rt", encoding="utf-8") as stream:
-        for synset in map(json.loads, stream):
-            first, *others = synset["members"]
-            yield synset["id"], LABEL, first
-            yield from ((synset["id"], SYNONYM, one) for one in others)
-            yield synset["id"], "file", synset["lex"]
-    for source, relation, target, *_ in lines_of(DATA / "wordnet_affect_subset" / "relations.tsv.gz"):
-        yield source, relation, target
+        synsets = {synset["id"]: synset for synset in map(json.loads, stream)}
+    edges = [tuple(row[:3]) for row in lines_of(DATA / "wordnet_affect_subset" / "relations.tsv.gz")]
+    felt = {one for one, synset in synsets.items() if synset["lex"] in FEELINGS}
+    for relations in (("derivation", "pertainym", "attribute"), ("similar", "pertainym")):
+        found = ({head, tail} for head, relation, tail in edges if relation in relations)
+        felt |= set().union(*(pair for pair in found if pair & felt))
+    kept, above = set(felt), set(felt)
+    while above:
+        above = {tail for head, relation, tail in edges if relation in UPWARDS and head in above} - kept
+        kept |= above
+    for one in sorted(felt):
+        first, *others = synsets[one]["members"]
+        yield one, LABEL, first
+        yield from ((one, SYNONYM, other) for other in others)
+        yield one, "file", synsets[one]["lex"]
+    for head, relation, tail in edges:
+        if head in kept and tail in kept:
+            yield head, relation, tail
+            if relation == "derivation" and not head.endswith("-n") and tail.endswith("-n"):
+                yield head, "expresses", tail
 
 
-def write(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Writes triples between tabs, gzipped and without a time, so that the same data make the same bytes."""
+def comments(split: str) -> Iterator[tuple[str, ...]]:
+    """Gives the comments of one basic emotion, each text once; those of the test lie in no other split."""
+    rows = {name: list(lines_of(DATA / "goemotions" / f"{name}.tsv.gz")) for name in ("test", "dev", "train")}
+    seen: set[str] = set()
+    yield "text", "emotion"
+    for name, told in rows.items():
+        for _, text, _, emotion, _ in told:
+            folded = " ".join(text.lower().split())
+            if folded not in seen and "," not in emotion and name == split:
+                yield text, emotion
+            seen.add(folded)
+
+
+def write(name: str, rows: Iterable[Sequence[str]]) -> None:
+    """Writes rows between tabs, gzipped and without a time, so that the same data make the same bytes."""
     text = "".join("\t".join(row) + "\n" for row in rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.encode(), mtime=0))
-    print(f"{path}: {text.count(chr(10)):,} triples")
+    MADE.mkdir(parents=True, exist_ok=True)
+    (MADE / name).write_bytes(gzip.compress(text.encode(), mtime=0))
+    print(f"{MADE / name}: {text.count(chr(10)):,} lines")
 
 
 def main() -> None:
-    """Writes what is missing."""
-    for name, rows in (("diseases", diseases()), ("affects", affects())):
-        write(MADE / f"{name}.tsv.gz", rows)
+    """Writes all of them."""
+    write("diseases.tsv.gz", diseases())
+    write("affects.tsv.gz", affects())
+    for split in ("train", "dev", "test"):
+        write(f"comments_{split}.tsv.gz", comments(split))
 
 
 if __name__ == "__main__":

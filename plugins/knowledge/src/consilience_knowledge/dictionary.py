@@ -102,9 +102,9 @@ class Dictionary:
         found = list(self._find_words(words))
         if not found:
             return []
-        spans = [match.span() for match in islice(_TOKEN.finditer(placed), found[-1][2] + 1)]
+        places = list(islice(_TOKEN.finditer(placed), found[-1][2] + 1))
         resolve = self._resolver(words)
-        return [Mention(resolve(node), spans[first][0], spans[last][1]) for node, first, last in found]
+        return [Mention(resolve(node), places[first].start(), places[last].end()) for node, first, last in found]
 
     def _resolver(self, words: list[str]) -> Callable[[dict[str, Any]], int]:
         """Tells which of a node's entities is meant: the first of those that share most words with the text."""
