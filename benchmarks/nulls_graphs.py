@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MADE = Path(__file__).parents[1] / "runs" / "nulls"
@@ -38,15 +40,25 @@ def diseases() -> Iterator[Triple]:
             yield head, relation, tail.removeprefix("label:")
 
 
+@cache
+def synsets_of() -> dict[str, dict[str, Any]]:
+    """Reads the synsets of WordNet's affect by their numbers."""
+    with gzip.open(DATA / "wordnet_affect_subset" / "synsets.jsonl.gz", "rt", encoding="utf-8") as stream:
+        return {synset["id"]: synset for synset in map(json.loads, stream)}
+
+
+def edges_of() -> list[Triple]:
+    """Reads the relations between them."""
+    return [(row[0], row[1], row[2]) for row in lines_of(DATA / "wordnet_affect_subset" / "relations.tsv.gz")]
+
+
 def affects() -> Iterator[Triple]:
     """Gives what WordNet knows of feelings: nouns and verbs of feeling, what is derived from or like them, and above.
 
     `expresses` leads from an adjective, adverb or verb to the noun that it is derived from. What only stands above has
     no label, so that no text mentions it.
     """
-    with gzip.open(DATA / "wordnet_affect_subset" / "synsets.jsonl.gz", "rt", encoding="utf-8") as stream:
-        synsets = {synset["id"]: synset for synset in map(json.loads, stream)}
-    edges = [tuple(row[:3]) for row in lines_of(DATA / "wordnet_affect_subset" / "relations.tsv.gz")]
+    synsets, edges = synsets_of(), edges_of()
     felt = {one for one, synset in synsets.items() if synset["lex"] in FEELINGS}
     for relations in (("derivation", "pertainym", "attribute"), ("similar", "pertainym")):
         found = ({head, tail} for head, relation, tail in edges if relation in relations)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, islice
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from consilience_knowledge.context import Context, SharedWords, Similarity, connections, described, words_around
 from consilience_knowledge.graphs import KnowledgeGraph
+
+if TYPE_CHECKING:
+    from consilience_knowledge.similarity import Embedder
 
 __all__ = ["Ambiguity", "Dictionary", "Inflection", "Mention", "is_mentionable"]
 
@@ -38,8 +41,7 @@ class Dictionary:
 
     Space between words does not matter, punctuation does. Names of one character are left out. A name that several
     entities have stands for the one that has it as its preferred label, and of these for the first in the order;
-    `prior` (a number for each entity) puts the highest before that, and `around` (words for each entity) the one that
-    shares most words with the text.
+    `prior` (a number for each entity) puts the highest before that, and `context` the one that it weighs most in the text.
 
     >>> Dictionary([(1, ("film noir",)), (2, ("film",))]).find("A film, a Film Noir.")
     [Mention(entity=2, start=2, end=6), Mention(entity=1, start=10, end=19)]
@@ -50,7 +52,7 @@ class Dictionary:
         names: Iterable[tuple[int, Sequence[str]]],
         inflection: Inflection = "none",
         prior: Sequence[int] | None = None,
-        around: Mapping[int, frozenset[str]] | None = None,
+        context: Context | None = None,
     ) -> None:
         ranked = sorted((rank > 0, entity, name) for entity, all_names in names for rank, name in enumerate(all_names))
         if prior is not None:
@@ -60,7 +62,7 @@ class Dictionary:
         # of Python runs for. What follows the two hangs on them as a trie.
         self._single: dict[str, dict[str, Any]] = {}
         self._double: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._around = around
+        self._context = context
         for entity, name in words:
             self._add(name, entity)
         for form in _FORMS[inflection]:
@@ -69,17 +71,23 @@ class Dictionary:
 
     @classmethod
     def of(
-        cls, graph: KnowledgeGraph, inflection: Inflection = "none", ambiguity: Ambiguity = "preferred"
+        cls,
+        graph: KnowledgeGraph,
+        inflection: Inflection = "none",
+        ambiguity: Ambiguity = "preferred",
+        encoder: Callable[[], Embedder] | None = None,
     ) -> Dictionary:
-        """Makes the dictionary of all names in a graph; `connected` goes by its edges, `context` by its neighbours."""
-        if ambiguity == "preferred":
-            return cls(enumerate(graph.names), inflection)
-        if ambiguity == "context":
-            return cls(enumerate(graph.names), inflection, around=_words_around(graph))
-        edges = [0] * len(graph)
-        for end in (*graph.heads, *graph.tails):
-            edges[end] += 1
-        return cls(enumerate(graph.names), inflection, prior=edges)
+        """Makes the dictionary of all names in a graph; `connected` goes by its edges, `context` by its neighbours.
+
+        An `encoder`, which is loaded where it is first needed, weighs similarity beside these.
+        """
+        names = enumerate(graph.names)
+        edges = connections(graph) if ambiguity == "connected" else None
+        shared = SharedWords(words_around(graph, _words_of)) if ambiguity == "context" else None
+        if encoder is None:
+            return cls(names, inflection, edges, shared)
+        priors = None if edges is None else [1.0 + count for count in edges]
+        return cls(names, inflection, edges, Similarity(encoder, described(graph), priors, shared))
 
     def _add(self, words: list[str], entity: int) -> None:
         if not _is_name(words):
@@ -91,7 +99,7 @@ class Dictionary:
         for word in words[2:]:
             node = node.setdefault(word, {})
         first = node.setdefault(_END, entity)
-        if self._around is not None and first != entity:
+        if self._context is not None and first != entity:
             rivals = node.setdefault(_RIVALS, [first])
             if entity not in rivals:
                 rivals.append(entity)
@@ -103,19 +111,22 @@ class Dictionary:
         if not found:
             return []
         places = list(islice(_TOKEN.finditer(placed), found[-1][2] + 1))
-        resolve = self._resolver(words)
-        return [Mention(resolve(node), places[first].start(), places[last].end()) for node, first, last in found]
+        meant = self._resolver(text, words)
+        return [Mention(meant(node), places[first].start(), places[last].end()) for node, first, last in found]
 
-    def _resolver(self, words: list[str]) -> Callable[[dict[str, Any]], int]:
-        """Tells which of a node's entities is meant: the first of those that share most words with the text."""
-        around = self._around
-        if around is None:
+    def _resolver(self, text: str, words: list[str]) -> Callable[[dict[str, Any]], int]:
+        """Tells which of a node's entities is meant: the first of those that fit best into the text."""
+        context = self._context
+        if context is None:
             return lambda node: int(node[_END])
-        text = frozenset(words)
+        folded = frozenset(words)
 
         def resolve(node: dict[str, Any]) -> int:
             rivals = node.get(_RIVALS)
-            return int(max(rivals, key=lambda one: len(text & around.get(one, _NONE))) if rivals else node[_END])
+            if not rivals:
+                return int(node[_END])
+            weights = context.weigh(text, folded, rivals)
+            return int(rivals[weights.index(max(weights))])
 
         return resolve
 
@@ -163,22 +174,8 @@ def _read(text: str) -> tuple[list[str], str]:
     return [word.casefold() for word in _TOKEN.findall(text)], text
 
 
-_NONE: frozenset[str] = frozenset()
-
-
-def _words_around(graph: KnowledgeGraph) -> dict[int, frozenset[str]]:
-    """Gives the words by which each ambiguous entity's neighbours are named; the others need none."""
-    holders: dict[str, set[int]] = defaultdict(set)
-    for entity, names in enumerate(graph.names):
-        for name in names:
-            holders[" ".join(_read(name)[0])].add(entity)
-    rivals = {entity for one in holders.values() if len(one) > 1 for entity in one}
-    found: dict[int, set[str]] = {entity: set() for entity in rivals}
-    for head, tail in zip(graph.heads, graph.tails, strict=True):
-        for one, other in ((head, tail), (tail, head)):
-            if one in found:
-                found[one].update(word for name in graph.names[other] for word in _read(name)[0])
-    return {entity: frozenset(filter(_WORD.match, words)) for entity, words in found.items()}
+def _words_of(name: str) -> list[str]:
+    return _read(name)[0]
 
 
 def _past(word: str) -> str:
