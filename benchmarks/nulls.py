@@ -1,15 +1,17 @@
-"""Trains a fusion with its knowledge, and with each null in its place, over seeds; tells the paired differences.
+r"""Trains a fusion with its knowledge, and with each null in its place, over seeds; tells the paired differences.
 
 Beside what knowledge is claimed to bring stand four nulls: nothing is linked, only that something is linked, each
 entity is always the same wrong one, and any entity each time. They are the values of `control` in `knowledge.mentions`;
 another plugin's are named by `--key` and `--values`, the true one first. `--set` changes the file otherwise.
 
-    python benchmarks/nulls.py FILE --over sources.labelled.split.train=[50,200,1000] --draw sources.labelled.split.aside=150
+    python benchmarks/nulls_graphs.py
+    python benchmarks/nulls.py benchmarks/nulls/medical.yaml --measure validation \
+        --over sources.labelled.split.train=[50,200,1000] --draw sources.labelled.split.aside=150
 
 `--over` goes through the values of a key, such as how many rows are labelled. The rows that a `split` deals out do not
-depend on the seed: `--draw` gives a key 1 + a number for each seed, so that every seed trains on other rows, and all sides
-of a seed on the same. `--measure validation` reads the last measurement of the training, in which a frozen encoder's
-features are kept: for files whose rows of validation choose nothing.
+depend on the seed: `--draw` gives a key 1 + a number for each seed, so that every seed trains on other rows, and all
+sides of a seed on the same. `--measure validation` reads the last measurement of the training, in which a frozen
+encoder's features are kept: for files whose rows of validation choose nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Writes the graphs of `benchmarks/nulls/*.yaml` out of the shared data: diseases, WordNet's emotions, tagged sentences.
+"""Writes what `benchmarks/nulls/*.yaml` read out of the shared data: diseases, WordNet's feelings, and comments.
 
-Each graph is a table of triples between tabs, which `knowledge.graph` reads. What is written lies under `runs/nulls`, and
-is no part of the repository: the data have licences of their own.
+Each graph is a table of triples between tabs, which `knowledge.graph` reads. What is written lies under `runs/nulls`,
+and is no part of the repository: the data have licences of their own.
 """
 
 from __future__ import annotations

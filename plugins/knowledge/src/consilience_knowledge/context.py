@@ -12,7 +12,7 @@ from consilience_knowledge.graphs import KnowledgeGraph
 if TYPE_CHECKING:
     from consilience_knowledge.similarity import Embedder
 
-__all__ = ["Context", "SharedWords", "Similarity", "connections", "described", "words_around"]
+__all__ = ["Context", "SharedWords", "Similarity", "connections", "described", "rivals_of", "words_around"]
 
 _SCALE = 20.0
 """By what a cosine is multiplied to weigh as a logarithm: the scale by which sentence encoders are trained (0.05)."""
@@ -93,8 +93,7 @@ def words_around(graph: KnowledgeGraph, read: Callable[[str], Sequence[str]]) ->
         for one, other in ((head, tail), (tail, head)):
             if one in found:
                 found[one].update(word for name in graph.names[other] for word in read(name))
-    kept = {entity: frozenset(word for word in words if any(map(str.isalnum, word))) for entity, words in found.items()}
-    return kept
+    return {entity: frozenset(word for word in words if any(map(str.isalnum, word))) for entity, words in found.items()}
 
 
 def described(graph: KnowledgeGraph) -> dict[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress, islice
+from itertools import compress, islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from consilience_knowledge.context import Context, SharedWords, Similarity, connections, described, words_around
@@ -41,7 +41,8 @@ class Dictionary:
 
     Space between words does not matter, punctuation does. Names of one character are left out. A name that several
     entities have stands for the one that has it as its preferred label, and of these for the first in the order;
-    `prior` (a number for each entity) puts the highest before that, and `context` the one that it weighs most in the text.
+    `prior` (a number for each entity) puts the highest before that, and `context` the one that it weighs most in the
+    text.
 
     >>> Dictionary([(1, ("film noir",)), (2, ("film",))]).find("A film, a Film Noir.")
     [Mention(entity=2, start=2, end=6), Mention(entity=1, start=10, end=19)]
@@ -134,7 +135,7 @@ class Dictionary:
         """Gives what each mention is a name of, and its first and last word."""
         places = range(len(words))
         starts = {*compress(places, map(self._single.__contains__, words))}
-        starts.update(compress(places, map(self._double.__contains__, zip(words, words[1:], strict=False))))
+        starts.update(compress(places, map(self._double.__contains__, pairwise(words))))
         free = 0
         for first in sorted(starts):
             if first < free:
