@@ -26,11 +26,18 @@ def some_vectors(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "film.safetensors")}
 
 
+def an_encoder(folder: Path) -> dict[str, Any]:
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):  # what is in them, other tests see
+        (folder / name).write_text("{}", encoding="utf-8")
+    return {"path": str(folder)}
+
+
 test_knowledge = conformance(
     "knowledge",
     examples={
         "knowledge.graph": [a_graph],
         "knowledge.vectors": [some_vectors],
+        "knowledge.sentence_encoder": [an_encoder],
         "knowledge.mentions": [{"inflection": "none"}, {"ambiguity": "context", "control": "random"}],
         "knowledge.injection": [{"vectors": "fixed"}, {"vectors": "none"}],
         "knowledge.rgcn": [{"bases": 2, "layers": 3}, {"width": 1, "layers": 1}],

@@ -9,7 +9,7 @@ from consilience.declare import Component, hookimpl
 from consilience_knowledge._inputs import Ancestors, Mentions, Neighbours, RelationCounts
 from consilience_knowledge._losses import Alignment, LinkPrediction
 from consilience_knowledge._modules import RGCN, CompGCN, Embedding, Film, Injection
-from consilience_knowledge._resources import Graph, Vectors
+from consilience_knowledge._resources import Graph, SentenceEncoder, Vectors
 
 if TYPE_CHECKING:
     import click
@@ -27,6 +27,7 @@ __all__ = [
     "Mentions",
     "Neighbours",
     "RelationCounts",
+    "SentenceEncoder",
     "Vectors",
 ]
 
@@ -35,7 +36,7 @@ __all__ = [
 def consilience_components() -> list[type[Component]]:
     inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts]
     modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film]
-    return [Graph, Vectors, *inputs, *modules, LinkPrediction, Alignment]
+    return [Graph, Vectors, SentenceEncoder, *inputs, *modules, LinkPrediction, Alignment]
 
 
 @hookimpl

@@ -20,7 +20,7 @@ from consilience.declare import (
     Use,
     upstream,
 )
-from consilience_knowledge._resources import Graph, entities_of
+from consilience_knowledge._resources import Graph, SentenceEncoder, entities_of
 
 if TYPE_CHECKING:
     from consilience_knowledge.linking import MentionBatches
@@ -47,6 +47,9 @@ class Mentions(Input):
     ambiguity: Literal["preferred", "connected", "context"] = "preferred"
     """Which entity a name stands for that several have: the one whose preferred label it is, the one with most edges,
     or the one whose neighbours share most words with the text (Lesk 1986). In doubt, the first in the order of IRIs."""
+    encoder: Use[SentenceEncoder] | None = None
+    """The encoder by whose similarity it is told too, of the text and of each entity's and its neighbours' names:
+    `connected` and `context` then weigh as its prior, by the logarithm of 1 + the edges or the shared words."""
     control: Literal["none", "absent", "flag", "permuted", "random"] = "none"
     """What is linked in place of the entities, to tell what the knowledge itself brings: nothing at all (`absent`),
     one and the same entity (`flag`), for each always the same wrong one (`permuted`), or any each time (`random`)."""
@@ -82,7 +85,8 @@ class Mentions(Input):
 
         graph = self.graph.declared.load()
         control = Control.of(graph, self.control, self.control_seed)
-        return MentionBatches(Dictionary.of(graph, self.inflection, self.ambiguity), control)
+        encoder = None if self.encoder is None else self.encoder.declared.load
+        return MentionBatches(Dictionary.of(graph, self.inflection, self.ambiguity, encoder), control)
 
 
 class Ancestors(Input):

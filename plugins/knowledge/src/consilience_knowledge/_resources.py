@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
 
@@ -33,7 +33,10 @@ from consilience_knowledge.graphs import (
 )
 from consilience_knowledge.vectors import UnreadableVectors, width_of
 
-__all__ = ["Graph", "Vectors", "entities_of"]
+if TYPE_CHECKING:
+    from consilience_knowledge.similarity import Embedder
+
+__all__ = ["Graph", "SentenceEncoder", "Vectors", "entities_of"]
 
 _LABELS = (
     "rdfs:label",
@@ -44,6 +47,8 @@ _LABELS = (
     "schema:name",
     "schema:alternateName",
 )
+_ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+_ENCODER_MORE = ("tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
 class Graph(Resource):
@@ -169,6 +174,47 @@ class Vectors(Resource):
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         return {"path": self.path.copy_into(folder)}
+
+
+class SentenceEncoder(Resource):
+    """A frozen text encoder that tells how alike two texts are, for what is ambiguous in `knowledge.mentions`.
+
+    A folder in the format of transformers: config.json, tokenizer.json and model.safetensors. A saved model keeps a
+    copy of it, weights included: unlike a checkpoint's, they stand in no module.
+    """
+
+    path: Location
+    """The folder, or `pkg:package/path` in an installed package."""
+
+    def faults(self) -> Iterable[Fault]:
+        fault = self.path.fault(wanted="a text encoder's folder", form="folder")
+        if fault is not None:
+            yield fault
+            return
+        for name in _ENCODER_FILES:
+            place = replace(self.path, text=f"{self.path.text.rstrip('/')}/{name}")
+            missing = place.fault(wanted=f"a text encoder's {name}", form="file")
+            if missing is not None:
+                yield replace(missing, fix=f"# name under path a folder that has {', '.join(_ENCODER_FILES)}")
+                return
+
+    def load(self) -> Embedder:
+        """Loads tokenizer and weights."""
+        from consilience_knowledge.similarity import Embedder
+
+        return Embedder(self.path.path)
+
+    def files(self) -> Iterable[Path]:
+        return [self.path.path / name for name in (*_ENCODER_FILES, *_ENCODER_MORE) if self._has(name)]
+
+    def save(self, folder: Path) -> Mapping[str, Any]:
+        inside = replace(self.path, text=self.path.text.rstrip("/"))
+        for file in self.files():
+            replace(inside, text=f"{inside.text}/{file.name}").copy_into(folder)
+        return {"path": "."}
+
+    def _has(self, name: str) -> bool:
+        return (self.path.path / name).is_file()
 
 
 def _most(counts: Mapping[str, int]) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from itertools import compress, islice, pairwise
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from consilience_knowledge.context import Context, SharedWords, Similarity, connections, described, words_around
 from consilience_knowledge.graphs import KnowledgeGraph
+
+if TYPE_CHECKING:
+    from consilience_knowledge.similarity import Embedder
 
 __all__ = ["Ambiguity", "Dictionary", "Inflection", "Mention", "is_mentionable"]
 
@@ -17,9 +21,9 @@ Ambiguity = Literal["preferred", "connected", "context"]
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w")
 _MOST_TOKENS = 32
-"""The longest name, in words: a longer one is a description, and each word deepens the trie that workers receive."""
+"""The longest name, in words: a longer one is a description, and each word deepens what workers receive."""
 _END = ""
-"""The key under which a trie's node holds the entity of the name that ends there; no word is empty."""
+"""The key under which a node holds the entity of the name that ends there; no word is empty."""
 _RIVALS = " "
 """The key under which it holds all entities of the name, where there are several; no word is a space."""
 
@@ -37,8 +41,8 @@ class Dictionary:
 
     Space between words does not matter, punctuation does. Names of one character are left out. A name that several
     entities have stands for the one that has it as its preferred label, and of these for the first in the order;
-    `prior` (a number for each entity) puts the highest before that, and `around` (words for each entity) the one that
-    shares most words with the text.
+    `prior` (a number for each entity) puts the highest before that, and `context` the one that it weighs most in the
+    text.
 
     >>> Dictionary([(1, ("film noir",)), (2, ("film",))]).find("A film, a Film Noir.")
     [Mention(entity=2, start=2, end=6), Mention(entity=1, start=10, end=19)]
@@ -49,14 +53,17 @@ class Dictionary:
         names: Iterable[tuple[int, Sequence[str]]],
         inflection: Inflection = "none",
         prior: Sequence[int] | None = None,
-        around: Mapping[int, frozenset[str]] | None = None,
+        context: Context | None = None,
     ) -> None:
         ranked = sorted((rank > 0, entity, name) for entity, all_names in names for rank, name in enumerate(all_names))
         if prior is not None:
             ranked.sort(key=lambda row: -prior[row[1]])
         words = [(entity, _read(name)[0]) for _, entity, name in ranked]
-        self._trie: dict[str, Any] = {}
-        self._around = around
+        # By their first word, and by their first two: so each place of a text is ruled out by two look-ups that no line
+        # of Python runs for. What follows the two hangs on them as a trie.
+        self._single: dict[str, dict[str, Any]] = {}
+        self._double: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._context = context
         for entity, name in words:
             self._add(name, entity)
         for form in _FORMS[inflection]:
@@ -65,26 +72,35 @@ class Dictionary:
 
     @classmethod
     def of(
-        cls, graph: KnowledgeGraph, inflection: Inflection = "none", ambiguity: Ambiguity = "preferred"
+        cls,
+        graph: KnowledgeGraph,
+        inflection: Inflection = "none",
+        ambiguity: Ambiguity = "preferred",
+        encoder: Callable[[], Embedder] | None = None,
     ) -> Dictionary:
-        """Makes the dictionary of all names in a graph; `connected` goes by its edges, `context` by its neighbours."""
-        if ambiguity == "preferred":
-            return cls(enumerate(graph.names), inflection)
-        if ambiguity == "context":
-            return cls(enumerate(graph.names), inflection, around=_words_around(graph))
-        edges = [0] * len(graph)
-        for end in (*graph.heads, *graph.tails):
-            edges[end] += 1
-        return cls(enumerate(graph.names), inflection, prior=edges)
+        """Makes the dictionary of all names in a graph; `connected` goes by its edges, `context` by its neighbours.
+
+        An `encoder`, which is loaded where it is first needed, weighs similarity beside these.
+        """
+        names = enumerate(graph.names)
+        edges = connections(graph) if ambiguity == "connected" else None
+        shared = SharedWords(words_around(graph, _words_of)) if ambiguity == "context" else None
+        if encoder is None:
+            return cls(names, inflection, edges, shared)
+        priors = None if edges is None else [1.0 + count for count in edges]
+        return cls(names, inflection, edges, Similarity(encoder, described(graph), priors, shared))
 
     def _add(self, words: list[str], entity: int) -> None:
         if not _is_name(words):
             return
-        node = self._trie
-        for word in words:
+        if len(words) == 1:
+            node = self._single.setdefault(words[0], {})
+        else:
+            node = self._double.setdefault(tuple(words[:2]), {})
+        for word in words[2:]:
             node = node.setdefault(word, {})
         first = node.setdefault(_END, entity)
-        if self._around is not None and first != entity:
+        if self._context is not None and first != entity:
             rivals = node.setdefault(_RIVALS, [first])
             if entity not in rivals:
                 rivals.append(entity)
@@ -95,38 +111,50 @@ class Dictionary:
         found = list(self._find_words(words))
         if not found:
             return []
-        spans = [match.span() for match in _TOKEN.finditer(placed)]
-        resolve = self._resolver(words)
-        return [Mention(resolve(node), spans[first][0], spans[last][1]) for node, first, last in found]
+        places = list(islice(_TOKEN.finditer(placed), found[-1][2] + 1))
+        meant = self._resolver(text, words)
+        return [Mention(meant(node), places[first].start(), places[last].end()) for node, first, last in found]
 
-    def _resolver(self, words: list[str]) -> Callable[[dict[str, Any]], int]:
-        """Tells which of a node's entities is meant: the first of those that share most words with the text."""
-        around = self._around
-        if around is None:
+    def _resolver(self, text: str, words: list[str]) -> Callable[[dict[str, Any]], int]:
+        """Tells which of a node's entities is meant: the first of those that fit best into the text."""
+        context = self._context
+        if context is None:
             return lambda node: int(node[_END])
-        text = frozenset(words)
+        folded = frozenset(words)
 
         def resolve(node: dict[str, Any]) -> int:
             rivals = node.get(_RIVALS)
-            return int(max(rivals, key=lambda one: len(text & around.get(one, _NONE))) if rivals else node[_END])
+            if not rivals:
+                return int(node[_END])
+            weights = context.weigh(text, folded, rivals)
+            return int(rivals[weights.index(max(weights))])
 
         return resolve
 
     def _find_words(self, words: list[str]) -> Iterator[tuple[dict[str, Any], int, int]]:
-        trie, free, count = self._trie, 0, len(words)
-        for first in [place for place, word in enumerate(words) if word in trie]:
+        """Gives what each mention is a name of, and its first and last word."""
+        places = range(len(words))
+        starts = {*compress(places, map(self._single.__contains__, words))}
+        starts.update(compress(places, map(self._double.__contains__, pairwise(words))))
+        free = 0
+        for first in sorted(starts):
             if first < free:
                 continue  # within the mention before
-            node = trie[words[first]]
-            after = first + 1
-            longest, end = node if _END in node else None, after
-            while after < count and (node := node.get(words[after])) is not None:
-                after += 1
-                if _END in node:
-                    longest, end = node, after
-            if longest is not None:
-                yield longest, first, end - 1
-                free = end
+            found, after = self._longest(words, first)
+            if found is not None:
+                yield found, first, after - 1
+                free = after
+
+    def _longest(self, words: list[str], first: int) -> tuple[dict[str, Any] | None, int]:
+        """Gives the longest name that begins with a word, and the word after it."""
+        longest, end = self._single.get(words[first]), first + 1
+        node, after = self._double.get(tuple(words[first : first + 2])), first + 2
+        while node is not None:
+            if _END in node:
+                longest, end = node, after
+            node = node.get(words[after]) if after < len(words) else None
+            after += 1
+        return longest, end
 
 
 def is_mentionable(name: str) -> bool:
@@ -147,22 +175,8 @@ def _read(text: str) -> tuple[list[str], str]:
     return [word.casefold() for word in _TOKEN.findall(text)], text
 
 
-_NONE: frozenset[str] = frozenset()
-
-
-def _words_around(graph: KnowledgeGraph) -> dict[int, frozenset[str]]:
-    """Gives the words by which each ambiguous entity's neighbours are named; the others need none."""
-    holders: dict[str, set[int]] = defaultdict(set)
-    for entity, names in enumerate(graph.names):
-        for name in names:
-            holders[" ".join(_read(name)[0])].add(entity)
-    rivals = {entity for one in holders.values() if len(one) > 1 for entity in one}
-    found: dict[int, set[str]] = {entity: set() for entity in rivals}
-    for head, tail in zip(graph.heads, graph.tails, strict=True):
-        for one, other in ((head, tail), (tail, head)):
-            if one in found:
-                found[one].update(word for name in graph.names[other] for word in _read(name)[0])
-    return {entity: frozenset(filter(_WORD.match, words)) for entity, words in found.items()}
+def _words_of(name: str) -> list[str]:
+    return _read(name)[0]
 
 
 def _past(word: str) -> str:

@@ -6,7 +6,8 @@ import random
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -65,6 +66,8 @@ class Control:
 
 
 _AS_LINKED = Control("none", 0, ())
+_KEPT = 8192
+"""The texts whose mentions are kept for the next epoch: a long text costs as much to link as a small head to train."""
 
 
 class MentionBatches:
@@ -77,10 +80,18 @@ class MentionBatches:
 
     def __init__(self, dictionary: Dictionary, control: Control = _AS_LINKED) -> None:
         self.dictionary, self.control = dictionary, control
+        self._linked = lru_cache(_KEPT)(self._link)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leaves out what was kept: a worker process keeps its own."""
+        return type(self), (self.dictionary, self.control)
+
+    def _link(self, text: str) -> list[Mention]:
+        return self.control.replace(text, self.dictionary.find(text))
 
     def __call__(self, text: Sequence[str | Sequence[str]]) -> dict[str, Tensor]:
         texts = [one if isinstance(one, str) else " ".join(one) for one in text]
-        found = [self.control.replace(one, self.dictionary.find(one)) for one in texts]
+        found = list(map(self._linked, texts))
         width = max(1, *map(len, found)) if found else 1
         rows = [[*row, *[Mention(NO_ENTITY, 0, 0)] * (width - len(row))] for row in found]
         mentions = torch.tensor(rows, dtype=torch.long).reshape(len(found), width, 3)
