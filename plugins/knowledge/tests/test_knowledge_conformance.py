@@ -39,6 +39,7 @@ test_knowledge = conformance(
     },
     build_with={
         "knowledge.link_prediction": {"of": "knowledge.embedding"},
+        "knowledge.link_scorer": {"of": "knowledge.embedding"},
         "knowledge.alignment": {"of": "knowledge.embedding"},
     },
 )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Component, hookimpl
-from consilience_knowledge._inputs import Ancestors, Mentions, Neighbours, RelationCounts
+from consilience_knowledge._inputs import Ancestors, Literals, Mentions, Neighbours, RelationCounts
 from consilience_knowledge._losses import Alignment, LinkPrediction
 from consilience_knowledge._modules import RGCN, CompGCN, Embedding, Film, Injection
+from consilience_knowledge._ranking import Hits, LinkScorer, MeanReciprocalRank, Questions
 from consilience_knowledge._resources import Graph, Vectors
 
 if TYPE_CHECKING:
@@ -22,10 +23,15 @@ __all__ = [
     "Embedding",
     "Film",
     "Graph",
+    "Hits",
     "Injection",
     "LinkPrediction",
+    "LinkScorer",
+    "Literals",
+    "MeanReciprocalRank",
     "Mentions",
     "Neighbours",
+    "Questions",
     "RelationCounts",
     "Vectors",
 ]
@@ -33,16 +39,16 @@ __all__ = [
 
 @hookimpl
 def consilience_components() -> list[type[Component]]:
-    inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts]
-    modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film]
-    return [Graph, Vectors, *inputs, *modules, LinkPrediction, Alignment]
+    inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts, Literals, Questions]
+    modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film, LinkScorer]
+    return [Graph, Vectors, *inputs, *modules, LinkPrediction, Alignment, MeanReciprocalRank, Hits]
 
 
 @hookimpl
 def consilience_commands() -> list[click.Command]:
-    from consilience_knowledge.commands import mentions, pretrain
+    from consilience_knowledge.commands import embed, mentions, pretrain
 
-    return [mentions, pretrain]
+    return [mentions, pretrain, embed]
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from consilience_knowledge.negatives import LinkMethod, link_loss
 from consilience_knowledge.rgcn import Messages
 from consilience_knowledge.scoring import ScorerName, scorer_of
 
-__all__ = ["AlignmentLoss", "Hiding", "LinkLoss"]
+__all__ = ["AlignmentLoss", "Hiding", "LinkLoss", "LinkScores"]
 
 
 class Hiding(nn.Module):
@@ -83,6 +83,23 @@ class LinkLoss(nn.Module):
         )
         vectors = encoder.encode(self.hiding(edges, encoder.vectors))
         return link_loss(self.scorer, vectors, both, self.method, self.options).mean()
+
+
+class LinkScores(nn.Module):
+    """Scores all entities as the answers of questions; the encoder is another node's, and stays its."""
+
+    def __init__(self, encoder: EntityEncoder, relations: int, width: int, scorer: ScorerName) -> None:
+        super().__init__()
+        self._encoder = (encoder,)  # in a tuple, so that its parameters do not become those of the scores
+        self.scorer = scorer_of(scorer, relations, width)
+
+    def forward(self, mentions: Tensor, kinds: Tensor) -> Tensor:
+        """mentions: batch side width, kinds: batch side -> batch side entity; entity 0, which is none, is the least."""
+        encoder = self._encoder[0]
+        vectors = encoder.encode(encoder.kept).to(mentions.dtype)
+        scores = self.scorer.against(self.scorer.query(mentions, kinds), vectors)
+        is_none = torch.arange(vectors.shape[0], device=scores.device) == 0
+        return scores.masked_fill(is_none, torch.finfo(torch.float16).min)
 
 
 class AlignmentLoss(nn.Module):
