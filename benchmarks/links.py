@@ -45,16 +45,16 @@ class Regime:
 
 REGIMES: Mapping[str, Regime] = {
     "umls": Regime(epochs=40),
-    "kinships": Regime(epochs=40),
-    "wn18rr": Regime("self_adversarial", width=100, epochs=5, batch=1024, negatives=32),
-    "fb15k237": Regime("self_adversarial", width=100, epochs=2, batch=1024, negatives=32, margin=9.0),
+    "kinships": Regime(epochs=12),
+    "wn18rr": Regime("self_adversarial", width=100, epochs=4, batch=1024, negatives=32),
+    "fb15k237": Regime("self_adversarial", width=100, epochs=1, batch=1024, negatives=32, margin=9.0),
 }
 """What both sides of a data set are trained by; the rate was chosen on the validation split of UMLS."""
 ENCODED: Mapping[str, Mapping[str, Any]] = {
     "umls": {"epochs": 20},
-    "kinships": {"epochs": 20},
-    "wn18rr": {"epochs": 8, "batch": 8192},
-    "fb15k237": {"epochs": 2, "batch": 8192},
+    "kinships": {"epochs": 6},
+    "wn18rr": {"epochs": 2, "batch": 8192},
+    "fb15k237": {"epochs": 1, "batch": 8192},
 }
 """What is otherwise where all of a graph is encoded at each step."""
 MOST_ASKED = 1000

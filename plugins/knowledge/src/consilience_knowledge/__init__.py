@@ -9,7 +9,7 @@ from consilience.declare import Component, hookimpl
 from consilience_knowledge._inputs import Ancestors, Literals, Mentions, Neighbours, RelationCounts
 from consilience_knowledge._losses import Alignment, LinkPrediction
 from consilience_knowledge._modules import RGCN, CompGCN, Embedding, Film, Injection
-from consilience_knowledge._ranking import Hits, LinkScorer, MeanReciprocalRank, Questions
+from consilience_knowledge._ranking import Answers, Hits, LinkScorer, MeanReciprocalRank, Questions
 from consilience_knowledge._resources import Graph, Vectors
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "RGCN",
     "Alignment",
     "Ancestors",
+    "Answers",
     "CompGCN",
     "Embedding",
     "Film",
@@ -41,7 +42,7 @@ __all__ = [
 def consilience_components() -> list[type[Component]]:
     inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts, Literals, Questions]
     modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film, LinkScorer]
-    return [Graph, Vectors, *inputs, *modules, LinkPrediction, Alignment, MeanReciprocalRank, Hits]
+    return [Graph, Vectors, *inputs, *modules, LinkPrediction, Alignment, Answers, MeanReciprocalRank, Hits]
 
 
 @hookimpl

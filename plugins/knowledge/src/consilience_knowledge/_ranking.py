@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from consilience.declare import Dims, Fault, Field, Float, Input, Int, Metric, Module, Ports, Size, Text, Use
+from consilience.declare import Dims, Fault, Field, Float, Input, Int, Loss, Metric, Module, Ports, Size, Text, Use
 from consilience_knowledge._losses import faults_of_scorer
 from consilience_knowledge._modules import Encoder
 from consilience_knowledge._resources import Graph, entities_of
 
 if TYPE_CHECKING:
-    from consilience_knowledge.links import LinkScores
+    from consilience_knowledge.links import AnswerLoss, LinkScores
     from consilience_knowledge.questions import QuestionBatches
     from consilience_knowledge.ranks import MeanReciprocalRank as BuiltRank
     from consilience_knowledge.ranks import ShareOfRanks
 
-__all__ = ["Hits", "LinkScorer", "MeanReciprocalRank", "Questions"]
+__all__ = ["Answers", "Hits", "LinkScorer", "MeanReciprocalRank", "Questions"]
 
 
 class Questions(Input):
@@ -50,10 +50,11 @@ class Questions(Input):
 
 
 class LinkScorer(Module):
-    """Scores every entity of the graph as the answer of a question: for `cross_entropy`, and for the measures of ranks.
+    """Scores every entity of the graph as the answer of a question, and tells where the right one ranks.
 
-    It takes the vectors of those that are asked from, and compares with those of all. A `knowledge.rgcn` or
-    `knowledge.compgcn` hears the edges that are asked for, where its graph has them: ask for others.
+    `costs` are the cross-entropies of the right answers among all entities, for `knowledge.answers`; `ranks` are among
+    those that are not known to be right too, where `known` is wired. A `knowledge.rgcn` or `knowledge.compgcn` hears
+    the edges that are asked for, where its graph has them: train it by `knowledge.link_prediction`, which hides them.
     """
 
     of: Use[Module]
@@ -61,8 +62,13 @@ class LinkScorer(Module):
     scorer: Literal["transe", "distmult", "complex", "rotate"] = "distmult"
     """How an edge is scored; `complex` and `rotate` want an even width."""
 
-    inputs = Ports(mentions=Float["batch side width"], kinds=Int["batch side"].below("link"))
-    outputs = Ports(scores=Float["batch side entity"].logits())
+    inputs = Ports(
+        mentions=Float["batch side width"],
+        kinds=Int["batch side"].below("link"),
+        answers=Int["batch side"].below("entity"),
+        known=Int["batch side known"].below("entity") | None,
+    )
+    outputs = Ports(ranks=Float["batch side"], costs=Float["batch side"])
     static = ("width",)
 
     def faults_with(self, dims: Dims) -> Iterable[Fault]:
@@ -87,19 +93,28 @@ class LinkScorer(Module):
         return LinkScores(dims.built(self.of), relations, declared.width, self.scorer)
 
 
+class Answers(Loss):
+    """Averages the costs of a row's questions: what `knowledge.link_scorer` gives as `costs`."""
+
+    inputs = Ports(costs=Float["batch side"])
+    target = Int["batch side"].below("entity")
+
+    def build(self, dims: Dims) -> AnswerLoss:
+        from consilience_knowledge.links import AnswerLoss
+
+        return AnswerLoss()
+
+
 class _OfRanks(Metric):
-    inputs = Ports(
-        scores=Float["batch *more entity"].logits(),
-        known=Int["batch *more known"].below("entity") | None,
-    )
-    target = Int["batch *more"].below("entity")
+    inputs = Ports(ranks=Float["batch side"])
+    target = Int["batch side"].below("entity")
 
 
 class MeanReciprocalRank(_OfRanks):
-    """The mean of 1 / rank of the right answer among those that are not known to be right too: 1 is best.
+    """The mean of 1 / rank of the right answer, over both questions of each row: 1 is best.
 
-    Filtered where `known` is wired, over both questions of each row; an answer among equals has their mean rank, as
-    PyKEEN's realistic rank (Berrendorf et al. 2020).
+    Filtered where the scorer's `known` is wired; an answer among equals has the mean of their ranks, as PyKEEN's
+    realistic rank (Berrendorf et al. 2020).
     """
 
     def build(self, dims: Dims) -> BuiltRank:
@@ -122,5 +137,4 @@ class Hits(_OfRanks):
 
 def _links_of(graph: Use[Graph]) -> dict[str, str]:
     """Says whose entities and relations are counted, each relation forth and back."""
-    found = entities_of(graph)
-    return found | {"link": f"{entity}'s relations" for entity in found.values()}
+    return {**entities_of(graph), "link": f"{graph.name}'s relations"} if graph.name else {}

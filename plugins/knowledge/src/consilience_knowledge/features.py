@@ -50,7 +50,8 @@ class LiteralBatches:
 
         What is missing is 0, and counts in no mean.
         """
-        values, held = self.values[entities], self.held[entities]
+        places = entities.clamp(min=0).masked_fill(entities >= len(self.values), 0)  # where nothing is
+        values, held = self.values[places], self.held[places]
         counts = held.sum(1)
         mentions = (entities > 0).sum(1, keepdim=True).clamp(min=1)
         return values, held, torch.cat([values.sum(1) / counts.clamp(min=1), counts / mentions], 1)

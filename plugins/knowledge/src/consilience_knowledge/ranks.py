@@ -1,12 +1,10 @@
-"""Measures of ranks for torchmetrics: filtered, of scores by rows."""
+"""Measures of ranks for torchmetrics."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-
-from consilience_knowledge.ranking import ranks
 
 __all__ = ["MeanReciprocalRank", "ShareOfRanks"]
 
@@ -25,15 +23,11 @@ class _OfRanks(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, scores: Tensor, target: Tensor, known: Tensor | None = None) -> None:
-        """Takes in scores (... entity), the right entity (...), and the known ones (... known), padded with 0."""
-        asked = target >= 0
-        scores, target = scores[asked].float(), target[asked]
-        own = scores.gather(1, target.unsqueeze(1))
-        if known is not None:
-            scores = scores.scatter(1, known[asked], -torch.inf).scatter(1, target.unsqueeze(1), own)
-        self.total += self.of(ranks(scores, target)).sum()
-        self.count += len(target)
+    def update(self, ranks: Tensor, target: Tensor) -> None:
+        """Takes in ranks (batch side), and what was asked for (batch side)."""
+        found = ranks[target >= 0].double()
+        self.total += self.of(found).sum()
+        self.count += len(found)
 
     def of(self, found: Tensor) -> Tensor:
         """Gives what is summed of ranks."""
