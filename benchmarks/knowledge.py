@@ -1,138 +1,24 @@
 """Measures knowledge: link prediction, a relational layer, the reading of a million triples, and linking.
 
 `links` trains each encoder and scorer on the splits of a data set and tells filtered MRR and Hits@10 of both sides,
-with the seconds of an epoch; `layer` times R-GCN beside torch-geometric's; `reading` reads generated triples beside
-rdflib; `linking` finds 50,000 names in sentences beside a naive matcher. PyKEEN is measured by `--pykeen PYTHON`, an
-interpreter that has it.
+with the seconds of an epoch, beside PyKEEN by the same regime where `--pykeen PYTHON` names an interpreter that has it;
+`layer` times R-GCN beside torch-geometric's; `reading` reads generated triples beside rdflib; `linking` finds 50,000
+names in sentences beside a naive matcher.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import random
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from links import SETS, SIDES, links
 from measuring import Row, in_turns, machine, median, ratio, show
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
-SETS = {"umls": "kg_umls", "kinships": "kg_kinships", "wn18rr": "kg_wn18rr", "fb15k237": "kg_fb15k237"}
-SIDES: Mapping[str, Mapping[str, Any]] = {
-    "transe": {"scorer": "transe", "smoothing": 0.1},
-    "distmult": {"scorer": "distmult", "dropout": 0.3},
-    "complex": {"scorer": "complex", "dropout": 0.3},
-    "rotate": {"scorer": "rotate", "smoothing": 0.1},
-    "rgcn": {"encoder": "rgcn", "scorer": "distmult", "dropout": 0.2},
-    "compgcn": {"encoder": "compgcn", "scorer": "distmult", "dropout": 0.2},
-}
-"""What is trained; chosen before anything was measured, and the same for every data set."""
-PYKEEN_BATCH = 64
-"""The questions of a step in PyKEEN, each with all its answers: with 512, an epoch of UMLS has but a few steps."""
-PYKEEN = """
-import json, sys, time
-import torch
-from pykeen.pipeline import pipeline
-from pykeen.triples import TriplesFactory
-given = json.loads(sys.argv[1])
-torch.set_num_threads(1)
-train = TriplesFactory.from_path(given["train"], create_inverse_triples=True)
-maps = {"entity_to_id": train.entity_to_id, "relation_to_id": train.relation_to_id}
-valid, test = (TriplesFactory.from_path(given[name], **maps) for name in ("valid", "test"))
-started = time.perf_counter()
-result = pipeline(training=train, validation=valid, testing=test, model=given["model"],
-    model_kwargs={"embedding_dim": given["width"]}, training_loop="lcwa", loss="crossentropy", optimizer="adam",
-    optimizer_kwargs={"lr": given["rate"]},
-    training_kwargs={"num_epochs": given["epochs"], "batch_size": given["batch"], "use_tqdm": False},
-    evaluation_kwargs={"use_tqdm": False}, random_seed=given["seed"], device="cpu")
-told = {name: result.get_metric(f"both.realistic.{key}") for name, key in
-    (("mrr", "inverse_harmonic_mean_rank"), ("hits@10", "hits_at_10"))}
-print(json.dumps(told | {"seconds an epoch": result.train_seconds / given["epochs"]}))
-"""
-"""Trains and measures in PyKEEN; complex models count their width in complex numbers, half as many."""
-
-
-def triples_of(name: str) -> dict[str, list[list[str]]]:
-    """Reads the splits of a data set."""
-    found = {}
-    for split in ("train", "valid", "test"):
-        [path] = (DATA / SETS[name]).glob(f"{split}.*")
-        opened: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8") as stream:
-            found[split] = [line.rstrip("\n").split("\t") for line in stream]
-    return found
-
-
-def ours(name: str, side: str, seed: int, epochs: int, width: int) -> dict[str, float]:
-    """Trains one of our sides on a data set, and measures it on the test split."""
-    import torch
-
-    from consilience_knowledge.pretraining import LinkPredictor, Settings, pretrain
-    from consilience_knowledge.ranking import Known
-
-    rows = triples_of(name)
-    every = [triple for split in rows.values() for triple in split]
-    entity = {text: at for at, text in enumerate(sorted({end for h, _, t in every for end in (h, t)}), start=1)}
-    kind = {text: at for at, text in enumerate(sorted({k for _, k, _ in every}))}
-    split = {s: torch.tensor([[entity[h], kind[k], entity[t]] for h, k, t in told]) for s, told in rows.items()}
-    settings = Settings(**{"epochs": epochs, "width": width, "seed": seed, **SIDES[side]})
-    torch.manual_seed(seed)
-    model = LinkPredictor(split["train"], len(entity) + 1, len(kind), settings)
-    seconds = [epoch.seconds for epoch in pretrain(model, split["train"])]
-    known = Known(torch.cat(list(split.values())), len(entity) + 1, len(kind))
-    told = model.evaluate(split["test"], known)
-    return {"mrr": told["mrr"], "hits@10": told["hits@10"], "seconds an epoch": sum(seconds) / len(seconds)}
-
-
-def theirs(python: str, name: str, side: str, seed: int, epochs: int, width: int) -> dict[str, float]:
-    """Trains the same scorer in PyKEEN, on the same splits."""
-    model = {"transe": "TransE", "distmult": "DistMult", "complex": "ComplEx", "rotate": "RotatE"}[side]
-    with tempfile.TemporaryDirectory() as folder:
-        given: dict[str, Any] = {"model": model, "seed": seed, "epochs": epochs, "rate": 0.01, "batch": PYKEEN_BATCH}
-        given["width"] = width // 2 if side in ("complex", "rotate") else width
-        for split, rows in triples_of(name).items():
-            path = Path(folder) / f"{split}.tsv"
-            path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
-            given[split] = str(path)
-        command = [python, "-c", PYKEEN, json.dumps(given)]
-        home = {**os.environ, "PYSTOW_HOME": folder, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=home)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def links(given: argparse.Namespace) -> Iterator[Row]:
-    """Gives the scores of every side; what stands in the file of results is not measured again."""
-    known = given.results.read_text().splitlines() if given.results and given.results.exists() else []
-    kept = {tuple(row["key"]): row["scores"] for row in map(json.loads, known)}
-    for name in given.sets:
-        if not (DATA / SETS[name]).is_dir():
-            yield Row(f"links {name}", "skipped", f"needs ../shared/data/{SETS[name]}")
-            continue
-        for side in given.sides:
-            for seed in given.seeds:
-                fitting = bool(given.pykeen) and "encoder" not in SIDES[side]
-                for whose in ("", "PyKEEN ") if fitting else ("",):
-                    epochs = given.pykeen_epochs or given.epochs if whose else given.epochs
-                    key = (name, whose + side, seed, epochs, given.width)
-                    if key not in kept:
-                        told = (name, side, seed, epochs, given.width)
-                        kept[key] = theirs(given.pykeen, *told) if whose else ours(*told)
-                        _add(given.results, {"key": key, "scores": kept[key]})
-                    for score, value in kept[key].items():
-                        yield Row(f"{name} {whose}{side} {score}", round(value, 4), f"seed {seed}")
-
-
-def _add(path: Path | None, row: Mapping[str, Any]) -> None:
-    if path:
-        with path.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")
 
 
 def layer(edges: int, rounds: int) -> Iterator[Row]:
@@ -245,10 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=["umls", "kinships"])
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=list(SIDES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--epochs", type=int, default=50, help="of every side (50)")
-    parser.add_argument("--width", type=int, default=128, help="numbers of a vector (128)")
-    parser.add_argument("--pykeen", metavar="PYTHON", help="an interpreter that has PyKEEN")
-    parser.add_argument("--pykeen-epochs", type=int, help="its epochs, where they are others")
+    parser.add_argument("--regime", type=json.loads, default={}, metavar="JSON", help="what is otherwise for all sides")
+    parser.add_argument("--pykeen", metavar="PYTHON", help="an interpreter that has PyKEEN, to measure beside")
     parser.add_argument("--results", type=Path, help="a file of JSON lines to add to, and to go on from")
     parser.add_argument("--quick", action="store_true", help="small, to see that it works")
     parser.add_argument("--json", action="store_true", help="one object a line")
@@ -260,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(1)
     if given.quick:
-        given.sets, given.epochs, given.width = ["umls"], 1, 8
+        given.sets, given.regime = ["umls"], {"epochs": 1, "width": 8}
     show(rows(given), given.json)
 
 

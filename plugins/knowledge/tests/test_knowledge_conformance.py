@@ -46,6 +46,7 @@ test_knowledge = conformance(
     },
     build_with={
         "knowledge.link_prediction": {"of": "knowledge.embedding"},
+        "knowledge.link_scorer": {"of": "knowledge.embedding"},
         "knowledge.alignment": {"of": "knowledge.embedding"},
     },
 )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Component, hookimpl
-from consilience_knowledge._inputs import Ancestors, Mentions, Neighbours, RelationCounts
+from consilience_knowledge._inputs import Ancestors, Literals, Mentions, Neighbours, RelationCounts
 from consilience_knowledge._losses import Alignment, LinkPrediction
 from consilience_knowledge._modules import RGCN, CompGCN, Embedding, Film, Injection
+from consilience_knowledge._ranking import Answers, Hits, LinkScorer, MeanReciprocalRank, Questions
 from consilience_knowledge._resources import Graph, SentenceEncoder, Vectors
 
 if TYPE_CHECKING:
@@ -18,14 +19,20 @@ __all__ = [
     "RGCN",
     "Alignment",
     "Ancestors",
+    "Answers",
     "CompGCN",
     "Embedding",
     "Film",
     "Graph",
+    "Hits",
     "Injection",
     "LinkPrediction",
+    "LinkScorer",
+    "Literals",
+    "MeanReciprocalRank",
     "Mentions",
     "Neighbours",
+    "Questions",
     "RelationCounts",
     "SentenceEncoder",
     "Vectors",
@@ -34,16 +41,27 @@ __all__ = [
 
 @hookimpl
 def consilience_components() -> list[type[Component]]:
-    inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts]
-    modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film]
-    return [Graph, Vectors, SentenceEncoder, *inputs, *modules, LinkPrediction, Alignment]
+    inputs: list[type[Component]] = [Mentions, Ancestors, Neighbours, RelationCounts, Literals, Questions]
+    modules: list[type[Component]] = [Embedding, RGCN, CompGCN, Injection, Film, LinkScorer]
+    return [
+        Graph,
+        Vectors,
+        SentenceEncoder,
+        *inputs,
+        *modules,
+        LinkPrediction,
+        Alignment,
+        Answers,
+        MeanReciprocalRank,
+        Hits,
+    ]
 
 
 @hookimpl
 def consilience_commands() -> list[click.Command]:
-    from consilience_knowledge.commands import mentions, pretrain
+    from consilience_knowledge.commands import embed, mentions, pretrain
 
-    return [mentions, pretrain]
+    return [mentions, pretrain, embed]
 
 
 @hookimpl

@@ -23,10 +23,11 @@ from consilience.declare import (
 from consilience_knowledge._resources import Graph, SentenceEncoder, entities_of
 
 if TYPE_CHECKING:
+    from consilience_knowledge.features import LiteralBatches
     from consilience_knowledge.linking import MentionBatches
     from consilience_knowledge.structure import AncestorBatches, NeighbourBatches, RelationCounter
 
-__all__ = ["Ancestors", "Mentions", "Neighbours", "RelationCounts"]
+__all__ = ["Ancestors", "Literals", "Mentions", "Neighbours", "RelationCounts"]
 
 _ENOUGH = 50
 """The texts from which on it says something that none of them names an entity."""
@@ -160,3 +161,33 @@ class RelationCounts(Input):
         from consilience_knowledge.structure import RelationCounter
 
         return RelationCounter.of(self.graph.declared.load(), self.most)
+
+
+class Literals(Input):
+    """Gives the literals of what a text mentions as numbers: a year, a mass, a price, or whether something is so.
+
+    Of the properties that most entities of the graph have: numbers, dates (in years) and truth values, normalised over
+    the entities that have one. `literals` and `literal_mask` are of each mention, 0 and False where it has none;
+    `pooled` is of the example: the mean of each property, and then the share of mentions that have it.
+    """
+
+    graph: Use[Graph] = upstream()
+    """The graph of the entities; left out, that of the mentions."""
+    most: int = Field(8, ge=1, le=4096)
+    """How many properties are read, those of most entities first; zeros where the graph has fewer."""
+
+    inputs = Ports(entities=Int["batch mention"].below("entity"))
+    outputs = Ports(
+        literals=Float["batch mention literal"],
+        literal_mask=Bool["batch mention literal"],
+        pooled=Float["batch told"],
+    )
+
+    def dims(self, known: Dims) -> Mapping[str, int | str]:
+        sizes = {"literal": Size(self.most, "its key most"), "told": Size(2 * self.most, "its key most")}
+        return {**sizes, **entities_of(self.graph)}
+
+    def build(self, dims: Dims) -> LiteralBatches:
+        from consilience_knowledge.features import LiteralBatches
+
+        return LiteralBatches.of(self.graph.declared.load(), self.most)

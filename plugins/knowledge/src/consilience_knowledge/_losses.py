@@ -12,7 +12,19 @@ from consilience_knowledge._resources import entities_of
 if TYPE_CHECKING:
     from consilience_knowledge.links import AlignmentLoss, LinkLoss
 
-__all__ = ["Alignment", "LinkPrediction"]
+__all__ = ["Alignment", "LinkPrediction", "faults_of_scorer"]
+
+
+def faults_of_scorer(of: Use[Module], scorer: str) -> Iterable[Fault]:
+    """Tells an `of` that is no encoder of a graph, and an odd width for complex numbers."""
+    declared = of.declared
+    if not isinstance(declared, Encoder):
+        found = f"{of.name}, a {declared.component}, which encodes no graph"
+        expected = "a knowledge.embedding, knowledge.rgcn or knowledge.compgcn"
+        yield Fault("CN652", "of", found, expected, f"# name under of {expected}")
+    elif scorer in ("complex", "rotate") and declared.width % 2:
+        found = f"{scorer}, for the odd width {declared.width} of {of.name}"
+        yield Fault("CN653", "scorer", found, "an even width", "scorer: distmult")
 
 
 class _OfEncoder(Loss):
@@ -24,10 +36,7 @@ class _OfEncoder(Loss):
     has_parameters = True
 
     def faults_with(self, dims: Dims) -> Iterable[Fault]:
-        if not isinstance(self.of.declared, Encoder):
-            found = f"{self.of.name}, a {self.of.declared.component}, which encodes no graph"
-            expected = "a knowledge.embedding, knowledge.rgcn or knowledge.compgcn"
-            yield Fault("CN652", "of", found, expected, f"# name under of {expected}")
+        yield from faults_of_scorer(self.of, "")
 
     @property
     def encoder(self) -> Encoder:
@@ -62,11 +71,7 @@ class LinkPrediction(_OfEncoder):
 
     def faults_with(self, dims: Dims) -> Iterable[Fault]:
         """Tells an `of` that is no encoder of a graph, and an odd width for complex numbers."""
-        yield from super().faults_with(dims)
-        declared = self.of.declared
-        if self.scorer in ("complex", "rotate") and isinstance(declared, Encoder) and declared.width % 2:
-            found = f"{self.scorer}, for the odd width {declared.width} of {self.of.name}"
-            yield Fault("CN653", "scorer", found, "an even width", "scorer: distmult")
+        yield from faults_of_scorer(self.of, self.scorer)
 
     def build(self, dims: Dims) -> LinkLoss:
         from consilience_knowledge.links import LinkLoss

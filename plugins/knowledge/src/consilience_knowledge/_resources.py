@@ -56,9 +56,9 @@ class Graph(Resource):
 
     A process of its own reads it, with bounded time and memory, no network and no file; what it read is kept by the
     hash of the content. Entities are the IRIs that have a label or stand in a triple with another; properties, an
-    ontology's header and the words of RDF, RDFS, OWL and SKOS are none. Numbers are kept; other literals, and blank
-    nodes (but for `someValuesFrom`, which is an edge), are left out. In triples between tabs every head and tail is
-    an entity, named by itself unless a label says otherwise.
+    ontology's header and the words of RDF, RDFS, OWL and SKOS are none. Numbers, dates and truth values are kept;
+    other literals, and blank nodes (but for `someValuesFrom`, which is an edge), are left out. In triples between tabs
+    every head and tail is an entity, named by itself unless a label says otherwise.
     """
 
     path: Location

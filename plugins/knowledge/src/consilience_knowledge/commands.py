@@ -14,7 +14,7 @@ from consilience_knowledge._resources import Graph
 if TYPE_CHECKING:
     from consilience_knowledge.graphs import KnowledgeGraph
 
-__all__ = ["mentions", "pretrain"]
+__all__ = ["embed", "mentions", "pretrain"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -91,6 +91,40 @@ def pretrain(graph: Path, out: Path, held_out: float, as_json: bool, **settings:
     if len(test):
         measured = model.evaluate(test, Known(edges, len(read), len(read.relations))) | {"edges": len(test)}
         click.echo(json.dumps(measured) if as_json else "  ".join(f"{k} {v:.4g}" for k, v in measured.items()))
+
+
+@click.command()
+@click.argument("graph", type=_FILE)
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--checkpoint", required=True, help="A folder of transformers, or pkg:package/path.")
+@click.option("--names", type=click.Choice(["preferred", "all"]), default="preferred", show_default=True)
+@click.option("--language", default="en", show_default=True, help="The language of the labels.")
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Names of a step.")
+def embed(graph: Path, out: Path, checkpoint: str, names: str, language: str, batch: int) -> None:
+    """Encodes the names of a GRAPH's entities by a text encoder, and writes their vectors to OUT.
+
+    `start` of an encoder takes them as it takes those of `consilience knowledge pretrain`; `tune: frozen` keeps them.
+    """
+    from consilience_knowledge.labels import embed_names, load_encoder
+    from consilience_knowledge.vectors import write_vectors
+
+    place = Location(checkpoint)
+    fault = place.fault(wanted="a checkpoint's folder", form="folder")
+    if fault is not None:
+        raise click.BadParameter(fault.found, param_hint="--checkpoint")
+    read = _read(graph, language)
+    try:
+        encode = load_encoder(place.path)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise click.BadParameter(f"{checkpoint}: {reason}", param_hint="--checkpoint") from error
+    entities, vectors = embed_names(read.names, encode, names == "all", batch)
+    if not entities:
+        raise click.BadParameter(f"{graph}: no entity has a name in {language}", param_hint="GRAPH")
+    write_vectors(out, [read.entities[entity] for entity in entities], vectors)
+    click.echo(
+        f"{len(entities)} of {len(read) - 1} entities, {vectors.shape[1]} numbers each: width: {vectors.shape[1]}"
+    )
 
 
 def _read(path: Path, language: str | None) -> KnowledgeGraph:

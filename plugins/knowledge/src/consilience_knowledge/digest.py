@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from array import array
 from collections import Counter, defaultdict
@@ -13,6 +12,7 @@ import numpy as np
 
 from consilience_knowledge.dictionary import is_mentionable
 from consilience_knowledge.graphs import PREFIXES, KnowledgeGraph, iri_of
+from consilience_knowledge.literals import value_of
 
 __all__ = ["Digest", "count_labels", "digest"]
 
@@ -27,10 +27,7 @@ _PROPERTIES = (
     *(_OWL + name for name in ("ObjectProperty", "DatatypeProperty", "AnnotationProperty", "OntologyProperty")),
 )
 _OUTSIDE_TYPES = frozenset((*_PROPERTIES, _OWL + "Ontology", _SKOS + "ConceptScheme"))
-_NUMBERS = frozenset(_XSD + name for name in ("integer", "decimal", "double", "float", "int", "long", "short"))
-_NUMBERS |= {_XSD + name for name in ("nonNegativeInteger", "positiveInteger", "negativeInteger", "gYear", "byte")}
 _TEXTS = frozenset((_XSD + "string", _RDF + "langString"))
-_LONGEST_NUMBER = 40
 _FEW_WORDS = 6
 
 
@@ -76,13 +73,8 @@ class Digest:
         if rank is not None:
             if self.language is None or language is None or language.lower().split("-")[0] == self.language:
                 self._name(head, rank, text)
-        elif datatype in _NUMBERS and len(text) <= _LONGEST_NUMBER:
-            try:
-                value = float(text)
-            except ValueError:
-                return
-            if math.isfinite(value):
-                self.numbers.append((head, predicate, value))
+        elif (value := value_of(text, datatype)) is not None:
+            self.numbers.append((head, predicate, value))
 
     def _name(self, head: int, rank: int, text: str) -> None:
         name = unicodedata.normalize("NFC", " ".join(text.split()))

@@ -13,10 +13,10 @@ def mean_of(vectors: Tensor, entities: Tensor) -> tuple[Tensor, Tensor]:
     """Looks entities up, and averages them: vectors entity width, entities batch mention.
 
     Gives the mean of each row (batch width), zeros where it has none, and each place (batch mention width). Entity 0 is
-    "no entity": its vector is zero, and it counts in no mean.
+    "no entity", as are those below it: its vector is zero, and it counts in no mean.
     """
     is_entity = (entities > 0).unsqueeze(-1)
-    mentions = F.embedding(entities, vectors).masked_fill(~is_entity, 0)
+    mentions = F.embedding(entities.clamp(min=0), vectors).masked_fill(~is_entity, 0)
     return mentions.sum(1) / is_entity.sum(1).clamp(min=1).to(mentions.dtype), mentions
 
 

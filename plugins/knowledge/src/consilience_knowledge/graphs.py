@@ -67,8 +67,9 @@ class KnowledgeGraph:
     """Entities in the order of their IRIs; index 0 is kept for "no entity" and has neither name nor edge.
 
     `names[i]` are the labels and synonyms of entity i, the preferred one first. Edge k leads from entity `heads[k]` to
-    entity `tails[k]` by `relations[kinds[k]]`; edges are sorted, and each stands once. Number k says that entity
-    `holders[k]` has `values[k]` by `properties[sorts[k]]`.
+    entity `tails[k]` by `relations[kinds[k]]`; edges are sorted, and each stands once. Literal k says that
+    entity `holders[k]` has `values[k]` by `properties[sorts[k]]`: a number, a date in years, or 1 or 0 for
+    true or false.
     """
 
     entities: tuple[str, ...]

@@ -9,10 +9,11 @@ from torch.nn import functional as F
 from consilience_knowledge.entities import EntityEncoder
 from consilience_knowledge.graphs import KnowledgeGraph
 from consilience_knowledge.negatives import LinkMethod, link_loss
+from consilience_knowledge.ranking import ranks
 from consilience_knowledge.rgcn import Messages
 from consilience_knowledge.scoring import ScorerName, scorer_of
 
-__all__ = ["AlignmentLoss", "Hiding", "LinkLoss"]
+__all__ = ["AlignmentLoss", "AnswerLoss", "Hiding", "LinkLoss", "LinkScores"]
 
 
 class Hiding(nn.Module):
@@ -83,6 +84,55 @@ class LinkLoss(nn.Module):
         )
         vectors = encoder.encode(self.hiding(edges, encoder.vectors))
         return link_loss(self.scorer, vectors, both, self.method, self.options).mean()
+
+
+class LinkScores(nn.Module):
+    """Ranks the answers of questions among all entities; the encoder is another node's, and stays its."""
+
+    def __init__(self, encoder: EntityEncoder, relations: int, width: int, scorer: ScorerName) -> None:
+        super().__init__()
+        self._encoder = (encoder,)  # in a tuple, so that its parameters do not become those of the scores
+        self.scorer = scorer_of(scorer, relations, width)
+
+    def scores(self, mentions: Tensor, kinds: Tensor) -> Tensor:
+        """mentions: batch side width, kinds: batch side -> batch side entity; entity 0, which is none, has the least.
+
+        In single precision at least: half of it has no room for as many different ranks.
+        """
+        encoder = self._encoder[0]
+        wide = torch.promote_types(mentions.dtype, torch.float32)
+        vectors = encoder.encode(encoder.kept).to(wide)
+        scores = self.scorer.against(self.scorer.query(mentions.to(wide), kinds), vectors)
+        return scores.masked_fill(torch.arange(vectors.shape[0], device=scores.device) == 0, -torch.inf)
+
+    def forward(
+        self, mentions: Tensor, kinds: Tensor, answers: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """answers: batch side (-100 where nothing is asked), known: batch side known (0 is none) -> batch side, twice.
+
+        Gives the realistic ranks (1 where nothing is asked), and the cross-entropies (0 there).
+        """
+        scores, is_asked = self.scores(mentions, kinds), answers > 0
+        wanted = answers.clamp(min=1).unsqueeze(-1)
+        own = scores.gather(-1, wanted)
+        costs = (scores.logsumexp(-1, keepdim=True) - own).squeeze(-1).masked_fill(~is_asked, 0)
+        with torch.no_grad():
+            rivals = scores if known is None else scores.scatter(-1, known.clamp(min=0), -torch.inf)
+            rivals = rivals.scatter(-1, wanted, own)
+            found = ranks(rivals.flatten(0, -2), wanted.flatten()).reshape(answers.shape)
+        return found.masked_fill(~is_asked, 1).to(mentions.dtype), costs.to(mentions.dtype)
+
+
+class AnswerLoss(nn.Module):
+    """Sums the costs of a row's questions up; costs and target: batch side -> batch."""
+
+    def forward(self, costs: Tensor, target: Tensor) -> Tensor:
+        """Leaves out what is not asked."""
+        return costs.masked_fill(target < 0, 0).sum(1)
+
+    def count(self, target: Tensor) -> Tensor:
+        """Counts the questions that are asked."""
+        return (target >= 0).sum(1).float()
 
 
 class AlignmentLoss(nn.Module):

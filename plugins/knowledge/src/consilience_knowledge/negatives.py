@@ -29,13 +29,13 @@ def link_loss(
     """
     negatives, margin, temperature, smoothing = options
     heads, kinds, tails = triples.unbind(1)
-    queries = scorer.query(vectors[heads], kinds)
+    queries = scorer.query(F.embedding(heads, vectors), kinds)
     if method == "one_to_n":
         scores = scorer.against(queries, vectors[1:])
         return F.cross_entropy(scores, tails - 1, reduction="none", label_smoothing=smoothing)
     drawn = _drawn(len(triples), negatives, vectors) if scorer.training else _fixed(len(triples), negatives, vectors)
-    right = margin + scorer.beside(queries, vectors[tails])
-    wrong = margin + scorer.beside(queries, F.embedding(drawn, vectors))
+    scores = margin + scorer.among(queries, vectors, torch.cat([tails.unsqueeze(1), drawn], 1))
+    right, wrong = scores[:, 0], scores[:, 1:]
     # A draw that happens to be the answer itself is no negative, and takes no weight from the others.
     is_answer = drawn == tails.unsqueeze(1)
     likely = (temperature * wrong.detach()).masked_fill(is_answer, -1e4)

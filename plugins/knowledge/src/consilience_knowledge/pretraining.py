@@ -76,7 +76,9 @@ class LinkPredictor(nn.Module):
         settings = self.settings
         heads, kinds, tails = triples.unbind(1)
         both = torch.cat([triples, torch.stack([tails, kinds + self.relations, heads], 1)])
-        vectors = F.dropout(self._encode(edges), settings.dropout, self.training)
+        vectors = self._encode(edges)
+        if settings.dropout:
+            vectors = F.dropout(vectors, settings.dropout, self.training)
         options = (settings.negatives, settings.margin, settings.temperature, settings.smoothing)
         value = link_loss(self.scorer, vectors, both, settings.method, options).mean()
         if not settings.regularize:
@@ -121,7 +123,7 @@ def _encoder(triples: Tensor, entities: int, relations: int, settings: Settings)
 def pretrain(model: LinkPredictor, triples: Tensor) -> Iterator[Epoch]:
     """Trains a predictor on triples (triple 3), and gives each epoch when it is over; Adam, in a seeded order."""
     settings = model.settings
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(settings.seed)
     for number in range(1, settings.epochs + 1):
         model.train()

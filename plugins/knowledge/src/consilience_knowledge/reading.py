@@ -23,7 +23,7 @@ from consilience_knowledge.statements import engine_for
 
 __all__ = ["cache_folder", "find_labels", "read_graph", "taken"]
 
-_FORMAT = 1
+_FORMAT = 2
 """The number of how graphs are digested: what was kept by another is not taken."""
 _BEGIN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from consilience_knowledge.child import main; main()"
 _MEMORY = 8 * 2**30

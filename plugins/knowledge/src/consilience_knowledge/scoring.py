@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 __all__ = ["SCORERS", "Scorer", "ScorerName", "scorer_of"]
 
@@ -30,6 +31,10 @@ class Scorer(nn.Module):
         drawn: Tensor = torch.randn(relations, width) * width**-0.5
         return drawn
 
+    def kind(self, kinds: Tensor) -> Tensor:
+        """kinds: query -> the relations' vectors, query width."""
+        return F.embedding(kinds, self.relations)  # whose gradient is summed up quicker than that of an index
+
     def query(self, heads: Tensor, kinds: Tensor) -> Tensor:
         """heads: query width, kinds: query -> query width."""
         raise NotImplementedError
@@ -42,13 +47,20 @@ class Scorer(nn.Module):
         """queries: query width, tails: query (other) width -> query (other)."""
         return (_beside(queries, tails) * tails).sum(-1)
 
+    def among(self, queries: Tensor, vectors: Tensor, places: Tensor) -> Tensor:
+        """Is `beside` of the vectors at some places, of which no product is held number by number.
+
+        queries: query width, vectors: entity width, places: query other -> query other.
+        """
+        return _products(queries, vectors, places)
+
 
 class TransE(Scorer):
     """-||h + r - t|| (Bordes et al. 2013, Translating embeddings for modeling multi-relational data)."""
 
     def query(self, heads: Tensor, kinds: Tensor) -> Tensor:
         """Adds the relation to the head."""
-        return heads + self.relations[kinds]
+        return heads + self.kind(kinds)
 
     def against(self, queries: Tensor, tails: Tensor) -> Tensor:
         """Is the distance below zero, to each tail."""
@@ -58,13 +70,18 @@ class TransE(Scorer):
         """Is the distance below zero, to the tails of each query."""
         return _norm_below(_beside(queries, tails) - tails)
 
+    def among(self, queries: Tensor, vectors: Tensor, places: Tensor) -> Tensor:
+        """Is the distance below zero, to the vectors at some places."""
+        own = F.embedding(places, vectors.square().sum(-1, keepdim=True)).squeeze(-1)
+        return _root_below(queries.square().sum(-1, keepdim=True) + own - 2 * _products(queries, vectors, places))
+
 
 class DistMult(Scorer):
     """Sum of h * r * t (Yang et al. 2015, arXiv 1412.6575)."""
 
     def query(self, heads: Tensor, kinds: Tensor) -> Tensor:
         """Multiplies the head by the relation."""
-        return heads * self.relations[kinds]
+        return heads * self.kind(kinds)
 
 
 class ComplEx(Scorer):
@@ -75,7 +92,7 @@ class ComplEx(Scorer):
 
     def query(self, heads: Tensor, kinds: Tensor) -> Tensor:
         """Multiplies the head by the relation, as complex numbers."""
-        (a, b), (c, d) = heads.chunk(2, -1), self.relations[kinds].chunk(2, -1)
+        (a, b), (c, d) = heads.chunk(2, -1), self.kind(kinds).chunk(2, -1)
         return torch.cat([a * c - b * d, a * d + b * c], -1)
 
 
@@ -92,7 +109,8 @@ class RotatE(TransE):
     def query(self, heads: Tensor, kinds: Tensor) -> Tensor:
         """Turns the head by the relation's angles."""
         a, b = heads.chunk(2, -1)
-        cos, sin = self.relations[kinds].cos(), self.relations[kinds].sin()
+        angles = self.kind(kinds)
+        cos, sin = angles.cos(), angles.sin()
         return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
@@ -111,9 +129,16 @@ def _beside(queries: Tensor, tails: Tensor) -> Tensor:
 
 def _below(queries: Tensor, tails: Tensor) -> Tensor:
     """Is the Euclidean distance below zero, by one product: |q - t|^2 = |q|^2 - 2 q t + |t|^2."""
-    squares = queries.square().sum(-1, keepdim=True) + tails.square().sum(-1) - 2 * queries @ tails.T
-    return -squares.clamp(min=1e-12).sqrt()
+    return _root_below(queries.square().sum(-1, keepdim=True) + tails.square().sum(-1) - 2 * queries @ tails.T)
 
 
 def _norm_below(difference: Tensor) -> Tensor:
-    return -difference.square().sum(-1).clamp(min=1e-12).sqrt()
+    return _root_below(difference.square().sum(-1))
+
+
+def _root_below(squares: Tensor) -> Tensor:
+    return -squares.clamp(min=1e-12).sqrt()
+
+
+def _products(queries: Tensor, vectors: Tensor, places: Tensor) -> Tensor:
+    return torch.bmm(F.embedding(places, vectors), queries.unsqueeze(-1)).squeeze(-1)

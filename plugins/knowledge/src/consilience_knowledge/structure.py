@@ -27,6 +27,13 @@ class Lists:
         self.starts = array("q")
         self.starts.frombytes(starts.tobytes())
 
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def mentioned(self, entities: Iterable[int]) -> list[int]:
+        """Leaves out what is no entity of the graph: 0, a place that is not looked at, a number that is another's."""
+        return [entity for entity in entities if 0 < entity < len(self)]
+
     def __getitem__(self, entity: int) -> array[int]:
         return self.found[self.starts[entity] : self.starts[entity + 1]]
 
@@ -55,7 +62,7 @@ class AncestorBatches:
 
     def closure(self, entities: Iterable[int]) -> list[int]:
         """Gives entities and what is above them, breadth first; circles end where they began."""
-        found = dict.fromkeys(entity for entity in entities if entity)
+        found = dict.fromkeys(self.above.mentioned(entities))
         level = list(found)
         while level and len(found) < self.most:
             level = [above for entity in level for above in self.above[entity] if above not in found]
@@ -88,7 +95,7 @@ class NeighbourBatches:
         """entities: batch mention -> batch place, twice: the entities, and where one stands."""
         rows = []
         for row in entities.tolist():
-            mentioned = dict.fromkeys(entity for entity in row if entity)
+            mentioned = dict.fromkeys(self.beside.mentioned(row))
             beside = [other for entity in mentioned for other in self.beside[entity][: self.most]]
             rows.append(list(mentioned | dict.fromkeys(beside)))
         return padded(rows)
@@ -114,7 +121,7 @@ class RelationCounter:
 
     def counts(self, entities: Iterable[int]) -> list[int]:
         """Gives the bare counts of one row."""
-        mentions = [entity for entity in entities if entity]
+        mentions = self.out.mentioned(entities)
         found, size = [0] * (3 * self.most + 2), self.size
         distinct = dict.fromkeys(mentions)
         for entity in distinct:
