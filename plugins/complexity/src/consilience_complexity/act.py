@@ -12,7 +12,7 @@ from consilience.declare import Diagnostic, RunError, Workshop
 from consilience_complexity.comparison import Figures, figures, picture, table
 from consilience_complexity.compression import Asked, shrink
 
-__all__ = ["COMPARISON", "Compressed", "compress_run"]
+__all__ = ["COMPARISON", "Compressed", "asked_of", "compress_run"]
 
 COMPARISON, PICTURE = "compression.json", "pareto.svg"
 _ROWS = 32
@@ -53,7 +53,7 @@ def compress_run(
 
     Raises `RunError` with what is wrong with the options, the run, or what would be left.
     """
-    asked = _asked(workshop, run, options)
+    asked = asked_of(workshop, run, options)
     cut: dict[str, Any] = {}
     made = workshop.derive(run, runs, "smaller", lambda model, folder: shrink(model, run.plan, folder, asked, cut))
     batch = workshop.batch(run, split, _ROWS)
@@ -71,7 +71,8 @@ def compress_run(
     return made, told
 
 
-def _asked(workshop: Workshop, run: Any, options: Mapping[str, Any]) -> Asked:
+def asked_of(workshop: Workshop, run: Any, options: Mapping[str, Any]) -> Asked:
+    """Reads what is asked for in the options of the command; raises `RunError` (CN776) for layers that are no numbers."""
     layers = options.get("layers")
     tokens = None
     if options.get("tokens"):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from consilience.declare import Checkpoint, Derived, Diagnostic, RunError
+from consilience_complexity._distilling import AttentionDistillation, Distillation, StateDistillation, Teacher
 from consilience_complexity._gated import Budget, Sparsity
 from consilience_complexity._norms import GroupLasso, NuclearNorm, SpectralNorm
 from consilience_complexity.anatomy import NothingToGate, find_blocks, find_projections, inner
@@ -20,7 +21,10 @@ from consilience_complexity.vocabulary import CannotTrim, copy_tokenizer, needed
 
 __all__ = ["Asked", "shrink"]
 
-_OF_TRAINING = (Sparsity, Budget, GroupLasso, NuclearNorm, SpectralNorm)
+_OF_TRAINING = (
+    *(Sparsity, Budget, GroupLasso, NuclearNorm, SpectralNorm),
+    *(Distillation, StateDistillation, AttentionDistillation, Teacher),
+)
 _OTHER = "# take an encoder of another family, such as BERT, RoBERTa, MPNet or DistilBERT"
 _NO_ROWS = "# leave out --tokens, and gates on embeddings"
 _CLOSE = 1e-3
@@ -244,9 +248,7 @@ def _fusion(plan: Any, name: str, written: Path) -> dict[str, Any]:
     for ref in {ref.node for refs in plan.wiring(name).values() for ref in refs}:
         if ref in fusion.get("inputs", {}) and "checkpoint" in plan.nodes[ref].declaration.uses():
             fusion["inputs"][ref]["checkpoint"] = resource
-    gone = [one.name for one in plan.of("losses") if isinstance(one.declaration, _OF_TRAINING)]
-    for loss in gone:
-        del fusion["losses"][loss]
+    gone = _drop_training(fusion, plan)
     weights = fusion.get("objective", {}).get("weights")
     if weights and gone:
         left = {plan.nodes[loss].discipline for loss in fusion["losses"]}
@@ -254,6 +256,17 @@ def _fusion(plan: Any, name: str, written: Path) -> dict[str, Any]:
     used = _named(fusion, ("inputs", "modules", "losses", "metrics", "sources"))
     fusion["resources"] = {key: value for key, value in fusion["resources"].items() if key in used}
     return fusion
+
+
+def _drop_training(fusion: dict[str, Any], plan: Any) -> list[str]:
+    """Takes out what only training needs: losses of size and of teachers, the teachers, and metrics of these."""
+    taught = {one.name for one in plan.of("modules") if isinstance(one.declaration, Teacher)}
+    for section in ("losses", "modules", "metrics"):
+        for one in plan.of(section):
+            reads = {ref.node for refs in plan.wiring(one.name).values() for ref in refs}
+            if isinstance(one.declaration, _OF_TRAINING) or taught & reads or (one.share in taught):
+                del fusion[section][one.name]
+    return [one.name for one in plan.of("losses") if one.name not in fusion["losses"]]
 
 
 def _named(fusion: Mapping[str, Any], sections: Iterable[str]) -> set[str]:
