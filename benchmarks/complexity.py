@@ -185,7 +185,7 @@ def _part(batch: Mapping[str, torch.Tensor], first: int, last: int) -> dict[str,
 
 
 def plain(run: Run, rows: Sequence[Mapping[str, str]]) -> float:
-    """Gives the accuracy of the smaller encoder as plain transformers loads it, with its tokenizer and a linear layer."""
+    """Gives the accuracy of an encoder as plain transformers loads it, with its tokenizer and a linear layer."""
     from transformers import AutoModel, AutoTokenizer
 
     encoder = AutoModel.from_pretrained(run.path / "encoder").eval()
@@ -194,7 +194,9 @@ def plain(run: Run, rows: Sequence[Mapping[str, str]]) -> float:
     right = 0
     for start in range(0, len(rows), 32):
         some = rows[start : start + 32]
-        text = tokenizer([row["text"] for row in some], padding=True, truncation=True, max_length=64, return_tensors="pt")
+        text = tokenizer(
+            [row["text"] for row in some], padding=True, truncation=True, max_length=64, return_tensors="pt"
+        )
         with torch.no_grad():
             hidden = encoder(**text).last_hidden_state
         mask = text["attention_mask"].unsqueeze(-1)
@@ -250,7 +252,9 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 def _asked(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="200 rows a split and one epoch: shows that it works")
-    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["4 x 512"], help="layers x neurons (4 x 512)")
+    parser.add_argument(
+        "--sizes", nargs="+", choices=list(SIZES), default=["4 x 512"], help="layers x neurons (4 x 512)"
+    )
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES), help="how; all if left out")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the smaller models (0 1 2)")
     parser.add_argument("--split", choices=["validation", "test"], default="test", help="what is scored (test)")

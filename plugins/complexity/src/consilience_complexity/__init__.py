@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Component, hookimpl
+from consilience_complexity._compact import CompactEncoder
 from consilience_complexity._distilling import (
     AttentionDistillation,
     Distillation,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttentionDistillation",
     "Budget",
+    "CompactEncoder",
     "Distillation",
     "GroupLasso",
     "LatencyTable",
@@ -49,6 +51,7 @@ def consilience_components() -> list[type[Component]]:
         Distillation,
         StateDistillation,
         AttentionDistillation,
+        CompactEncoder,
     ]
 
 

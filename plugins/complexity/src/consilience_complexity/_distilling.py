@@ -1,4 +1,4 @@
-"""The trained run that teaches, the module that it is here, and the losses of who learns. Light: torch enters in `build`.
+"""The trained run that teaches, the module that it is here, and the losses of learning from it. Light.
 
 Hinton, Vinyals, Dean 2015; Jiao et al. 2020 (TinyBERT); Wang et al. 2020 (MiniLM).
 """
@@ -132,7 +132,7 @@ class Teacher(Module):
             return  # the resource tells it
         except NoSuchModule as error:
             key = "encoder" if "tokens" in str(error) else "answer"
-            fix = f"{key}: {error.known[0]}" if error.known else f"# name under run one with such a module"
+            fix = f"{key}: {error.known[0]}" if error.known else "# name under run one with such a module"
             expected = f"one of {', '.join(error.known)}" if error.known else "a run that classifies texts"
             yield Fault("CN780", key, f"{self.run.name}: {error}", expected, fix)
             return
@@ -200,7 +200,7 @@ class _Watching(Loss):
 
 
 class StateDistillation(_Watching):
-    """Brings the states between layers near those of a teacher, through a learned projection (TinyBERT, Jiao et al. 2020).
+    """Brings states between layers near those of a teacher, by a learned projection (TinyBERT, Jiao et al. 2020).
 
     The value is the mean squared difference over the tokens, the dims and the layers that are compared. The projection
     is the identity at the start where both are of one width, and serves training alone.
@@ -223,8 +223,11 @@ class StateDistillation(_Watching):
         asked = self.layers
         if asked is None:
             asked = {layer: round(layer * most / watched.layers) for layer in range(watched.layers + 1)}
-        wrong = [f"{own}: {other}" for own, other in asked.items() if own not in range(watched.layers + 1)
-                 or other not in range(most + 1)]
+        wrong = [
+            f"{own}: {other}"
+            for own, other in asked.items()
+            if own not in range(watched.layers + 1) or other not in range(most + 1)
+        ]
         if wrong or not asked:
             found = ", ".join(wrong) or "no layer"
             expected = f"layers 0 to {watched.layers} of {self.of.name}, and 0 to {most} of the teacher"
@@ -236,8 +239,8 @@ class StateDistillation(_Watching):
 class AttentionDistillation(_Watching):
     """Lets the last layer attend as a teacher's last layer does (MiniLM, Wang et al. 2020).
 
-    The value is the Kullback-Leibler divergence of the attention distributions and of the value relations, averaged over
-    heads and tokens. Both must have as many heads; their widths and numbers of layers may differ.
+    The value is the Kullback-Leibler divergence of the attention distributions and of the value relations, averaged
+    over heads and tokens. Both must have as many heads; their widths and numbers of layers may differ.
     """
 
     inputs = Ports(

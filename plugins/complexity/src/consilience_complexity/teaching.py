@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -68,10 +68,13 @@ class ScoreLoss(nn.Module):
         if self.classes == "one":
             value = functional.kl_div(own.log_softmax(-1), other.log_softmax(-1), reduction="none", log_target=True)
             return value.sum(-1) * self.temperature**2
-        sure = other.sigmoid()
         both = [
-            functional.kl_div(functional.logsigmoid(sign * own), functional.logsigmoid(sign * other),
-                              reduction="none", log_target=True)
+            functional.kl_div(
+                functional.logsigmoid(sign * own),
+                functional.logsigmoid(sign * other),
+                reduction="none",
+                log_target=True,
+            )
             for sign in (1, -1)
         ]
         return (both[0] + both[1]).mean(-1) * self.temperature**2
@@ -106,8 +109,8 @@ class StateLoss(nn.Module):
 class AttentionLoss(nn.Module):
     """Is the divergence of a teacher's relations from those of the last layer, averaged over heads and tokens.
 
-    hidden (batch seq hidden), taught (batch 2 heads seq seq), mask (batch seq) -> (batch). Where the encoder was not run
-    in the same pass, the states are related as one head, with what the teacher's heads do in the mean.
+    hidden (batch seq hidden), taught (batch 2 heads seq seq), mask (batch seq) -> (batch). Where the encoder was not
+    run in the same pass, the states are related as one head, with what the teacher's heads do in the mean.
     """
 
     def __init__(self, heads: int) -> None:

@@ -78,7 +78,7 @@ class Trained:
         return tuple(next(iter(self.nodes[answer]["labels"].values())))
 
     def sizes(self, encoder: str) -> dict[str, int]:
-        """Gives the vocabulary, the width, the heads and the number of states of an encoder, as far as they are told."""
+        """Gives an encoder's vocabulary, width, heads and number of states, as far as they are told."""
         node = self.nodes[encoder]
         config = self._config(node)
         layers = _first(config, _LAYERS)

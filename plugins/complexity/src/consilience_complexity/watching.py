@@ -87,15 +87,16 @@ def relations(attended: tuple[Tensor, ...], mask: Tensor, heads: int) -> Tensor:
     """Gives the logarithms of two distributions over the tokens: whom each attends to, and whose values are alike.
 
     The self-attention distribution and the value relation of MiniLM (Wang et al. 2020, https://arxiv.org/abs/2002.10957,
-    equations 5 to 8). `attended` are three Float[batch seq hidden], `mask` is Bool[batch seq]; gives Float[batch 2 heads
-    seq seq], in which a token that the mask does not admit has the logarithm of almost nothing.
+    equations 5 to 8). `attended` are three Float[batch seq hidden], `mask` is Bool[batch seq]; gives Float[batch 2
+    heads seq seq], in which a token that the mask does not admit has the logarithm of almost nothing.
     """
     wide = torch.promote_types(attended[0].dtype, torch.float32)
     query, key, value = (one.unflatten(-1, (heads, -1)).transpose(1, 2).to(wide) for one in attended)
     pairs = torch.stack([query @ key.transpose(-1, -2), value @ value.transpose(-1, -2)], dim=1)
     scores = pairs / query.shape[-1] ** 0.5
     hidden = ~mask[:, None, None, None, :]
-    return scores.masked_fill(hidden, NOTHING).log_softmax(dim=-1)
+    found: Tensor = scores.masked_fill(hidden, NOTHING).log_softmax(dim=-1)
+    return found
 
 
 def _last_attention(module: nn.Module) -> tuple[int, tuple[Any, ...]]:
