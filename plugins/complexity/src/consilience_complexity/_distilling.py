@@ -6,7 +6,7 @@ Hinton, Vinyals, Dean 2015; Jiao et al. 2020 (TinyBERT); Wang et al. 2020 (MiniL
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,7 +117,8 @@ class Teacher(Module):
         """States the sizes of the run's encoder, and the classes that it scores."""
         try:
             run = self.run.declared.read()
-            answer, encoder = run.answer(self.answer), run.encoder(self.encoder)
+            answer = _or_first(run.answer, self.answer)
+            encoder = _or_first(run.encoder, self.encoder)
         except (UnreadableRun, NoSuchModule) as error:
             raise Unsolved(str(error)) from None
         sizes = {name: Size(size, f"{self.run.name}'s {encoder}") for name, size in run.sizes(encoder).items()}
@@ -158,6 +159,16 @@ class Teacher(Module):
             fix = "# name under run one whose encoder is of transformers"
             found = f"{self.run.name}: {error}"
             raise DeclarationError(Diagnostic("CN780", ("encoder",), found, "an encoder with layers", fix)) from error
+
+
+def _or_first(choose: Callable[[str | None], str], asked: str | None) -> str:
+    """Gives the module that is asked for, or another one of its kind: then `faults_with` tells that it is not there."""
+    try:
+        return choose(asked)
+    except NoSuchModule as error:
+        if not error.known:
+            raise
+        return error.known[0]
 
 
 class Distillation(Loss):
