@@ -32,6 +32,12 @@ def test_the_plugin_offers_its_loss() -> None:
         "group_lasso",
         "nuclear_norm",
         "spectral_norm",
+        "trained_run",
+        "teacher",
+        "distillation",
+        "state_distillation",
+        "attention_distillation",
+        "compact_encoder",
     ]
     assert Sparsity.component == "sparsity"
     assert issubclass(Sparsity, Loss)

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from consilience.declare import Component, hookimpl
+from consilience_complexity._compact import CompactEncoder
+from consilience_complexity._distilling import (
+    AttentionDistillation,
+    Distillation,
+    StateDistillation,
+    Teacher,
+    TrainedRun,
+)
 from consilience_complexity._gated import Budget, Sparsity
 from consilience_complexity._norms import GroupLasso, NuclearNorm, SpectralNorm
 from consilience_complexity._table import LatencyTable
@@ -14,18 +22,37 @@ if TYPE_CHECKING:
     import click
 
 __all__ = [
+    "AttentionDistillation",
     "Budget",
+    "CompactEncoder",
+    "Distillation",
     "GroupLasso",
     "LatencyTable",
     "NuclearNorm",
     "Sparsity",
     "SpectralNorm",
+    "StateDistillation",
+    "Teacher",
+    "TrainedRun",
 ]
 
 
 @hookimpl
 def consilience_components() -> list[type[Component]]:
-    return [Sparsity, Budget, LatencyTable, GroupLasso, NuclearNorm, SpectralNorm]
+    return [
+        Sparsity,
+        Budget,
+        LatencyTable,
+        GroupLasso,
+        NuclearNorm,
+        SpectralNorm,
+        TrainedRun,
+        Teacher,
+        Distillation,
+        StateDistillation,
+        AttentionDistillation,
+        CompactEncoder,
+    ]
 
 
 @hookimpl

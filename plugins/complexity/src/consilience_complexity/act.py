@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from consilience.declare import Diagnostic, RunError, Workshop
 from consilience_complexity.comparison import Figures, figures, picture, table
 from consilience_complexity.compression import Asked, shrink
 
-__all__ = ["COMPARISON", "Compressed", "compress_run"]
+__all__ = ["COMPARISON", "Compressed", "asked_of", "compress_run"]
 
 COMPARISON, PICTURE = "compression.json", "pareto.svg"
 _ROWS = 32
@@ -37,6 +37,10 @@ class Compressed:
                 lines.append(f"{name}: {value[0]:,} -> {value[1]:,}")
             elif name.startswith("heads that"):
                 lines.append(f"{name}: {value:,} (this model of transformers has as many heads as its width says)")
+            elif name.startswith("linear layers"):
+                lines.append(
+                    f"{name}: {value:,} (plain transformers loads whole matrices of floats that give the same)"
+                )
         return "\n".join([*lines, "", f"{self.rows:,} rows of {self.split}", table(self.before, self.after)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def compress_run(
 
     Raises `RunError` with what is wrong with the options, the run, or what would be left.
     """
-    asked = _asked(workshop, run, options)
+    asked = asked_of(workshop, run, options)
     cut: dict[str, Any] = {}
     made = workshop.derive(run, runs, "smaller", lambda model, folder: shrink(model, run.plan, folder, asked, cut))
     batch = workshop.batch(run, split, _ROWS)
@@ -62,8 +66,10 @@ def compress_run(
     models = [each.model() for each in (run, made)]
     node = cut["node"]
     before, after = (
-        figures(name, model, model.nodes[node], rows, report.metrics)
-        for name, model, rows, report in zip(("before", "after"), models, (batch, smaller_batch), reports, strict=True)
+        replace(figures(name, model, model.nodes[node], rows, report.metrics), file_megabytes=_file_size(each))
+        for name, model, rows, report, each in zip(
+            ("before", "after"), models, (batch, smaller_batch), reports, (run, made), strict=True
+        )
     )
     told = Compressed(before, after, cut, split, reports[0].rows)
     made.write_json(COMPARISON, {**told.to_dict(), "from": str(Path(run.path).resolve())})
@@ -71,7 +77,8 @@ def compress_run(
     return made, told
 
 
-def _asked(workshop: Workshop, run: Any, options: Mapping[str, Any]) -> Asked:
+def asked_of(workshop: Workshop, run: Any, options: Mapping[str, Any]) -> Asked:
+    """Reads the options of the command; raises `RunError` (CN776) for layers that are no numbers."""
     layers = options.get("layers")
     tokens = None
     if options.get("tokens"):
@@ -86,7 +93,15 @@ def _asked(workshop: Workshop, run: Any, options: Mapping[str, Any]) -> Asked:
         heads=options.get("heads"),
         below=options.get("below"),
         tokens=tokens,
+        energy=options.get("low_rank"),
+        rank=options.get("rank"),
+        numbers="int8" if options.get("int8") else "float",
     )
+
+
+def _file_size(run: Any) -> float:
+    """Gives the MiB of the weight files of a run's model."""
+    return round(sum(file.stat().st_size for file in (Path(run.path) / "model").glob("*.safetensors")) / 2**20, 3)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

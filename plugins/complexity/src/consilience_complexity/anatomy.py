@@ -13,7 +13,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["Block", "NothingToGate", "Projection", "find_blocks", "find_embeddings", "find_projections", "inner"]
+__all__ = [
+    "Block",
+    "NothingToGate",
+    "Projection",
+    "find_blocks",
+    "find_embeddings",
+    "find_layers",
+    "find_projections",
+    "inner",
+]
 
 _HEADS = ("num_attention_heads", "num_heads", "n_heads")
 _HEAD_WIDTHS = ("attention_head_size", "head_dim")
@@ -88,6 +97,17 @@ def find_blocks(module: nn.Module) -> list[Block]:
     found = [Block(name, block) for name, block, layers in _stacked(module) if layers > 1]
     if not found:
         raise NothingToGate(f"{type(module).__name__} has no stack of layers")
+    return found
+
+
+def find_layers(module: nn.Module) -> list[Block]:
+    """Gives every layer of the stack that a text goes through, in order, also where it is the only one.
+
+    Raises `NothingToGate` when there are none.
+    """
+    found = [Block(name, block) for name, block in _blocks(module)]
+    if not found:
+        raise NothingToGate(f"{type(module).__name__} has no layers with attention")
     return found
 
 

@@ -28,6 +28,9 @@ _MOST = 1_000_000
 @click.option("--heads", type=click.IntRange(min=1), help="The most attention heads that a layer keeps.")
 @click.option("--below", type=click.FloatRange(min=0, max=1), help="Cuts units with less of their layer's median norm.")
 @click.option("--tokens", type=click.Choice(["seen"]), help="Keeps the embeddings of the tokens of the training rows.")
+@click.option("--low-rank", type=click.FloatRange(0, 1, min_open=True), help="Factorises; keeps so much of the energy.")
+@click.option("--rank", type=click.IntRange(min=1), help="Factorises each linear layer into two factors of this rank.")
+@click.option("--int8", is_flag=True, help="Makes the linear layers 8-bit, and their inputs as they come (torchao).")
 @click.option("--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Prints the comparison as JSON.")
 @click.pass_obj

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from consilience_complexity.measure import measure
 
@@ -31,6 +32,8 @@ class Figures:
     latency_1: float
     latency_32: float
     metrics: Mapping[str, float]
+    file_megabytes: float = 0.0
+    """Of its weight files, where it was saved."""
 
     def to_dict(self) -> dict[str, Any]:
         """Gives every figure by its name, ready for JSON."""
@@ -38,8 +41,8 @@ class Figures:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Figures:
-        """Makes the figures that `to_dict` gave; raises KeyError or TypeError where some are missing."""
-        return cls(**{name: told[name] for name in cls.__dataclass_fields__})
+        """Makes the figures that `to_dict` gave; raises TypeError where some are missing."""
+        return cls(**{name: told[name] for name in cls.__dataclass_fields__ if name in told})
 
 
 def figures(
@@ -51,21 +54,26 @@ def figures(
     runs: int = 20,
 ) -> Figures:
     """Measures a fused model on the first row and on the first 32 rows of a batch of as many."""
-    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    size = sum(weight.numel() * weight.element_size() for weight in _weights(model))
     cost = {}
     for rows in _BATCHES:
         part = {key: value[:rows] for key, value in batch.items()}
         cost[rows] = measure(model, (_shortened(part),), runs=runs)
     return Figures(
         name,
-        sum(parameter.numel() for parameter in model.parameters()),
-        sum(parameter.numel() for parameter in encoder.parameters()),
+        sum(weight.numel() for weight in _weights(model)),
+        sum(weight.numel() for weight in _weights(encoder)),
         round(size / 2**20, 3),
         cost[1].flops,
         round(cost[1].latency_median, 3),
         round(cost[32].latency_median, 3),
         {key: value for key, value in metrics.items() if isinstance(value, int | float)},
     )
+
+
+def _weights(model: nn.Module) -> list[Tensor]:
+    """Gives the parameters, and the 8-bit numbers that stand for some."""
+    return [*model.parameters(), *(buffer for buffer in model.buffers() if buffer.dtype is torch.int8)]
 
 
 def _shortened(batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,6 +95,7 @@ def table(before: Figures, after: Figures) -> str:
         ("parameters", "parameters", "{:,}"),
         ("parameters of the encoder", "encoder_parameters", "{:,}"),
         ("weights, MiB", "megabytes", "{:,.1f}"),
+        ("weight files, MiB", "file_megabytes", "{:,.1f}"),
         ("FLOPs of one row", "flops", "{:,}"),
         ("latency of 1 row, ms", "latency_1", "{:,.2f}"),
         ("latency of 32 rows, ms", "latency_32", "{:,.2f}"),

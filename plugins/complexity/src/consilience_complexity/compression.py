@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from consilience.declare import Checkpoint, Derived, Diagnostic, RunError
 from consilience_complexity._gated import Budget, Sparsity
-from consilience_complexity._norms import GroupLasso, NuclearNorm, SpectralNorm
 from consilience_complexity.anatomy import NothingToGate, find_blocks, find_projections, inner
 from consilience_complexity.cutting import CannotCut, Cut, Kept, cut, importance, load_plain
+from consilience_complexity.derived import OF_TRAINING, remade, smaller_fusion
+from consilience_complexity.factoring import compacted
 from consilience_complexity.gates import gates_of
 from consilience_complexity.vocabulary import CannotTrim, copy_tokenizer, needed, trim
 
 __all__ = ["Asked", "shrink"]
 
-_OF_TRAINING = (Sparsity, Budget, GroupLasso, NuclearNorm, SpectralNorm)
 _OTHER = "# take an encoder of another family, such as BERT, RoBERTa, MPNet or DistilBERT"
 _NO_ROWS = "# leave out --tokens, and gates on embeddings"
 _CLOSE = 1e-3
@@ -39,11 +39,18 @@ class Asked:
     """Units go whose weights' norm is below this share of their layer's median, as a group lasso leaves them."""
     tokens: frozenset[int] | None = field(default=None, repr=False)
     """The tokens to keep beside those that any word can be made of."""
+    energy: float | None = None
+    """The share of its squared singular values that each linear layer keeps as two factors."""
+    rank: int | None = None
+    """The rank of these factors, in place of a share."""
+    numbers: Literal["float", "int8"] = "float"
+    """What the linear layers hold."""
 
     @property
     def is_nothing(self) -> bool:
         """Tells whether only the gates decide."""
-        return all(one is None for one in (self.layers, self.neurons, self.heads, self.below, self.tokens))
+        asked = (self.layers, self.neurons, self.heads, self.below, self.tokens, self.energy, self.rank)
+        return all(one is None for one in asked) and self.numbers == "float"
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ def shrink(model: Any, plan: Any, folder: Path, asked: Asked, told: dict[str, An
     source = plan.nodes[name].declaration.checkpoint.declared.folder()
     try:
         made = cut(encoder, kept)
+        compact = compacted(plan.nodes[name], made, asked)
         written = folder / name
         made.model.save_pretrained(str(written))
         copy_tokenizer(source, written) if made.rows is None else trim(source, written, made.rows)
@@ -80,7 +88,7 @@ def shrink(model: Any, plan: Any, folder: Path, asked: Asked, told: dict[str, An
         found = f"{name}: loaded again, its states differ by {apart:.2g}"
         raise _refused("CN775", found, "an encoder that transformers loads when it is cut", _OTHER)
     told |= made.told | {"node": name, "encoder": str(written), "states differ by": apart}
-    return Derived(_fusion(plan, name, written), _remade(plan, name), {"cut": _plain(made)})
+    return Derived(smaller_fusion(plan, name, written, compact), remade(plan, name), {"cut": _plain(made)})
 
 
 def _node(model: Any, asked: Asked) -> str:
@@ -203,7 +211,7 @@ def _rows(model: Any, name: str, encoder: Any, rows: Tensor | None, asked: Asked
         one.name
         for section in ("modules", "losses")
         for one in plan.of(section)
-        if one.name != name and not isinstance(one.declaration, _OF_TRAINING) and one.share != name
+        if one.name != name and not isinstance(one.declaration, OF_TRAINING) and one.share != name
         for refs in plan.wiring(one.name).values()
         if any(ref.node in feeding and ref.port == "ids" for ref in refs)
     )
@@ -229,55 +237,6 @@ def needed_tokens(source: Path) -> set[int]:
         return needed(source)
     except CannotTrim as error:
         raise _refused("CN777", f"{source}: {error}", "a WordPiece tokenizer", _NO_ROWS) from error
-
-
-def _fusion(plan: Any, name: str, written: Path) -> dict[str, Any]:
-    """Gives the fusion of the smaller model: it reads the new checkpoint, and has no loss that only training needs."""
-    fusion: dict[str, Any] = plan.fusion.to_dict()
-    resource = f"{name}_smaller"
-    while resource in plan.nodes:
-        resource += "_again"
-    fusion.setdefault("resources", {})[resource] = {"use": "checkpoint", "path": str(written)}
-    fusion["modules"][name]["checkpoint"] = resource
-    if plan.fusion.modules[name].tune["use"] not in ("full", "frozen"):
-        fusion["modules"][name].pop("tune", None)
-    for ref in {ref.node for refs in plan.wiring(name).values() for ref in refs}:
-        if ref in fusion.get("inputs", {}) and "checkpoint" in plan.nodes[ref].declaration.uses():
-            fusion["inputs"][ref]["checkpoint"] = resource
-    gone = [one.name for one in plan.of("losses") if isinstance(one.declaration, _OF_TRAINING)]
-    for loss in gone:
-        del fusion["losses"][loss]
-    weights = fusion.get("objective", {}).get("weights")
-    if weights and gone:
-        left = {plan.nodes[loss].discipline for loss in fusion["losses"]}
-        fusion["objective"]["weights"] = {key: value for key, value in weights.items() if key in left}
-    used = _named(fusion, ("inputs", "modules", "losses", "metrics", "sources"))
-    fusion["resources"] = {key: value for key, value in fusion["resources"].items() if key in used}
-    return fusion
-
-
-def _named(fusion: Mapping[str, Any], sections: Iterable[str]) -> set[str]:
-    """Gives every word that some node names: a resource that none does is not needed."""
-    found: set[str] = set()
-
-    def walk(value: Any) -> None:
-        if isinstance(value, str):
-            found.add(value)
-        elif isinstance(value, Mapping):
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                walk(item)
-
-    for section in sections:
-        walk(fusion.get(section) or {})
-    walk(fusion.get("resources") or {})
-    return found
-
-
-def _remade(plan: Any, name: str) -> list[str]:
-    return [name, *(one.name for one in plan.of("modules") if one.share == name)]
 
 
 def _plain(made: Cut) -> dict[str, Any]:
