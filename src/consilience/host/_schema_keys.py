@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from consilience.host._discovery import PLUGIN_ERRORS
 
@@ -23,6 +24,8 @@ _PLAIN = ("const", "default", "enum", "examples")
 """What holds values, and no schemas."""
 _OTHER_REGEX = re.compile(r"\(\?[^:=!]|\\[AZz]")
 """What Python's and Rust's patterns have and JavaScript's do not."""
+
+_WHOLE_NUMBER = "^-?[0-9]+$"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,13 @@ class _Generator(GenerateJsonSchema):
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> Schema:
         return {}
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> Schema:
+        """Tells that the keys are whole numbers where they are: JSON writes them as text."""
+        written = super().dict_schema(schema)
+        if schema.get("keys_schema", {}).get("type") == "int":
+            written["propertyNames"] = {"pattern": _WHOLE_NUMBER}
+        return written
 
 
 def keys_of(model: type[BaseModel], name: str) -> Keys:
