@@ -32,6 +32,7 @@ FILES = {
     "test.tsv": "atrophy\tB-Disease\n",
     "sentences.csv": "text\nIt rains\n",
     "reviews.csv": "text,label\nDull. Long.,negative\nFine,positive\n",
+    "reviews.txt": "Dull. Long.\nFine\n",
     "blimp.jsonl": json.dumps(PAIR) + "\n",
 }
 
