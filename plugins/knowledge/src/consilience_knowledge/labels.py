@@ -30,7 +30,8 @@ def load_encoder(folder: Path, longest: int = 32) -> Encode:
         tokens = tokenizer(list(names), padding=True, truncation=True, max_length=longest, return_tensors="pt")
         mask = tokens["attention_mask"].unsqueeze(-1)
         hidden: Tensor = model(**tokens).last_hidden_state
-        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+        pooled: Tensor = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return pooled
 
     return encode
 
