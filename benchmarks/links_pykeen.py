@@ -36,7 +36,8 @@ class Turns(TrainingCallback):  # type: ignore[misc]  # PyKEEN is not there when
 
     def begin(self) -> None:
         """Waits for its turn."""
-        sys.stdin.readline()
+        if not sys.stdin.readline():
+            raise SystemExit("nobody asks any more")
         self.started = time.perf_counter(), time.process_time()
 
     def post_epoch(self, epoch: int, epoch_loss: float, **kwargs: Any) -> None:

@@ -16,7 +16,7 @@ from consilience_knowledge.compgcn import CompositionEncoder
 from consilience_knowledge.entities import EntityTable
 from consilience_knowledge.graphs import KnowledgeGraph
 from consilience_knowledge.links import AlignmentLoss, Hiding, LinkLoss
-from consilience_knowledge.negatives import link_loss
+from consilience_knowledge.negatives import _fixed, link_loss
 from consilience_knowledge.pretraining import LinkPredictor, Settings, pretrain
 from consilience_knowledge.ranking import Known, filtered_ranks, measures, ranks
 from consilience_knowledge.rgcn import Messages, RelationalEncoder
@@ -61,6 +61,9 @@ def test_a_score_is_that_of_the_paper(name):
     torch.testing.assert_close(scorer.against(queries, tails).diagonal(), wanted, atol=1e-4, rtol=1e-4)
     several = scorer.beside(queries, tails.expand(3, 3, 6))
     torch.testing.assert_close(several, scorer.against(queries, tails), atol=1e-4, rtol=1e-4)
+    places = torch.tensor([[2, 0], [1, 1], [0, 2]])
+    chosen = scorer.among(queries, tails, places)
+    torch.testing.assert_close(chosen, several.gather(1, places), atol=1e-4, rtol=1e-4)
 
 
 def test_ties_rank_in_their_middle():
@@ -103,6 +106,14 @@ def test_self_adversarial_weighs_and_never_counts_the_answer_as_wrong():
     assert torch.isclose(soft, even).any()  # where no draw is the answer
     assert (sharp >= soft - 1e-5).all()
     assert (sharp > soft + 1e-3).any()
+    # By the scores of one and one, as the paper writes it.
+    drawn = _fixed(len(TRIPLES), 3, vectors)
+    queries = scorer.query(vectors[TRIPLES[:, 0]], TRIPLES[:, 1])
+    right, wrong = scorer.beside(queries, vectors[TRIPLES[:, 2]]), scorer.beside(queries, vectors[drawn])
+    share = torch.softmax(50 * (1 + wrong).masked_fill(drawn == TRIPLES[:, 2:], -1e3), 1)
+    share = share.masked_fill(drawn == TRIPLES[:, 2:], 0)
+    logs = torch.nn.functional.logsigmoid
+    torch.testing.assert_close(sharp, -logs(1 + right) - (share * logs(-1 - wrong)).sum(1))
     alone = link_loss(scorer, vectors[:2], torch.tensor([[1, 0, 1]]), "negative_sampling", (3, 1.0, 0.0, 0.0))
     right = scorer.beside(scorer.query(vectors[1:2], torch.tensor([0])), vectors[1:2])
     torch.testing.assert_close(alone, -torch.nn.functional.logsigmoid(1 + right))

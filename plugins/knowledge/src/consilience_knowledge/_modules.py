@@ -12,10 +12,9 @@ from consilience_knowledge.vectors import UnreadableVectors, width_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from consilience_knowledge.compgcn import CompositionEncoder
-    from consilience_knowledge.entities import EntityTable
+    from consilience_knowledge.entities import EntityEncoder, EntityTable
     from consilience_knowledge.injection import FeatureModulation, GatedInjection
-    from consilience_knowledge.rgcn import RelationalEncoder
+    from consilience_knowledge.rgcn import Messages
 
 __all__ = ["RGCN", "CompGCN", "Embedding", "Encoder", "Film", "Injection"]
 
@@ -139,6 +138,17 @@ class _Layered(Encoder):
     layers: int = Field(2, ge=1, le=64)
     """How many steps away an entity's neighbours are heard."""
 
+    def build(self, dims: Dims) -> EntityEncoder:
+        from consilience_knowledge.rgcn import Messages
+
+        graph = self.graph.declared.load()
+        built = self._encoder(len(graph), Messages.along(graph.heads, graph.kinds, graph.tails, len(graph.relations)))
+        self._begin(built.vectors)
+        return built
+
+    def _encoder(self, entities: int, messages: Messages) -> EntityEncoder:
+        raise NotImplementedError
+
 
 class RGCN(_Layered, name="rgcn"):
     """Encodes the graph by relational convolution (Schlichtkrull et al. 2018); gives the mentioned entities' vectors.
@@ -155,14 +165,10 @@ class RGCN(_Layered, name="rgcn"):
     def linear_layers(self, dims: Dims) -> Iterable[str]:
         return [f"layers.{number}.itself" for number in range(self.layers)]
 
-    def build(self, dims: Dims) -> RelationalEncoder:
-        from consilience_knowledge.rgcn import Messages, RelationalEncoder
+    def _encoder(self, entities: int, messages: Messages) -> EntityEncoder:
+        from consilience_knowledge.rgcn import RelationalEncoder
 
-        graph = self.graph.declared.load()
-        messages = Messages.along(graph.heads, graph.kinds, graph.tails, len(graph.relations))
-        built = RelationalEncoder(len(graph), messages, self.width, self.layers, self.bases, self.neighbours)
-        self._begin(built.vectors)
-        return built
+        return RelationalEncoder(entities, messages, self.width, self.layers, self.bases, self.neighbours)
 
 
 class CompGCN(_Layered, name="compgcn"):
@@ -183,12 +189,7 @@ class CompGCN(_Layered, name="compgcn"):
             if number + 1 < self.layers:
                 yield f"layers.{number}.kinds"
 
-    def build(self, dims: Dims) -> CompositionEncoder:
+    def _encoder(self, entities: int, messages: Messages) -> EntityEncoder:
         from consilience_knowledge.compgcn import CompositionEncoder
-        from consilience_knowledge.rgcn import Messages
 
-        graph = self.graph.declared.load()
-        messages = Messages.along(graph.heads, graph.kinds, graph.tails, len(graph.relations))
-        built = CompositionEncoder(len(graph), messages, self.width, self.layers, self.bases, self.composition)
-        self._begin(built.vectors)
-        return built
+        return CompositionEncoder(entities, messages, self.width, self.layers, self.bases, self.composition)

@@ -69,10 +69,9 @@ class CompositionEncoder(EntityEncoder):
         bases: int | None = None,
         composition: CompositionName = "multiply",
     ) -> None:
-        super().__init__()
+        super().__init__(entities, width)
         relations = len(messages.sizes)
         start = 1.0 if composition == "multiply" else 0.0
-        self.vectors = nn.Parameter(torch.randn(entities, width) * width**-0.5)
         self.relations = nn.Parameter(torch.randn(bases or relations, width) * width**-0.5 + start)
         mixes = None if bases is None else nn.Parameter(torch.softmax(torch.randn(relations, bases), 1))
         self.register_parameter("mixes", mixes)

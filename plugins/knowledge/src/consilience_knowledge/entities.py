@@ -27,6 +27,10 @@ class EntityEncoder(nn.Module):
     kept: Tensor | None = None
     """What is left of the messages while an explanation takes some away: no part of the state, and else nothing."""
 
+    def __init__(self, entities: int, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.randn(entities, width) * width**-0.5)
+
     def encode(self, kept: Tensor | None = None) -> Tensor:
         """Gives the vectors of all entities: entity width; kept: message, 0 at those that are not sent."""
         raise NotImplementedError
@@ -38,10 +42,6 @@ class EntityEncoder(nn.Module):
 
 class EntityTable(EntityEncoder):
     """A vector for each entity, and nothing of the graph."""
-
-    def __init__(self, entities: int, width: int) -> None:
-        super().__init__()
-        self.vectors = nn.Parameter(torch.randn(entities, width) * width**-0.5)
 
     def encode(self, kept: Tensor | None = None) -> Tensor:
         """Gives the table."""

@@ -127,8 +127,7 @@ class RelationalEncoder(EntityEncoder):
         bases: int | None = None,
         neighbours: int | None = None,
     ) -> None:
-        super().__init__()
-        self.vectors = nn.Parameter(torch.randn(entities, width) * width**-0.5)
+        super().__init__(entities, width)
         self.layers = nn.ModuleList(RelationalLayer(width, len(messages.sizes), bases) for _ in range(layers))
         self.sizes, self.neighbours = messages.sizes, neighbours
         for name in ("senders", "groups", "counts", "receivers"):
