@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ SIZES: Mapping[str, tuple[str, int, Mapping[int, int]]] = {
     "3 x 768": ("0,2,5", 768, {1: 1, 2: 3, 3: 6}),
 }
 """For each size, layers x neurons: the layers and neurons that stay, and which layer each of them learns from."""
+ACTS: Mapping[str, Mapping[str, Any]] = {
+    "low-rank 0.9": {"low_rank": 0.9},
+    "rank 96": {"rank": 96},
+    "int8": {"int8": True},
+}
+"""What else `compress` can do to the last side: factors that keep so much of the energy or are of a rank, or 8 bits."""
 SIDES = ("cut", "labels", "distilled")
 """How a smaller model is made: cut alone, trained again on the labels, or with the whole one as its teacher too."""
 
@@ -139,7 +145,7 @@ class Maker:
         fusion = whole(self.folder, self.protocol, seed, self.protocol.epochs)
         return self._run(f"whole, seed {seed}", lambda: train(fusion, self.folder / "runs", progress=False))
 
-    def smaller(self, size: str, side: str, seed: int, teacher: Run) -> Run:
+    def smaller(self, size: str, side: str, seed: int, teacher: Run, act: str | None = None) -> Run:
         """A smaller one, with the tokens of the training rows alone: what is measured."""
         layers, neurons, learns_from = SIZES[size]
         run = self._run(f"{size} of {teacher.path.name}", lambda: self._cut(teacher, layers=layers, neurons=neurons))
@@ -148,7 +154,8 @@ class Maker:
             fusion = taught(base, teacher.path, learns_from) if side == "distilled" else base
             name = f"{size}, {side}, seed {seed}, trained"
             run = self._run(name, lambda: train(fusion, self.folder / "runs", progress=False))
-        return self._run(f"{size}, {side}, seed {seed}", lambda: self._cut(run, tokens="seen"))
+        named = f"{size}, {side}, seed {seed}" + (f", {act}" if act else "")
+        return self._run(named, lambda: self._cut(run, tokens="seen", **(ACTS[act] if act else {})))
 
     def _cut(self, run: Run, **asked: Any) -> Run:
         workshop = Workshop()  # as `compress` does, without its measuring: all is measured together in the end
@@ -214,7 +221,10 @@ def scored(run: Run, split: str) -> float:
 def measured(run: Run, name: str, accuracy: float) -> Figures:
     """Counts what a model has and does for a row; its latencies are measured elsewhere, in turns."""
     model = run.model()
-    return figures(name, model, model.nodes["encoder"], Workshop().batch(run, "test", 32), {"accuracy": accuracy}, 2)
+    rows = Workshop().batch(run, "test", 32)
+    told = figures(name, model, model.nodes["encoder"], rows, {"accuracy": accuracy}, 2)
+    size = sum(file.stat().st_size for file in (run.path / "model").glob("*.safetensors"))
+    return replace(told, file_megabytes=round(size / 2**20, 3))
 
 
 def compared(models: Mapping[str, Run], scores: Mapping[str, float], rounds: int) -> Iterator[tuple[Row, Any]]:
@@ -232,14 +242,17 @@ def compared(models: Mapping[str, Run], scores: Mapping[str, float], rounds: int
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
     """Writes one line a model: sizes, latencies, how many times less than the whole one, and its accuracy."""
-    lines = ["| | parameters | encoder | MiB | MFLOPs, 1 row | ms, 1 row | ms, 32 rows | accuracy |", "|---" * 8 + "|"]
+    lines = [
+        "| | parameters | encoder | file, MiB | MFLOPs, 1 row | ms, 1 row | ms, 32 rows | accuracy |",
+        "|---" * 8 + "|",
+    ]
     first = results[0]
     for one in results:
         less = first["encoder_parameters"] / one["encoder_parameters"]
         cells = [
             f"{one['parameters'] / 1e6:.2f} M",
             f"{one['encoder_parameters'] / 1e6:.2f} M ({less:.2f} x less)",
-            f"{one['megabytes']:.1f}",
+            f"{one['file_megabytes']:.1f}",
             f"{one['flops'] / 1e6:,.0f}",
             f"{one['latency_1']:.1f} ({one['latency_1_less']:.2f} x less)",
             f"{one['latency_32']:.0f} ({one['latency_32_less']:.2f} x less)",
@@ -256,6 +269,9 @@ def _asked(arguments: list[str] | None) -> argparse.Namespace:
         "--sizes", nargs="+", choices=list(SIZES), default=["4 x 512"], help="layers x neurons (4 x 512)"
     )
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES), help="how; all if left out")
+    parser.add_argument(
+        "--acts", nargs="*", choices=list(ACTS), default=[], help="further acts on the last side (none)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the smaller models (0 1 2)")
     parser.add_argument("--split", choices=["validation", "test"], default="test", help="what is scored (test)")
     parser.add_argument("--folder", type=Path, help="where the runs are kept, to go on from; nowhere if left out")
@@ -304,6 +320,9 @@ def _measure(folder: Path, protocol: Protocol, given: argparse.Namespace) -> Ite
         for size in given.sizes:
             for seed in given.seeds if side != "cut" else given.seeds[:1]:
                 models[f"{size}, {side}, seed {seed}"] = maker.smaller(size, side, seed, models["whole"])
+    for act in given.acts:
+        size, side, seed = given.sizes[0], given.sides[-1], given.seeds[0]
+        models[f"{size}, {side}, seed {seed}, {act}"] = maker.smaller(size, side, seed, models["whole"], act)
     scores = {name: scored(run, given.split) for name, run in models.items()}
     for row, told in compared(models, scores, protocol.rounds):
         show([row], given.json)
@@ -314,7 +333,13 @@ def _measure(folder: Path, protocol: Protocol, given: argparse.Namespace) -> Ite
 
 
 def _drawn(results: Sequence[Mapping[str, Any]]) -> str:
-    return picture([Figures.from_dict(one) for one in results], "accuracy")
+    """Draws accuracy against latency, but for what was only cut; what all have in their names is left out."""
+    results = [one for one in results if ", cut" not in one["name"]]
+    common = set.intersection(*(set(one["name"].split(", ")) for one in results[1:]))
+    named = [
+        one | {"name": ", ".join(part for part in one["name"].split(", ") if part not in common)} for one in results
+    ]
+    return picture([Figures.from_dict(one) for one in named], "accuracy")
 
 
 if __name__ == "__main__":
