@@ -27,7 +27,7 @@ def complexity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]
         (tmp_path / f"{split}.tsv").write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(module, "DATA", tmp_path)
     yield module
-    for name in ("complexity", "measuring"):
+    for name in ("complexity", "complexity_fusions", "measuring"):
         sys.modules.pop(name, None)
 
 
