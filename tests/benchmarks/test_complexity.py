@@ -27,7 +27,7 @@ def complexity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]
         (tmp_path / f"{split}.tsv").write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(module, "DATA", tmp_path)
     yield module
-    for name in ("complexity", "measuring"):
+    for name in ("complexity", "complexity_fusions", "measuring"):
         sys.modules.pop(name, None)
 
 
@@ -59,7 +59,7 @@ def test_a_learner_has_three_losses_of_its_teacher(complexity: Any, tmp_path: Pa
 
 
 def test_the_table_tells_how_many_times_less(complexity: Any) -> None:
-    sizes = {"megabytes": 4.0, "flops": 2_000_000, "metrics": {"accuracy": 0.5}}
+    sizes = {"file_megabytes": 4.0, "flops": 2_000_000, "metrics": {"accuracy": 0.5}}
     times = {"latency_1": 2.0, "latency_32": 9.0, "latency_1_less": 1.0, "latency_32_less": 1.0}
     whole = {"name": "whole", "parameters": 2_000_000, "encoder_parameters": 2_000_000, **sizes, **times}
     half = whole | {"name": "half", "encoder_parameters": 1_000_000, "latency_1": 1.0, "latency_1_less": 2.0}

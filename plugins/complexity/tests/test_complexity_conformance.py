@@ -49,4 +49,8 @@ test_complexity = conformance(
         "complexity.nuclear_norm": [{"sample": 2}],
         "complexity.spectral_norm": [{"sample": 2}],
     },
+    expected_failures={
+        # Its answers are held to by test_complexity_distilling.
+        "saved_and_loaded": "a saved model takes no teacher along, so the losses that read one cannot be asked of it",
+    },
 )

@@ -15,6 +15,8 @@ from consilience_complexity.measure import measure
 __all__ = ["Figures", "figures", "front", "picture", "table"]
 
 _BATCHES = (1, 32)
+_NAME, _LINE = 90, 12
+"""How much room a name takes in a picture."""
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 560, 300, 64, 44, 16, 110
 
 
@@ -136,13 +138,6 @@ def picture(
     best = set(front(points))
     beaten_by_none = sorted((spent, score) for name, spent, score in points if name in best)
     line = " ".join("{:.1f},{:.1f}".format(*at(spent, score)) for spent, score in beaten_by_none)
-    marks = []
-    for name, spent, score in points:
-        x, y = at(spent, score)
-        colour = "#0072b2" if name in best else "#999"
-        told = f"{name}: {spent:,.2f}, {metric} {score:.4f}"
-        marks.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"><title>{escape(told)}</title></circle>')
-        marks.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(name)}</text>')
     return "".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" ',
@@ -150,10 +145,24 @@ def picture(
             f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
             *_axes(at, (0, far), (low, high), label, metric),
             f'<polyline points="{line}" fill="none" stroke="#0072b2" stroke-width="1.5" stroke-dasharray="5 3"/>',
-            *marks,
+            *_marks(points, best, metric, at),
             "</svg>\n",
         ]
     )
+
+
+def _marks(points: Iterable[tuple[str, float, float]], best: set[str], metric: str, at: Any) -> Iterable[str]:
+    named: list[tuple[float, float]] = []
+    for name, spent, score in points:
+        x, y = at(spent, score)
+        colour = "#0072b2" if name in best else "#999"
+        told = f"{name}: {spent:,.2f}, {metric} {score:.4f}"
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"><title>{escape(told)}</title></circle>'
+        # A name beside one that stands there already goes to the other side of its point.
+        is_taken = any(abs(x - across) < _NAME and abs(y - down) < _LINE for across, down in named)
+        place, anchor = (x - 8, "end") if is_taken else (x + 8, "start")
+        named.append((x, y))
+        yield f'<text x="{place:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
 
 
 def _axes(at: Any, costs: tuple[float, float], scores: tuple[float, float], label: str, metric: str) -> Iterable[str]:
