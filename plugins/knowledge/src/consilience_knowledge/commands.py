@@ -105,7 +105,8 @@ def embed(graph: Path, out: Path, checkpoint: str, names: str, language: str, ba
 
     `start` of an encoder takes them as it takes those of `consilience knowledge pretrain`; `tune: frozen` keeps them.
     """
-    from consilience_knowledge.labels import embed_names, load_encoder
+    from consilience_knowledge.labels import embed_names
+    from consilience_knowledge.similarity import Embedder
     from consilience_knowledge.vectors import write_vectors
 
     place = Location(checkpoint)
@@ -114,7 +115,7 @@ def embed(graph: Path, out: Path, checkpoint: str, names: str, language: str, ba
         raise click.BadParameter(fault.found, param_hint="--checkpoint")
     read = _read(graph, language)
     try:
-        encode = load_encoder(place.path)
+        encode = Embedder(place.path).means
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise click.BadParameter(f"{checkpoint}: {reason}", param_hint="--checkpoint") from error

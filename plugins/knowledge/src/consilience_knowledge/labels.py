@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["embed_names", "load_encoder", "texts_of"]
+__all__ = ["embed_names", "texts_of"]
 
 Encode = Callable[[Sequence[str]], Tensor]
-
-
-def load_encoder(folder: Path, longest: int = 32) -> Encode:
-    """Loads a checkpoint of transformers, and gives what makes of names the mean of their tokens: name width.
-
-    Nothing is downloaded, and no code or pickle of the folder is run. `longest` is in tokens.
-    """
-    from transformers import AutoModel, AutoTokenizer
-
-    told: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), **told)
-    model = AutoModel.from_pretrained(str(folder), use_safetensors=True, **told).eval()
-
-    @torch.no_grad()
-    def encode(names: Sequence[str]) -> Tensor:
-        tokens = tokenizer(list(names), padding=True, truncation=True, max_length=longest, return_tensors="pt")
-        mask = tokens["attention_mask"].unsqueeze(-1)
-        hidden: Tensor = model(**tokens).last_hidden_state
-        mean: Tensor = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return mean
-
-    return encode
 
 
 def texts_of(names: Sequence[Sequence[str]], every: bool) -> Iterator[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _MOST_TOKENS = 128
 
 
 class Embedder:
-    """Encodes a text by a frozen encoder of transformers: the mean of its tokens' states, of length 1.
+    """Encodes texts by a frozen encoder of transformers: the means of their tokens' states.
 
     Read are safetensors alone, and no code of the folder's is run.
     """
@@ -30,12 +30,18 @@ class Embedder:
             self.model = AutoModel.from_pretrained(str(folder), use_safetensors=True, **safely).eval()
         self.most = min(_MOST_TOKENS, getattr(self.model.config, "max_position_embeddings", _MOST_TOKENS))
 
-    @torch.inference_mode()
     def __call__(self, text: str) -> Tensor:
-        """Gives the vector of a text: hidden."""
-        tokens = self.tokenizer(text, truncation=True, max_length=self.most, return_tensors="pt")
+        """Gives the vector of a text, of length 1: hidden."""
+        return F.normalize(self.means([text])[0], dim=0)
+
+    @torch.inference_mode()
+    def means(self, texts: Sequence[str]) -> Tensor:
+        """Gives the mean of the states of each text's tokens: text hidden."""
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.most, return_tensors="pt")
+        mask = tokens["attention_mask"].unsqueeze(-1)
         hidden: Tensor = self.model(**tokens).last_hidden_state
-        return F.normalize(hidden[0].mean(0), dim=0)
+        mean: Tensor = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return mean
 
 
 @contextmanager
