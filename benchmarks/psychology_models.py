@@ -29,9 +29,10 @@ _ONE = ("focal", "asymmetric", "balanced", "correlation", "hierarchy")
 EMOTIONS: Mapping[str, tuple[str, ...]] = {
     "plain": (),
     **{part: (part,) for part in _ONE},
+    "mixed": ("asymmetric_emotions",),
     "all": ("asymmetric", "balanced", "correlation", "hierarchy"),
 }
-"""For each side the parts that it has beside binary cross-entropy."""
+"""For each side the parts that it has beside binary cross-entropy; `mixed` is asymmetric for the 28 emotions alone."""
 _PAIRS = {"use": "psychology.correlation_loss", "weight": 0.2}
 AFFECT: Mapping[str, dict[str, Any]] = {
     "squared": {"use": "psychology.affect_loss"},
@@ -154,7 +155,7 @@ def _add_side(
         modules[f"{own}_shifted"] = {"use": "psychology.platt", "in": f"{own}_certain"}
         modules[f"{own}_decided"] = {"use": "psychology.thresholds", "in": f"{own}_shifted"}
         weighed = {"weight": weight} if name == "emotions" else {}
-        losses[f"{own}_loss"] = {"in": f"{own}_decided", "target": name, **weighed, **_loss(parts, counts[name])}
+        losses[f"{own}_loss"] = {"in": f"{own}_decided", "target": name, **weighed, **_loss(parts, name, counts[name])}
         for what, read in (("half", "head"), ("tuned", "decided")):
             metrics[f"{own}_{what}"] = {"use": "multilabel_f1", "in": f"{own}_{read}", "target": name}
         error = {"use": "psychology.calibration_error", "target": name}
@@ -169,9 +170,10 @@ def _add_side(
         losses[f"{side}_tree"] = tree | {"in": together}
 
 
-def _loss(parts: Iterable[str], counts: Counter[str]) -> dict[str, Any]:
-    asymmetric = {"use": "psychology.asymmetric_loss", "gamma_negative": 4.0}
-    written: dict[str, Any] = asymmetric if "asymmetric" in parts else {"use": "psychology.emotion_loss"}
+def _loss(parts: Iterable[str], head: str, counts: Counter[str]) -> dict[str, Any]:
+    written: dict[str, Any] = {"use": "psychology.emotion_loss"}
+    if "asymmetric" in parts or f"asymmetric_{head}" in parts:
+        written = {"use": "psychology.asymmetric_loss", "gamma_negative": 4.0}
     if "focal" in parts:
         written["gamma"] = 2.0
     if "balanced" in parts:
