@@ -20,7 +20,7 @@ from consilience_knowledge.dictionary import is_mentionable
 LABEL = "<http://www.w3.org/2000/01/rdf-schema#label>"
 TRIPLES = f'<urn:x:bee> {LABEL} "bee" .\n'
 XML = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
-GZIPPED = gzip.compress(b"<urn:a:b> <urn:c:d> <urn:e:f> .")
+GZIPPED = gzip.compress(b"<urn:a:b> <urn:c:d> <urn:e:f> .", mtime=0)
 
 SOUND = {
     "a.ttl": TRIPLES,
@@ -35,7 +35,7 @@ SOUND = {
     "a.rdf": XML,
     "b.owl": '<?xml version="1.0"?>\n<!-- <!DOCTYPE x> -->\n' + XML,
     "c.xml": ('<?xml version="1.0" encoding="utf-16"?>' + XML).encode("utf-16"),
-    "a.ttl.gz": gzip.compress(TRIPLES.encode()),
+    "a.ttl.gz": gzip.compress(TRIPLES.encode(), mtime=0),
 }
 
 
@@ -52,7 +52,7 @@ WRONG = [
     ("a.nt", "@prefix : <urn:x:> .", "Turtle, by its beginning", "# name the file a.ttl"),
     ("a.nt", "x:bee x:is x:small .", "Turtle, by its beginning", "# name the file a.ttl"),
     ("a.owl", "# c\n@prefix : <urn:x:> .", "Turtle, by its beginning", "# name the file a.ttl"),
-    ("a.rdf.gz", gzip.compress(TRIPLES.encode()), "Turtle, by its beginning", "# name the file a.ttl"),
+    ("a.rdf.gz", gzip.compress(TRIPLES.encode(), mtime=0), "Turtle, by its beginning", "# name the file a.ttl"),
     ("a.ttl", '{"@context": {}}', "JSON, such as JSON-LD, by its beginning", "# name the file a.jsonld"),
     ("a.nt", ' [\n {"@id": "x"}]', "JSON, such as JSON-LD, by its beginning", "# name the file a.jsonld"),
     ("a.ttl", "<!DOCTYPE html>\n<html>", "a page of HTML", "# download the file itself, not the page that shows it"),
