@@ -225,7 +225,7 @@ def _told(title: str, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> Itera
     for whose in found[0]:
         for score in ("mrr", "hits@10"):
             values = [one[whose][score] for one in found]
-            spread = f"mean of {len(values)} seeds, deviation {statistics.pstdev(values):.3f}"
+            spread = f"mean of {len(values)} seeds, deviation {statistics.stdev(values) if len(values) > 1 else 0:.3f}"
             yield Row(f"{title} {score}, {whose}", round(statistics.mean(values), 4), spread)
         for at, kind in enumerate(("wall", "CPU")):
             took = [one[at] for each in found for one in each[whose]["epochs"][1:] or each[whose]["epochs"]]

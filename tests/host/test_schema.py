@@ -407,6 +407,13 @@ def test_every_key_takes_what_the_check_takes_and_nothing_else(written: dict[str
     assert compared > 3000
 
 
+def test_the_names_of_entries_are_whole_numbers_where_the_check_asks_for_them(written: dict[str, Any]) -> None:
+    own = written["definitions"]["loss.complexity.state_distillation"]["properties"]["layers"]
+    validator = Draft7Validator({**own, "definitions": written["definitions"]})
+    assert validator.is_valid({"1": 2})
+    assert not validator.is_valid({"first": 2})
+
+
 # The files of the repository
 
 

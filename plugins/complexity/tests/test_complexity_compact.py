@@ -64,6 +64,11 @@ def states(run: Run, text: str) -> torch.Tensor:
         return run.model()(batch, outputs=["encoder"]).tensors["encoder.hidden"]
 
 
+def test_two_ways_to_factorise_are_refused(tmp_path: Path) -> None:
+    code, output = called("complexity", "compress", str(tmp_path), "--low-rank", "0.9", "--rank", "4")
+    assert (code, "give one of them" in output) == (2, True)
+
+
 def test_factors_give_the_nearest_matrix_of_their_rank() -> None:
     torch.manual_seed(0)
     linear = nn.Linear(6, 4)

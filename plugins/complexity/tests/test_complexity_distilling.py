@@ -18,6 +18,7 @@ from consilience.fuse import fuse
 from consilience.testing._tiny import write_encoder, write_table
 from consilience.train import Run, train
 from consilience_complexity.teaching import AttentionLoss, ScoreLoss, StateLoss
+from consilience_complexity.trained import Trained
 from consilience_complexity.watching import relations, seen
 
 
@@ -187,6 +188,20 @@ def test_a_module_without_layers_and_layers_that_are_not_there_are_told(teacher:
         "  found     head: Classifier has no layers with attention\n"
         "  expected  a module with a stack of transformer layers, such as a text_encoder\n"
         "  fix       # name under of a module with a stack of transformer layers, such as a text_encoder"
+    )
+
+
+def test_a_teacher_with_other_heads_is_told_before_the_first_step(
+    teacher: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = Trained.sizes
+    monkeypatch.setattr(Trained, "sizes", lambda self, encoder: {**sizes(self, encoder), "head": 5})
+    fusion = learning(tmp_path, teacher.path)
+    assert told(fusion) == (
+        "error CN788 at losses.attention.of\n"
+        "  found     encoder with 2 heads, and a teacher with 5\n"
+        "  expected  as many heads as the teacher's last layer has\n"
+        "  fix       # leave this loss out, or name under run a teacher with as many heads"
     )
 
 

@@ -9,7 +9,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, cohen_kappa_score, f1_score
 
+from consilience.declare import Dims
 from consilience_psychology import metrics
+from consilience_psychology._declarations._heads import Thresholds as DeclaredThresholds
 from consilience_psychology.calibration import (
     CategoryTemperature,
     EmotionTemperature,
@@ -101,8 +103,15 @@ def test_thresholds_change_nothing_until_they_are_fitted_and_then_choose_better(
     again = Thresholds(3)
     again.load_state_dict(module.state_dict())
     assert torch.equal(again(scores), module(scores))
-    one = Thresholds(3, "one")
-    one.fit(scores, target)
+    assert module.cut.unique().numel() == 3
+
+
+def test_what_is_declared_chooses_for_each_emotion_or_for_all_at_once() -> None:
+    scores, target = drawn()
+    dims = Dims({"emotion": 3})
+    each, one = (DeclaredThresholds(per=per).build(dims) for per in ("emotion", "one"))
+    assert each.fit(scores, target)["macro_f1_after"] > one.fit(scores, target)["macro_f1_after"]
+    assert torch.equal(each.cut.double(), best_cuts(scores.double(), target).float().double())
     assert one.cut.unique().numel() == 1
 
 

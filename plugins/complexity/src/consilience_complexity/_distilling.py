@@ -258,8 +258,16 @@ class AttentionDistillation(_Watching):
         hidden=Float["batch seq hidden"], taught=Float["batch 2 head seq seq"].logits(), mask=Bool["batch seq"]
     )
 
+    static = ("head",)
+
     def build(self, dims: Dims) -> nn.Module:
-        """Gives the loss."""
+        """Gives the loss; DeclarationError where the teacher has another number of heads."""
         from consilience_complexity.teaching import AttentionLoss
 
-        return AttentionLoss(self._watch(dims).heads)
+        heads = self._watch(dims).heads
+        if heads != dims["head"]:
+            found = f"{self.of.name} with {heads} heads, and a teacher with {dims['head']}"
+            expected = "as many heads as the teacher's last layer has"
+            fix = "# leave this loss out, or name under run a teacher with as many heads"
+            raise DeclarationError(Diagnostic("CN788", ("of",), found, expected, fix))
+        return AttentionLoss(heads)

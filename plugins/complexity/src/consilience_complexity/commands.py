@@ -42,6 +42,8 @@ def compress(workshop: Workshop, /, run: str, as_json: bool, split: str, runs: s
     """
     from consilience_complexity.act import compress_run
 
+    if asked["low_rank"] is not None and asked["rank"] is not None:
+        raise click.UsageError("--low-rank and --rank each say how to factorise: give one of them")
     opened = workshop.open(run)
     made, told = compress_run(workshop, opened, runs, split, asked)
     click.echo(json.dumps(told.to_dict(), indent=2, ensure_ascii=False) if as_json else told.to_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -115,7 +116,7 @@ class Thresholds(nn.Module):
     changes nothing. With `fewest` 1, an example of which no emotion is chosen has its highest one chosen.
     """
 
-    def __init__(self, emotions: int, per: str = "each", fewest: int = 0) -> None:
+    def __init__(self, emotions: int, per: Literal["emotion", "one"] = "emotion", fewest: int = 0) -> None:
         super().__init__()
         self.per, self.fewest = per, fewest
         self.cut: Tensor
@@ -138,7 +139,7 @@ class Thresholds(nn.Module):
         self.cut.zero_()
         self.fitted.zero_()
         before = macro_f1(self(scores) >= 0, target)
-        self.cut.copy_(best_cuts(scores, target) if self.per == "each" else _one_cut(scores, target))
+        self.cut.copy_(best_cuts(scores, target) if self.per == "emotion" else _one_cut(scores, target))
         self.fitted.fill_(True)
         return {"macro_f1_before": before, "macro_f1_after": macro_f1(self(scores) >= 0, target)}
 
