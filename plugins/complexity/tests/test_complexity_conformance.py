@@ -49,6 +49,7 @@ test_complexity = conformance(
         "complexity.nuclear_norm": [{"sample": 2}],
         "complexity.spectral_norm": [{"sample": 2}],
     },
+    sizes={"complexity.attention_distillation": {"head": 2}},
     expected_failures={
         # Its answers are held to by test_complexity_distilling.
         "saved_and_loaded": "a saved model takes no teacher along, so the losses that read one cannot be asked of it",
