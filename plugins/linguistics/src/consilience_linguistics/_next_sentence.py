@@ -8,22 +8,20 @@ from typing import Any
 
 from consilience.declare import (
     Bool,
-    Checkpoint,
     DeclarationError,
     Diagnostic,
     Dims,
     Fault,
     Field,
-    Input,
     Int,
     LabelSpace,
     Location,
     Ports,
     Resource,
-    Text,
     Use,
 )
 from consilience_linguistics._spaces import NEXT_SENTENCE
+from consilience_linguistics._two_parts import TwoParts
 
 __all__ = ["NextSentence", "Texts"]
 
@@ -75,24 +73,18 @@ class Texts(Resource):
         return Fault("CN544", "path", f"{self.path}: {reason}", "two texts or more, one a line", fix)
 
 
-class NextSentence(Input):
+class NextSentence(TwoParts):
     """Cuts each text in two at the end of a sentence, and gives half of them the end of another text (BERT's task).
 
     The parts are tokenized as a pair (Devlin et al. 2019). The other text is drawn from `others`, and cut in the same
     way where it has several sentences, so that its length tells nothing. A text of one sentence is not present.
     """
 
-    checkpoint: Use[Checkpoint]
-    """The checkpoint whose tokenizer it is."""
     others: Use[Texts]
     """The texts that ends are drawn from: those that are read here, best of all, or others like them."""
-    max_length: int = Field(128, ge=8, le=8192)
-    """The most tokens of both parts together; the longer part is cut first."""
     drawn: float = Field(0.5, gt=0, lt=1)
     """The share of texts that get the end of another one."""
 
-    is_random = True
-    inputs = Ports(text=Text["batch"])
     outputs = Ports(
         ids=Int["batch seq"].below("vocab"),
         mask=Bool["batch seq"],
@@ -102,8 +94,7 @@ class NextSentence(Input):
 
     def dims(self, known: Dims) -> Mapping[str, int | str | LabelSpace]:
         """States what may be said of two parts, and the size of the vocabulary where config.json has it."""
-        size = self.checkpoint.declared.config().get("vocab_size")
-        return {"next": NEXT_SENTENCE} | ({"vocab": size} if isinstance(size, int) else {})
+        return self.dims_of(NEXT_SENTENCE, "next")
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the callable; raises `DeclarationError` (CN544) where there are no texts to draw from."""

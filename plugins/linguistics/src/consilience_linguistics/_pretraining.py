@@ -18,12 +18,12 @@ from consilience.declare import (
     Loss,
     Module,
     Ports,
-    Text,
     Use,
     upstream,
 )
 from consilience_linguistics._language_model import faults_of_mask_token, faults_of_shares, mask_token_of
 from consilience_linguistics._spaces import REPLACED, SENTENCE_ORDER
+from consilience_linguistics._two_parts import TwoParts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -181,21 +181,15 @@ class ReplacedTokenLoss(Loss):
         return ReplacedTokenLoss()
 
 
-class SentenceOrder(Input):
+class SentenceOrder(TwoParts):
     """Cuts each text in two at the end of a sentence, and swaps the parts of half of them (ALBERT, Lan et al. 2020).
 
     The parts are tokenized as a pair, as BERT's next sentences are. A text of one sentence is not present.
     """
 
-    checkpoint: Use[Checkpoint]
-    """The checkpoint whose tokenizer it is."""
-    max_length: int = Field(128, ge=8, le=8192)
-    """The most tokens of both parts together; the longer part is cut first."""
     swapped: float = Field(0.5, gt=0, lt=1)
     """The share of texts whose parts change places."""
 
-    is_random = True
-    inputs = Ports(text=Text["batch"])
     outputs = Ports(
         ids=Int["batch seq"].below("vocab"),
         mask=Bool["batch seq"],
@@ -205,8 +199,7 @@ class SentenceOrder(Input):
 
     def dims(self, known: Dims) -> Mapping[str, int | str | LabelSpace]:
         """States what may be said of two parts, and the size of the vocabulary where config.json has it."""
-        size = self.checkpoint.declared.config().get("vocab_size")
-        return {"order": SENTENCE_ORDER} | ({"vocab": size} if isinstance(size, int) else {})
+        return self.dims_of(SENTENCE_ORDER, "order")
 
     def build(self, dims: Dims) -> Callable[..., Any]:
         """Gives the callable."""
