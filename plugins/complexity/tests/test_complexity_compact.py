@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
+from complexity_runs import called, states, whole
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
-from consilience import FusedModel, Fusion
-from consilience.cli import main
+from consilience import FusedModel
 from consilience.errors import DeclarationError
-from consilience.testing._tiny import write_encoder, write_table
 from consilience.train import Run, train
 from consilience_complexity import CompactEncoder
 from consilience_complexity._compact import has_torchao
@@ -25,43 +23,8 @@ from consilience_complexity.compact import LowRankLinear, NoSuchLayer, rank_for,
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("trained")
-    fusion = Fusion(
-        base=folder,
-        name="rows",
-        resources={"tiny": {"use": "checkpoint", "path": str(write_encoder())}},
-        fields={"text": "text", "label": {"category": ["first", "second"]}},
-        sources={
-            "rows": {
-                "use": "table",
-                "path": str(write_table()),
-                "map": {"text": "text", "label": "label"},
-                "split": {"test": 4, "train": 8},
-            }
-        },
-        inputs={"tokens": {"use": "tokens", "in": "text", "checkpoint": "tiny"}},
-        modules={
-            "encoder": {"use": "text_encoder", "in": "tokens"},
-            "opinion": {"use": "classifier", "in": "encoder.pooled"},
-        },
-        losses={"loss": {"use": "cross_entropy", "in": "opinion", "target": "label"}},
-        metrics={"accuracy": {"use": "accuracy", "in": "opinion", "target": "label"}},
-        train={"max_steps": 1, "batch_size": 4, "seed": 0},
-    )
+    fusion = whole(folder, metrics={"accuracy": {"use": "accuracy", "in": "head", "target": "label"}})
     return train(fusion, folder / "runs", progress=False)
-
-
-def called(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main, list(arguments))
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
-
-
-def states(run: Run, text: str) -> torch.Tensor:
-    tokens = run.plan.resources[next(iter(run.plan.resources))].tokenizer()(text, return_tensors="pt")
-    batch = {"tokens.ids": tokens["input_ids"], "tokens.mask": tokens["attention_mask"].bool()}
-    with torch.no_grad():
-        return run.model()(batch, outputs=["encoder"]).tensors["encoder.hidden"]
 
 
 def test_two_ways_to_factorise_are_refused(tmp_path: Path) -> None:
@@ -122,12 +85,12 @@ def test_a_compact_encoder_has_no_compact_form(trained: Run, tmp_path: Path) -> 
     from consilience_complexity.cutting import Cut
     from consilience_complexity.factoring import compacted
 
-    node = trained.plan.nodes["opinion"]
+    node = trained.plan.nodes["head"]
     with pytest.raises(Exception, match="CN787") as caught:
         compacted(node, Cut(None, None, {}), Asked(rank=2))
     assert str(caught.value) == (
         "error CN787 at the file\n"
-        "  found     opinion: a classifier\n"
+        "  found     head: a classifier\n"
         "  expected  a text_encoder, which has a compact form\n"
         "  fix       # leave out --low-rank, --rank and --int8"
     )

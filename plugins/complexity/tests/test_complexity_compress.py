@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner
+from complexity_runs import called, states
 from safetensors.torch import save_file
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizer
 
 from consilience import FusedModel, Fusion
-from consilience.cli import main
 from consilience.declare import Derived, Location
 from consilience.errors import RunError
 from consilience.train import Run, derive, train
@@ -111,20 +110,6 @@ def gated(trained: Run, tmp_path: Path) -> Run:
             "embeddings": [WORDS.index("plot")],
         },
     )
-
-
-def called(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main, list(arguments))
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
-
-
-def states(run: Run, text: str) -> torch.Tensor:
-    tokens = run.plan.resources[next(iter(run.plan.resources))].tokenizer()(text, return_tensors="pt")
-    batch = {"tokens.ids": tokens["input_ids"], "tokens.mask": tokens["attention_mask"].bool()}
-    with torch.no_grad():
-        return run.model()(batch, outputs=["encoder"]).tensors["encoder.hidden"]
 
 
 def test_what_the_gates_closed_is_cut_out_and_plain_transformers_loads_it(gated: Run, tmp_path: Path) -> None:

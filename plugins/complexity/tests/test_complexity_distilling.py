@@ -10,41 +10,16 @@ from typing import Any
 
 import pytest
 import torch
+from complexity_runs import whole
 from torch.nn import functional
 
 from consilience import FusedModel, Fusion, check
 from consilience.errors import DeclarationError
 from consilience.fuse import fuse
-from consilience.testing._tiny import write_encoder, write_table
 from consilience.train import Run, train
 from consilience_complexity.teaching import AttentionLoss, ScoreLoss, StateLoss
 from consilience_complexity.trained import Trained
 from consilience_complexity.watching import relations, seen
-
-
-def whole(folder: Path, **changed: Any) -> Fusion:
-    return Fusion(
-        base=folder,
-        name="rows",
-        resources={"tiny": {"use": "checkpoint", "path": str(write_encoder())}},
-        fields={"text": "text", "label": {"category": ["first", "second"]}},
-        sources={
-            "rows": {
-                "use": "table",
-                "path": str(write_table()),
-                "map": {"text": "text", "label": "label"},
-                "split": {"test": 4, "train": 8},
-            }
-        },
-        inputs={"tokens": {"use": "tokens", "in": "text", "checkpoint": "tiny"}},
-        modules={
-            "encoder": {"use": "text_encoder", "in": "tokens"},
-            "head": {"use": "classifier", "in": "encoder.pooled"},
-        },
-        losses={"loss": {"use": "cross_entropy", "in": "head", "target": "label"}},
-        train={"max_steps": 2, "batch_size": 4, "learning_rate": 0.05, "seed": 0, "logging_steps": 1},
-        **changed,
-    )
 
 
 def learning(folder: Path, teacher: Path, **keys: Any) -> Fusion:
